@@ -1,0 +1,49 @@
+# Everything runs in the environment .venv, which `make install` makes once.
+# PYTHON=python3.12 chooses another interpreter for it.
+
+VENV := .venv
+BIN  := $(VENV)/bin
+DONE := $(VENV)/.installed
+
+# Looked up when a recipe runs, since `make install` may have installed it just before.
+XVFB = $(if $(DISPLAY)$(WAYLAND_DISPLAY),,$(shell command -v xvfb-run >/dev/null 2>&1 \
+	&& echo 'xvfb-run -a -s "-screen 0 1600x1200x24"'))
+
+.PHONY: help install demo test test-all check lock clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(DONE)  ## make the environment in .venv
+
+$(DONE): requirements.lock pyproject.toml hatch_build.py napari.yaml .ci/install .ci/system-libraries
+	@.ci/system-libraries
+	@.ci/install $(VENV)
+	@touch $@
+
+demo: install  ## segment a sample image, open it in napari if there is a screen
+	$(BIN)/napari-nuclei demo
+
+test: install  ## the tests but the slow ones, under 10 minutes
+	$(XVFB) $(BIN)/python -m pytest -m "not slow"
+
+test-all: install  ## all the tests, that of the built wheel among them
+	$(XVFB) $(BIN)/python -m pytest
+
+check: install  ## ruff, mypy, the napari manifest, the lock file
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/npe2 validate napari.yaml
+	@! grep -nvE '^[A-Za-z0-9._-]+==[A-Za-z0-9.!+]+$$' requirements.lock \
+		|| { echo "requirements.lock: only name==version lines belong there, run make lock"; exit 1; }
+
+lock: install  ## pin the newest versions that go together
+	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --python-version 3.11 \
+		--extra all --group dev pyproject.toml --output-file requirements.lock
+
+clean:  ## remove the environment and everything built or cached
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -f napari_nuclei/napari.yaml
+	find napari_nuclei tests training -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,51 @@
+"""What every test gets: user folders of its own, a Qt platform that works. No test data."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+OUTER_ENVIRONMENT = dict(os.environ)
+_USER_FOLDERS = tempfile.TemporaryDirectory(prefix="napari-nuclei-tests-")
+HAS_SCREEN = sys.platform != "linux" or any(
+    os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
+)
+
+
+def _redirect_user_folders(root: Path) -> None:
+    """Send settings, data and caches to `root`, before anything looks for them."""
+    for kind in ("CONFIG", "DATA", "STATE", "CACHE"):
+        os.environ[f"XDG_{kind}_HOME"] = str(root / kind.lower())
+    os.environ["NAPARI_CONFIG"] = str(root / "napari" / "settings.yaml")
+    os.environ["MPLBACKEND"] = "agg"
+
+
+_redirect_user_folders(Path(_USER_FOLDERS.name))
+os.environ["NAPARI_ENSURE_PLUGIN_MAIN_THREAD"] = "1"
+if not HAS_SCREEN:
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+def pytest_unconfigure() -> None:
+    """Remove the folders that stood in for the user's."""
+    _USER_FOLDERS.cleanup()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what draws on the canvas where there is nothing to draw on."""
+    if HAS_SCREEN:
+        return
+    skip = pytest.mark.skip(reason="needs an X server: install xvfb, or set DISPLAY")
+    for item in items:
+        if "screen" in item.keywords or "make_napari_viewer" in getattr(item, "fixturenames", ()):
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def outer_environment() -> dict[str, str]:
+    """The environment as it was outside the tests, for child processes that need its caches."""
+    return dict(OUTER_ENVIRONMENT)

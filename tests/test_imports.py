@@ -1,0 +1,110 @@
+"""Which way the imports go: the core without torch and Qt, Qt in `_napari` only."""
+
+from __future__ import annotations
+
+import ast
+import json
+import pkgutil
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions, requires
+from pathlib import Path
+
+import pytest
+
+import napari_nuclei
+
+PACKAGE = Path(napari_nuclei.__file__).parent
+TORCH_ROOMS = {"models", "learn", "predict", "prompts"}
+GUI_ROOM = "_napari"
+HEAVY = {"torch", "torchvision", "napari", "qtpy", "PyQt6", "PySide6", "magicgui", "pandas"}
+GUI_LIBRARIES = {"qtpy", "PyQt5", "PyQt6", "PySide2", "PySide6", "superqt", "magicgui", "vispy"}
+
+PROBE = """
+import importlib, json, sys
+heavy, names = set(json.loads(sys.argv[1])), json.loads(sys.argv[2])
+guilty = {}
+for name in names:
+    before = heavy & set(sys.modules)
+    importlib.import_module(name)
+    if new := (heavy & set(sys.modules)) - before:
+        guilty[name] = sorted(new)
+print(json.dumps(guilty))
+"""
+
+
+def core_modules() -> list[str]:
+    """Every module but those of the rooms that may know torch or Qt."""
+    found = ["napari_nuclei"]
+    for module in pkgutil.walk_packages([str(PACKAGE)], "napari_nuclei."):
+        room = module.name.split(".")[1]
+        if room not in TORCH_ROOMS | {GUI_ROOM, "__main__"}:
+            found.append(module.name)
+    return found
+
+
+def sources() -> Iterator[tuple[str, ast.Module]]:
+    """Each source file of the package: its room and its syntax tree."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        yield room, ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def imported(tree: ast.Module) -> set[str]:
+    """Top-level names of all packages imported anywhere in a file, inside functions too."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+    return {name.partition(".")[0] for name in names}
+
+
+def probe(names: list[str]) -> dict[str, list[str]]:
+    """Import modules in a fresh process: what each of them brought along of the heavy ones."""
+    command = [sys.executable, "-c", PROBE, json.dumps(sorted(HEAVY)), json.dumps(names)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    return dict(json.loads(answer.stdout))
+
+
+def test_core_and_cli_import_without_heavy_libraries() -> None:
+    names = core_modules()
+    assert {"napari_nuclei.cli", "napari_nuclei.mask", "napari_nuclei.images"} <= set(names)
+    assert probe(names) == {}
+
+
+def test_probe_sees_a_heavy_import() -> None:
+    assert probe(["json", "pandas"]) == {"pandas": ["pandas"]}
+
+
+@pytest.mark.parametrize(
+    ("libraries", "rooms"),
+    [(GUI_LIBRARIES, {GUI_ROOM}), ({"torch", "torchvision"}, TORCH_ROOMS)],
+    ids=["gui", "torch"],
+)
+def test_libraries_stay_in_their_rooms(libraries: set[str], rooms: set[str]) -> None:
+    strays = {
+        room: used for room, tree in sources() if (used := imported(tree) & libraries)
+    }.keys() - rooms
+    assert not strays
+
+
+def test_every_library_is_declared() -> None:
+    declared = {
+        re.split(r"[^\w-]", line)[0].lower()
+        for line in requires("napari-nuclei") or []
+        if "extra ==" not in line
+    }
+    providers = packages_distributions()
+    used = set().union(*(imported(tree) for _, tree in sources()))
+    libraries = used - sys.stdlib_module_names - {"napari_nuclei"}
+    undeclared = {
+        library
+        for library in libraries
+        if not declared & {name.lower() for name in providers.get(library, [library])}
+    }
+    assert not undeclared
