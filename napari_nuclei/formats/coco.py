@@ -1,0 +1,156 @@
+"""COCO data sets: the project's own save file, and those of other tools.
+
+Here: `DataSet` → JSON, and the way in. Not here: what makes sense of JSON (`coco_reader.py`),
+results files (`results.py`).
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..codec import encode
+from ..mask import Mask
+from ..nuclei import Kind, Nucleus
+from .coco_reader import NAMESPACE, VERSION, from_json
+from .dataset import DataSet, ImageRecord
+from .files import read_json, write_json
+
+__all__ = ["DataSet", "ImageRecord", "read", "to_json", "write"]
+
+CATEGORY = {"id": 1, "name": "nucleus"}
+
+
+def write(path: str | os.PathLike[str], data: DataSet) -> None:
+    """Write a data set; reading it back gives an equal one.
+
+    Parameters
+    ----------
+    path : path
+        In a folder that exists. Written whole or not at all.
+    data : DataSet
+        The nuclei that are shown become annotations. Rejected ones and proposals below the
+        threshold go, with each image's state, into the top-level object ``napari_nuclei``.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be written.
+    """
+    write_json(path, to_json(data))
+
+
+def to_json(data: DataSet) -> dict[str, Any]:
+    """Return a data set as `write` writes it."""
+    annotations: list[dict[str, Any]] = []
+    unlisted: list[dict[str, Any]] = []
+    states: list[dict[str, Any]] = []
+    for image in data.images:
+        nuclei = data.of(image)
+        if nuclei.shape != image.shape:
+            raise ValueError(f"{image.file_name}: nuclei of {nuclei.shape}, not {image.shape}")
+        rows = list(nuclei)
+        shown = {n.id for n in rows if nuclei.is_shown(n)}
+        for nucleus, row in zip(rows, _annotations(rows, image), strict=True):
+            (annotations if nucleus.id in shown else unlisted).append(row)
+        states.append(
+            {
+                "image_id": image.id,
+                "next_id": nuclei.next_id,
+                "threshold": nuclei.threshold,
+                "complete": [list(box) for box in nuclei.complete],
+            }
+        )
+    for number, row in enumerate(annotations, 1):
+        row["id"] = number
+    return {
+        **data.about,
+        "images": [image.to_json() for image in data.images],
+        "categories": [CATEGORY],
+        "annotations": annotations,
+        NAMESPACE: {"version": VERSION, "images": states, "not_exported": unlisted},
+    }
+
+
+def _annotations(rows: list[Nucleus], image: ImageRecord) -> Iterator[dict[str, Any]]:
+    size = [image.height, image.width]
+    codes = iter(encode([n.mask for n in rows], image.shape))
+    predicted = [_predicted(n) for n in rows]
+    said = iter(encode([m for m in predicted if m is not None], image.shape))
+    for nucleus, before in zip(rows, predicted, strict=True):
+        own = _provenance(nucleus)
+        if before is not None:
+            own["origin"]["predicted"] = {"size": size, "counts": next(said)}
+        yield {
+            "id": 0,
+            "image_id": image.id,
+            "category_id": CATEGORY["id"],
+            "segmentation": {"size": size, "counts": next(codes)},
+            "bbox": nucleus.mask.bbox,
+            "area": nucleus.mask.area,
+            "iscrowd": 0,
+            "score": float(nucleus.score),
+            NAMESPACE: own,
+        }
+
+
+def _predicted(nucleus: Nucleus) -> Mask | None:
+    """Return the mask that was predicted, if the present one does not say it."""
+    said, kind = nucleus.origin.mask, nucleus.origin.kind
+    return None if kind is Kind.MODEL and said == nucleus.mask else said
+
+
+def _provenance(nucleus: Nucleus) -> dict[str, Any]:
+    """Return what COCO has no place for, but for the predicted mask."""
+    origin = nucleus.origin
+    said: dict[str, Any] = {"kind": origin.kind.value}
+    if origin.model:
+        said["model"] = origin.model
+    if origin.parents:
+        said["parents"] = list(origin.parents)
+    if origin.kind is Kind.MODEL and origin.mask is None:
+        said["predicted"] = None  # where the key is missing, it was the present mask
+    out: dict[str, Any] = {"id": nucleus.id, "state": nucleus.state.value, "origin": said}
+    if nucleus.order:
+        out["order"] = nucleus.order
+    if nucleus.note:
+        out["note"] = nucleus.note
+    return out
+
+
+def read(path: str | os.PathLike[str]) -> DataSet:
+    """Read a data set of this project or of another tool.
+
+    Parameters
+    ----------
+    path : path
+        A COCO JSON file with masks as compressed or plain run lengths or polygons; several
+        rings are one object. Boxes and areas are computed anew. Every annotation is taken
+        as one nucleus, whatever its category, and also where `iscrowd` is 1.
+
+    Returns
+    -------
+    DataSet
+
+    Raises
+    ------
+    UserError
+        If it is not such a file, or an annotation in it is broken; the message names it.
+    """
+    with _without_collector():
+        return from_json(read_json(path), str(path))
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Hold Python's collector: it would look through the growing data again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -1,0 +1,77 @@
+"""`DataSet`: images and their nuclei, as files hold them.
+
+Here: the values. Not here: reading and writing them (`coco.py` and its neighbours).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..nuclei import Nuclei
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """What a data set says of one image.
+
+    Attributes
+    ----------
+    id : int
+        Its number in the file.
+    file_name : str
+        As the file has it, with folders if there are any.
+    height, width : int
+        In px.
+    modality : str
+        Kind of image (``"fluorescence"``, …), or empty.
+    extra : mapping
+        All other keys, kept as they are.
+    """
+
+    id: int
+    file_name: str
+    height: int
+    width: int
+    modality: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in px."""
+        return self.height, self.width
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as COCO writes it."""
+        out = {"id": self.id, "file_name": self.file_name}
+        out |= {"height": self.height, "width": self.width}
+        return out | ({"modality": self.modality} if self.modality else {}) | dict(self.extra)
+
+
+@dataclass(slots=True)
+class DataSet:
+    """Images and their nuclei.
+
+    Attributes
+    ----------
+    images : list of ImageRecord
+        With different ids.
+    nuclei : dict of int to Nuclei
+        For each image id; an image without an entry has none.
+    about : dict
+        The file's other top-level keys (`info`, `licenses`, …), kept as they are.
+    categories : tuple of str
+        Names of the categories that were read. All of them are taken as nuclei; files are
+        written with the one category ``"nucleus"``.
+    """
+
+    images: list[ImageRecord]
+    nuclei: dict[int, Nuclei]
+    about: dict[str, Any] = field(default_factory=dict)
+    categories: tuple[str, ...] = ("nucleus",)
+
+    def of(self, image: ImageRecord) -> Nuclei:
+        """Return an image's nuclei."""
+        found = self.nuclei.get(image.id)
+        return Nuclei(image.shape) if found is None else found

@@ -1,0 +1,124 @@
+"""Whole files: written completely or not at all, and JSON read with clear errors.
+
+Here: what every format needs of the file system. Not here: what is inside of the files.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ..errors import UserError
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full: make room and try again",
+    errno.EDQUOT: "your disk quota is used up: make room and try again",
+    errno.EACCES: "no permission to write there: choose another place",
+    errno.EPERM: "no permission to write there: choose another place",
+    errno.EROFS: "the disk is read-only: choose another place",
+    errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
+    errno.ENOTDIR: "a part of the path is a file, not a folder: choose another place",
+}
+
+
+def unwritable(path: Path, error: OSError) -> UserError:
+    """Say in one line why a file cannot be written."""
+    reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
+    return UserError(f"cannot write {path}: {reason}")
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of `path` when the block ends without an error.
+
+    Parameters
+    ----------
+    path : path
+        In a folder that exists. What is there already stays untouched until then, and for
+        good if the block fails.
+
+    Yields
+    ------
+    BinaryIO
+        Writable and seekable.
+
+    Raises
+    ------
+    UserError
+        If the folder is missing, cannot be written, or the disk is full.
+    """
+    shown = Path(path)
+    target = shown.resolve()  # a link stays a link, its target is replaced
+    try:
+        if target.is_dir():
+            raise UserError(f"cannot write {shown}: it is a folder, name a file in it")
+        if not target.parent.exists():
+            raise UserError(
+                f"cannot write {shown}: the folder {shown.parent} does not exist, make it first"
+            )
+        if target.exists() and not target.is_file():  # a device or a pipe cannot be replaced
+            with target.open("wb") as stream:
+                yield stream
+        else:
+            with _beside(target) as stream:
+                yield stream
+    except OSError as error:
+        raise unwritable(shown, error) from error
+
+
+@contextmanager
+def _beside(target: Path) -> Iterator[BinaryIO]:
+    # Not tempfile: its files can be read by their owner alone, and would stay so.
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
+    try:
+        with temporary.open("xb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        if target.exists():
+            temporary.chmod(target.stat().st_mode)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write a value as JSON, whole or not at all; see `replacing` for the errors."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    with replacing(path) as stream:
+        stream.write(text.encode())
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Read a JSON file.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read, or is not JSON.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        reason = "there is no such file" if isinstance(error, FileNotFoundError) else error.strerror
+        raise UserError(f"cannot read {path}: {reason}") from error
+    try:
+        return json.loads(data, parse_constant=_refuse)
+    except UserError as error:
+        raise UserError(f"{path} {error}") from None
+    except (ValueError, RecursionError) as error:
+        where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise UserError(
+            f"{path} is not a JSON file, or is cut short{where}: write it again"
+        ) from error
+
+
+def _refuse(constant: str) -> None:
+    raise UserError(f"holds {constant}, which JSON does not have: write it again without")

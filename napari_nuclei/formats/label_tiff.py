@@ -1,0 +1,81 @@
+"""Label images as TIFF: value = nucleus id, 0 = background.
+
+Here: the file. Not here: how nuclei are drawn and read back (`labels.py`).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import UserError
+from ..labels import draw, from_labels
+from ..nuclei import Nuclei
+from .files import replacing
+
+
+def write(path: str | os.PathLike[str], nuclei: Nuclei) -> int:
+    """Write the nuclei that are shown as a label image.
+
+    Parameters
+    ----------
+    path : path
+        In a folder that exists. Written whole or not at all; 16-bit where the ids fit,
+        32-bit otherwise.
+    nuclei : Nuclei
+        Where they overlap, the one drawn on top is written.
+
+    Returns
+    -------
+    int
+        Pixels of nuclei that lie below others, which a label image cannot hold.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be written.
+    """
+    import tifffile
+
+    labels = draw(nuclei)
+    highest = int(labels.max(initial=0))
+    labels = labels.astype(np.uint16 if highest <= np.iinfo(np.uint16).max else np.uint32)
+    with replacing(path) as stream:
+        tifffile.imwrite(stream, labels, compression="zlib", metadata={"axes": "YX"})
+    return sum(n.mask.area for n in nuclei.shown()) - int(np.count_nonzero(labels))
+
+
+def read(path: str | os.PathLike[str]) -> Nuclei:
+    """Read a label image; each value other than 0 becomes a nucleus with that id.
+
+    Raises
+    ------
+    UserError
+        If it is not a TIFF with one plane of whole numbers.
+    """
+    labels = np.squeeze(_pixels(Path(path)))
+    if labels.ndim != 2 or labels.dtype.kind not in "iub":
+        raise UserError(
+            f"{path} is not a label image but {labels.dtype} of shape {labels.shape}: "
+            "one plane of whole numbers is wanted, 0 for background"
+        )
+    try:
+        return from_labels(labels, Path(path).name)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def _pixels(path: Path) -> np.ndarray[Any, Any]:
+    import tifffile
+
+    try:
+        return np.asarray(tifffile.imread(path))
+    except FileNotFoundError as error:
+        raise UserError(f"cannot read {path}: there is no such file") from error
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    except Exception as error:  # what tifffile raises for damaged files has no common base
+        raise UserError(f"{path} is not a TIFF file, or is damaged: write it again") from error

@@ -1,0 +1,197 @@
+"""Edits: each operation, and that every one of them can be taken back to the last attribute."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import OPERATIONS, make_edit, nuclei, state_of
+
+from napari_nuclei import edits
+from napari_nuclei.edits import Edit, EditError
+from napari_nuclei.errors import UserError
+from napari_nuclei.mask import Mask
+from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin, State
+
+square = Mask.from_array(np.ones((4, 4)))
+SHAPE = (20, 20)
+
+
+def model(id: int, mask: Mask, score: float = 0.5, **more: Any) -> Nucleus:
+    return Nucleus(id, mask, score, origin=Origin(Kind.MODEL, "netz", mask), **more)
+
+
+@pytest.fixture
+def of() -> Nuclei:
+    """Two of a model, one below the threshold, one drawn by hand."""
+    return Nuclei(
+        SHAPE,
+        [
+            model(1, square, 0.9),
+            model(2, square.shift(6, 0), 0.6),
+            model(3, square.shift(12, 0), 0.1),
+            Nucleus(4, square.shift(0, 10), state=State.ACCEPTED, order=2),
+        ],
+        threshold=0.3,
+    )
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@given(of=nuclei(least=1), data=st.data())
+def test_act_invert_and_invert_again(operation: str, of: Nuclei, data: st.DataObject) -> None:
+    before, next_id = state_of(of), of.next_id
+    edit = make_edit(data.draw, of, operation)
+    assert state_of(of) == before, "making an edit changes nothing"
+    if edit is None:
+        return
+    of.apply(edit)
+    after = state_of(of)
+    assert all(
+        n.mask and n.mask == n.mask.clip(of.shape) for n in edit.after if n not in edit.before
+    )
+    assert {n.id for n in edit.after} - {n.id for n in edit.before} <= set(range(next_id, 999))
+    of.apply(edit.inverse())
+    assert state_of(of) == before
+    assert edit.inverse().inverse() == edit
+    of.apply(edit.inverse().inverse())
+    assert state_of(of) == after
+    assert of.next_id >= next_id
+    assert edit.ids == {n.id for n in (*edit.before, *edit.after)}
+    assert edit.words().startswith(edit.name)
+
+
+def test_add(of: Nuclei) -> None:
+    edit = edits.add(of, square.shift(-2, 5))
+    assert edit.after == (
+        Nucleus(5, square.shift(-2, 5).clip(SHAPE), 1.0, State.ACCEPTED, Origin(), order=3),
+    )
+    assert edits.add(of, square, id=11).after[0].id == 11
+    with pytest.raises(EditError, match="used before"):
+        edits.add(of, square, id=4)
+    with pytest.raises(EditError, match="no pixel inside"):
+        edits.add(of, square.shift(30, 0))
+
+
+def test_delete_keeps_what_a_model_had_said(of: Nuclei) -> None:
+    of.apply(edits.repaint(of, 1, square.shift(1, 1)))
+    edit = edits.delete(of, [1, 4, 4])
+    of.apply(edit)
+    assert 4 not in of
+    assert of[1].state is State.REJECTED
+    assert of[1].mask == square
+    assert {n.id for n in of.shown()} == {2}
+
+
+def test_states(of: Nuclei) -> None:
+    of.apply(edits.accept(of, [3]))
+    assert of[3].state is State.ACCEPTED
+    assert of.is_shown(of[3])
+    of.apply(edits.reject(of, [3, 2]))
+    assert {n.id for n in of.shown()} == {1, 4}
+    with pytest.raises(EditError, match="already rejected"):
+        edits.reject(of, [3])
+    assert edits.reject(of, [1, 3]).ids == {1}
+
+
+def test_accept_above(of: Nuclei) -> None:
+    assert edits.accept_above(of, 0.6).ids == {1, 2}
+    assert edits.accept_above(of, 0.05).ids == {1, 2}  # 3 is not seen
+    with pytest.raises(EditError, match=r"0\.95"):
+        edits.accept_above(of, 0.95)
+
+
+def test_merge(of: Nuclei) -> None:
+    edit = edits.merge(of, [2, 1, 4])
+    (joined,) = edit.after
+    assert joined.id == 2
+    assert joined.mask == Mask.union_of([of[1].mask, of[2].mask, of[4].mask])
+    assert joined.origin == Origin(Kind.MODEL, "netz", of[2].mask, (2, 1, 4))
+    assert (joined.state, joined.order, joined.corrected) == (State.ACCEPTED, 2, True)
+    for ids in ([1], [1, 1], [1, 77]):
+        with pytest.raises(EditError, match="two nuclei"):
+            edits.merge(of, ids)
+
+
+def test_split(of: Nuclei) -> None:
+    wide = Mask.from_array(np.ones((4, 9)), 15, 0)
+    of.apply(edits.repaint(of, 2, wide))
+    edit = edits.split(of, 2, [(10, 3), (20, 3)])
+    first, second = edit.after
+    assert (first.id, second.id) == (2, 5)
+    assert first.mask.union(second.mask) == wide
+    assert first.mask.overlap(second.mask) == 0
+    assert first.mask.area > second.mask.area
+    assert first.origin == of[2].origin
+    assert second.origin == Origin(parents=(2,))
+    with pytest.raises(EditError, match="right across"):
+        edits.split(of, 2, [(0, 0), (3, 3)])
+    with pytest.raises(EditError, match="No nucleus to split"):
+        edits.split(of, 77, [(0, 0), (3, 3)])
+
+
+def test_repaint(of: Nuclei) -> None:
+    (new,) = edits.repaint(of, 1, square.shift(-1, 0)).after
+    assert new.mask.area == 12
+    assert (new.state, new.corrected, new.origin) == (State.ACCEPTED, True, of[1].origin)
+    with pytest.raises(EditError, match="already so"):
+        edits.repaint(of, 1, square)
+    with pytest.raises(EditError, match="Delete it instead"):
+        edits.repaint(of, 1, Mask())
+
+
+def test_note_and_threshold_and_complete(of: Nuclei) -> None:
+    of.apply(edits.note(of, [3], "mitosis"))
+    assert of[3].note == "mitosis"
+    assert of.is_shown(of[3])
+    of.apply(edits.set_threshold(of, 0.7))
+    assert {n.id for n in of.shown()} == {1, 3, 4}
+    for wrong in (-0.1, 1.1, float("nan")):
+        with pytest.raises(EditError, match="between 0 and 1"):
+            edits.set_threshold(of, wrong)
+    of.apply(edits.mark_complete(of, (1, 2, 3, 4)))
+    of.apply(edits.mark_complete(of))
+    assert of.complete == ((1, 2, 3, 4), (0, 0, 20, 20))
+
+
+def test_propose_leaves_what_a_person_has_touched(of: Nuclei) -> None:
+    of.apply(edits.accept(of, [1]))
+    of.apply(edits.reject(of, [2]))
+    near = Mask.from_array(np.ones((4, 4)), 0, 1)  # IoU 0.6 with the accepted one
+    far = Mask.from_array(np.ones((4, 4)), 10, 10)
+    found = [(near, 0.9), (square.shift(6, 0), 0.8), (far, 0.7), (square.shift(0, 2), 0.2)]
+    of.apply(edits.propose(of, found, "netz 2", 0.3))
+    assert {n.id for n in of} == {1, 2, 4, 5, 6}
+    assert (of[5].mask, of[5].score, of[5].origin) == (far, 0.7, Origin(Kind.MODEL, "netz 2", far))
+    assert {n.id for n in of.shown()} == {1, 4, 5}
+    of.apply(edits.propose(of, [], "netz 3", 0.5))
+    assert {n.id for n in of} == {1, 2, 4}
+    assert of.threshold == 0.5
+
+
+def test_no_nucleus_is_one_clear_line(of: Nuclei) -> None:
+    for act in (edits.delete, edits.accept, edits.reject):
+        with pytest.raises(UserError, match="Point at one or select one") as error:
+            act(of, [77])
+        assert "\n" not in str(error.value)
+
+
+def test_words() -> None:
+    one, two, three = (model(k, square.shift(0, k)) for k in (1, 2, 3))
+    assert Edit("accept", (one,), (two,)).words() == "accept 1 into 2"
+    assert Edit("delete", (one, two)).words() == "delete 1 and 2"
+    assert Edit("add", (), (one, two, three)).words() == "add 1, 2 and 3"
+    assert Edit("paint", (one, two), (one, two)).words() == "paint 1 and 2"
+    assert Edit("accept", (), tuple(model(k, square) for k in range(9))).words() == (
+        "accept 9 nuclei"
+    )
+    assert Edit("threshold", threshold=(0.5, 0.25)).words() == "threshold 0.50 → 0.25"
+    assert Edit("mark complete", complete=((), ((0, 0, 1, 1),))).words() == "mark complete"
+
+
+def test_boxes_are_those_of_what_changes() -> None:
+    one, two = model(1, square), model(2, square.shift(9, 9))
+    edit = Edit("paint", (one, two), (model(1, square.shift(1, 1)), two))
+    assert sorted(edit.boxes) == [(0, 0, 4, 4), (1, 1, 5, 5)]

@@ -1,0 +1,121 @@
+"""`Review`: any order of edits, undo and redo, held against a plain list of states."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from strategies import OPERATIONS, make_edit, nuclei, state_of
+
+from napari_nuclei import edits
+from napari_nuclei.labels import draw
+from napari_nuclei.mask import Mask
+from napari_nuclei.nuclei import Nuclei
+from napari_nuclei.review import Review
+
+square = Mask.from_array(np.ones((3, 3)))
+
+
+class History(RuleBasedStateMachine):
+    """The model: all states so far, and which one is the present."""
+
+    @initialize(of=nuclei(least=1))
+    def start(self, of: Nuclei) -> None:
+        self.review = Review(of)
+        self.states = [state_of(of)]
+        self.now = 0
+        self.used = {n.id for n in of}
+        self.view = draw(of)
+        self.review.changed.connect(self.redraw)
+
+    def redraw(self, edit: Any) -> None:
+        """Follow the events as a view does: only what an edit says it touches."""
+        boxes = [(0, 0, *self.view.shape)] if edit.threshold else edit.boxes
+        # Order and state can change what is seen without another mask.
+        boxes += [n.mask.box for n in (*edit.before, *edit.after) if n.mask]
+        for box in boxes:
+            self.view[box[0] : box[2], box[1] : box[3]] = draw(self.review.nuclei, box)
+
+    @rule(data=st.data(), operation=st.sampled_from(OPERATIONS))
+    def do(self, data: st.DataObject, operation: str) -> None:
+        next_id = self.review.nuclei.next_id
+        edit = make_edit(data.draw, self.review.nuclei, operation)
+        if edit is None:
+            return
+        new = {n.id for n in edit.after} - {n.id for n in edit.before}
+        assert not new & self.used, "an id is never used twice"
+        assert all(id >= next_id for id in new)
+        self.used |= new
+        self.review.do(edit)
+        self.states[self.now + 1 :] = [state_of(self.review.nuclei)]
+        self.now += 1
+
+    @rule()
+    def undo(self) -> None:
+        edit = self.review.undo()
+        assert (edit is None) == (self.now == 0)
+        self.now = max(0, self.now - 1)
+
+    @rule()
+    def redo(self) -> None:
+        edit = self.review.redo()
+        assert (edit is None) == (self.now == len(self.states) - 1)
+        self.now = min(len(self.states) - 1, self.now + 1)
+
+    @rule(data=st.data())
+    def select(self, data: st.DataObject) -> None:
+        wanted = data.draw(st.lists(st.integers(1, 40), max_size=3))
+        self.review.select(wanted)
+        assert set(self.review.selection) == {i for i in wanted if i in self.review.nuclei}
+
+    @invariant()
+    def is_the_present_state(self) -> None:
+        if not hasattr(self, "review"):
+            return
+        assert state_of(self.review.nuclei) == self.states[self.now]
+        assert len(self.review.done) == self.now
+        assert len(self.review.undone) == len(self.states) - 1 - self.now
+        assert (self.view == draw(self.review.nuclei)).all()
+        assert all(i in self.review.nuclei for i in self.review.selection)
+
+
+TestHistory = History.TestCase
+TestHistory.settings = settings(max_examples=60, stateful_step_count=25)
+
+
+def test_events() -> None:
+    review = Review(Nuclei((9, 9)))
+    told: list[Any] = []
+    review.changed.connect(lambda edit: told.append(edit))
+    review.selected.connect(lambda ids: told.append(ids))
+    edit = edits.add(review.nuclei, square)
+    review.do(edit)
+    review.select([1, 1, 77])
+    review.select([1])
+    review.undo()
+    assert told == [edit, (1,), edit.inverse(), ()]
+    review.redo()
+    assert told[4:] == [edit]
+
+
+def test_undo_with_nothing_to_undo() -> None:
+    review = Review(Nuclei((9, 9)))
+    assert review.undo() is None
+    assert review.redo() is None
+
+
+def test_a_stale_edit_leaves_the_history_alone() -> None:
+    review = Review(Nuclei((9, 9)))
+    first = edits.add(review.nuclei, square)
+    review.do(first)
+    review.undo()
+    late = edits.add(review.nuclei, square.shift(3, 3))
+    review.redo()
+    stale = edits.Edit("delete", (late.after[0],))
+    with pytest.raises(ValueError, match="does not fit"):
+        review.do(stale)
+    assert (review.done, review.undone) == ([first], [])
