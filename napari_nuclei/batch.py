@@ -1,0 +1,129 @@
+"""Many images: each read, segmented and handed on, one bad file not stopping the rest.
+
+Here: the loop over images. Not here: one image (`predict.py`), files (`formats/`), the
+command line (`cli.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .edits import propose
+from .errors import UserError
+from .images import read_image
+from .models.detector import Detector
+from .nuclei import Nuclei
+from .progress import Progress, within
+
+
+@dataclass(frozen=True, slots=True)
+class Segmented:
+    """One image that is done.
+
+    Attributes
+    ----------
+    path : Path
+        The image's file.
+    pixels : array
+        As read.
+    nuclei : Nuclei
+        What was found, with the threshold asked for.
+    diameter : float
+        Diameter of the typical nucleus that the image was scaled by, in px.
+    """
+
+    path: Path
+    pixels: NDArray[np.generic]
+    nuclei: Nuclei
+    diameter: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """One image that could not be read or segmented, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How images are segmented.
+
+    Attributes
+    ----------
+    score : float or None
+        Score from which on nuclei are shown; the model card's threshold by default.
+    diameter : float or None
+        Diameter of the typical nucleus in px; estimated for each image by default.
+    plane, channels : int and sequence of int, or None
+        Which part of a stack or multichannel image is segmented.
+    sizes : dict
+        File name → (height, width) that the image must have.
+    """
+
+    score: float | None = None
+    diameter: float | None = None
+    plane: int | None = None
+    channels: Sequence[int] | None = None
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+def segment_files(
+    paths: Sequence[Path], detector: Detector, settings: Settings | None = None
+) -> Iterator[Progress]:
+    """Segment images one after another; the next one is read meanwhile.
+
+    Yields
+    ------
+    Progress
+        In images; `new` is a `Segmented` or a `Failed` as each becomes ready.
+    """
+    settings = settings or Settings()
+    with ThreadPoolExecutor(1, "read") as pool:
+        ahead: Future[NDArray[np.generic]] | None = None
+        for done, path in enumerate(paths):
+            reading = ahead or pool.submit(_read, path, settings)
+            later = paths[done + 1] if done + 1 < len(paths) else None
+            ahead = pool.submit(_read, later, settings) if later else None
+            yield Progress(done, len(paths), path.name)
+            try:
+                pixels = reading.result()
+                result: Segmented | Failed = yield from _one(
+                    path, pixels, detector, settings, (done, len(paths))
+                )
+            except UserError as error:
+                result = Failed(path, str(error))
+            yield Progress(done + 1, len(paths), path.name, result)
+
+
+def _read(path: Path, settings: Settings) -> NDArray[np.generic]:
+    pixels: NDArray[np.generic] = read_image(path, plane=settings.plane, channels=settings.channels)
+    wanted = settings.sizes.get(path.name)
+    if wanted and pixels.shape[:2] != wanted:
+        height, width = pixels.shape[:2]
+        raise UserError(f"{path}: is {height}×{width}, the list says {wanted[0]}×{wanted[1]}.")
+    return pixels
+
+
+def _one(
+    path: Path,
+    pixels: NDArray[np.generic],
+    detector: Detector,
+    settings: Settings,
+    place: tuple[int, int],
+) -> Generator[Progress, None, Segmented]:
+    from .predict import LOW, segment_steps
+
+    score = detector.card.threshold if settings.score is None else settings.score
+    steps = segment_steps(pixels, detector, settings.diameter, min(LOW, score))
+    prediction = yield from within(steps, *place, path.name)
+    nuclei = Nuclei((pixels.shape[0], pixels.shape[1]))
+    nuclei.apply(propose(nuclei, prediction.found, detector.card.name, score))
+    return Segmented(path, pixels, nuclei, prediction.diameter)

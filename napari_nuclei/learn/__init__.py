@@ -1,0 +1,1 @@
+"""Learning: data sets, crops, recipes and the training loop. Loads torch when imported."""

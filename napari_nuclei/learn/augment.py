@@ -1,0 +1,117 @@
+"""Random crops of training images, changed as microscopes and stains change them.
+
+Here: one random geometric crop and the photometric changes, on torch tensors.
+Not here: which image is drawn (`learn/data.py`).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def crop(
+    image: Tensor,
+    labels: Tensor,
+    known: Tensor,
+    centre: tuple[float, float],
+    zoom: float,
+    side: int,
+    rng: torch.Generator,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Cut a rotated, flipped, slightly stretched square out of an image.
+
+    Parameters
+    ----------
+    image : Tensor
+        (3, H, W) float32.
+    labels, known : Tensor
+        (H, W) int32 and bool.
+    centre : (float, float)
+        x and y in px of `image` that come to the middle of the crop.
+    zoom : float
+        Px of the crop per px of the image.
+    side : int
+        Side of the crop in px.
+
+    Returns
+    -------
+    image, labels, known, inside : Tensor
+        (3, side, side), and three (side, side); `inside` is False beyond the image's border.
+    """
+    turn = torch.randint(4, (1,), generator=rng).item() * math.pi / 2
+    if torch.rand(1, generator=rng).item() < 0.5:
+        turn += _uniform(rng, -math.pi / 4, math.pi / 4)
+    flip = -1.0 if torch.rand(1, generator=rng).item() < 0.5 else 1.0
+    stretch = math.exp(_uniform(rng, -0.12, 0.12))
+    height, width = labels.shape
+    # The crop's grid in px about its middle, turned into px of the image.
+    steps = torch.arange(side) - (side - 1) / 2
+    v, u = torch.meshgrid(steps / stretch, steps * stretch * flip, indexing="ij")
+    cos, sin = math.cos(turn) / zoom, math.sin(turn) / zoom
+    x = cos * u - sin * v + centre[0]
+    y = sin * u + cos * v + centre[1]
+    grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], -1)[None]
+    inside = (x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5)
+    out = F.grid_sample(image[None], grid, padding_mode="border", align_corners=False)[0]
+    xi = x.round().long().clamp(0, width - 1)
+    yi = y.round().long().clamp(0, height - 1)
+    return out, labels[yi, xi] * inside, known[yi, xi] & inside, inside
+
+
+def recolour(image: Tensor, gray: bool, rng: torch.Generator) -> Tensor:
+    """Change colours, light, sharpness and noise of a (3, H, W) image of about 0…1."""
+
+    def chance(p: float) -> bool:
+        return bool(torch.rand(1, generator=rng).item() < p)
+
+    x = image
+    if gray:
+        if chance(0.1):  # a stain shown in one colour
+            x = x * torch.rand(3, 1, 1, generator=rng).pow(2)
+    elif chance(0.12):
+        x = x.mean(0, keepdim=True).expand(3, -1, -1)
+    elif chance(0.75):  # stains: optical densities mixed and scaled
+        density = -torch.log(x.clamp(min=0) * 0.95 + 0.05)
+        mix = torch.eye(3) + 0.12 * torch.randn(3, 3, generator=rng)
+        gain = torch.exp(0.2 * torch.randn(3, 1, generator=rng))
+        density = (mix @ (gain * density.flatten(1))).view_as(x)
+        x = (torch.exp(-density) - 0.05) / 0.95
+    if chance(0.12):
+        x = 1 - x
+    if chance(0.7):
+        x = x.clamp(min=0).pow(math.exp(_uniform(rng, -0.5, 0.5)))
+    if chance(0.6):
+        x = x * math.exp(_uniform(rng, -0.35, 0.2)) + _uniform(rng, -0.1, 0.1)
+    if chance(0.25):
+        x = x * _uneven_light(x.shape[-1], rng)
+    if chance(0.3):
+        x = _blur(x, _uniform(rng, 0.4, 1.6))
+    if chance(0.35):
+        sigma = _uniform(rng, 0.01, 0.08)
+        channels = 1 if gray else 3
+        noise = torch.randn(channels, *x.shape[1:], generator=rng)
+        x = x + sigma * (noise if chance(0.7) else _blur(noise, 0.7) * 2)
+    return x.clamp(-0.3, 1.5)
+
+
+def _uniform(rng: torch.Generator, low: float, high: float) -> float:
+    return low + (high - low) * torch.rand(1, generator=rng).item()
+
+
+def _uneven_light(side: int, rng: torch.Generator) -> Tensor:
+    coarse = 1 + 0.35 * torch.randn(1, 1, 3, 3, generator=rng).clamp(-1.5, 1.5)
+    return F.interpolate(coarse, size=(side, side), mode="bicubic", align_corners=True)[0]
+
+
+def _blur(x: Tensor, sigma: float) -> Tensor:
+    radius = max(1, math.ceil(2.5 * sigma))
+    taps = torch.exp(-(torch.arange(-radius, radius + 1) ** 2) / (2 * sigma**2))
+    taps = taps / taps.sum()
+    c = x.shape[0]
+    x = F.pad(x[None], (radius,) * 4, mode="replicate")
+    x = F.conv2d(x, taps.view(1, 1, 1, -1).expand(c, 1, 1, -1), groups=c)
+    return F.conv2d(x, taps.view(1, 1, -1, 1).expand(c, 1, -1, 1), groups=c)[0]

@@ -1,0 +1,213 @@
+"""Annotated images as training crops.
+
+Here: reading a COCO data set into memory at the network's scale, and drawing balanced
+random crops from it. Not here: how a crop is changed (`learn/augment.py`), what is learned
+from it (`models/losses.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import IterableDataset
+
+from ..formats.dataset import DataSet
+from ..images import normalize, read_image
+from ..mask import Mask
+from ..models.losses import Target
+from ..models.maskrcnn import INPUT_MEAN
+from .augment import crop, recolour
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One annotated image, resized so that its median nucleus has the wanted diameter.
+
+    Attributes
+    ----------
+    image : Tensor
+        (1 or 3, H, W) float16, percentile-normalised.
+    labels : Tensor
+        (H, W) int16, 0 = background.
+    known : Tensor
+        (H, W) bool: where somebody has looked.
+    centres : Tensor
+        (N, 2) float32: x, y of each nucleus.
+    group : str
+        The modality, for balanced sampling.
+    """
+
+    image: Tensor
+    labels: Tensor
+    known: Tensor
+    centres: Tensor
+    group: str
+
+
+def load_examples(data: DataSet, images: Path, diameter: float) -> list[Example]:
+    """Read the images of a data set, at the network's scale.
+
+    Parameters
+    ----------
+    data : DataSet
+        The truth; what is shown of it counts.
+    images : Path
+        The folder of the images.
+    diameter : float
+        Wanted diameter of an image's median nucleus, in px of the network's input.
+    """
+    return [
+        _example(
+            read_image(images / image.file_name),
+            [n.mask for n in data.of(image).shown()],
+            image.modality,
+            diameter,
+        )
+        for image in data.images
+    ]
+
+
+def _example(pixels: NDArray[Any], masks: list[Mask], group: str, diameter: float) -> Example:
+    labels = np.zeros(pixels.shape[:2], np.int32)
+    # Large ones first, so that a small nucleus inside a large one stays visible.
+    masks = sorted(masks, key=lambda m: -m.area)
+    for value, mask in enumerate(masks, 1):
+        mask.paint(labels, value)
+    sizes = [2 * math.sqrt(mask.area / math.pi) for mask in masks]
+    zoom = min(diameter / float(np.median(sizes)), 4.0) if sizes else 1.0
+    image = torch.from_numpy(normalize(pixels)).permute(2, 0, 1)
+    gray = bool((image[0] == image[1]).all() and (image[0] == image[2]).all())
+    size = [max(1, round(n * zoom)) for n in pixels.shape[:2]]
+    resized = F.interpolate(
+        image[: 1 if gray else 3][None], size, mode="bilinear", antialias=True, align_corners=False
+    )[0]
+    small = F.interpolate(torch.from_numpy(labels)[None, None].double(), size, mode="nearest-exact")
+    flat = small[0, 0].to(torch.int16)
+    known = torch.ones_like(flat, dtype=torch.bool)
+    return Example(resized.half(), flat, known, _centres(flat), group)
+
+
+def _centres(labels: Tensor) -> Tensor:
+    ids, where = torch.unique(labels[labels > 0], return_inverse=True)
+    y, x = torch.nonzero(labels > 0, as_tuple=True)
+    count = torch.zeros(len(ids)).index_add_(0, where, torch.ones(len(where)))
+    sums = torch.stack([torch.zeros(len(ids)).index_add_(0, where, v.float()) for v in (x, y)], 1)
+    return sums / count[:, None]
+
+
+class Crops(IterableDataset[tuple[Tensor, Target]]):
+    """An endless stream of random crops, seeded crop by crop.
+
+    Parameters
+    ----------
+    examples : list of Example
+        What is drawn from.
+    side : int
+        Side of a crop in px.
+    balance : float
+        0 draws every image equally often, 1 every group equally often.
+    zoom_spread : float
+        Standard deviation of the logarithm of the random zoom.
+    seed, start, step : int
+        Crop ``start + k·step`` is drawn from a generator seeded by `seed` and its own
+        number: the stream does not depend on how it is spread over workers or processes.
+    """
+
+    def __init__(
+        self,
+        examples: list[Example],
+        side: int = 256,
+        balance: float = 0.4,
+        zoom_spread: float = 0.3,
+        seed: int = 0,
+        start: int = 0,
+        step: int = 1,
+    ) -> None:
+        self.examples, self.side, self.zoom_spread = examples, side, zoom_spread
+        self.seed, self.start, self.step = seed, start, step
+        groups = Counter(e.group for e in examples)
+        # Larger images hold more to see: draw them more often, by the root of their side.
+        weights = torch.tensor(
+            [groups[e.group] ** -balance * max(e.labels.numel(), side**2) ** 0.25 for e in examples]
+        )
+        self.weights = weights / weights.sum()
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Target]]:
+        worker = torch.utils.data.get_worker_info()
+        first, workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        number = self.start + first * self.step
+        while True:
+            yield self.draw(number)
+            number += workers * self.step
+
+    def draw(self, number: int) -> tuple[Tensor, Target]:
+        """Return crop `number`: a (3, side, side) image and its truth."""
+        rng = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
+        example = self.examples[int(torch.multinomial(self.weights, 1, generator=rng))]
+        height, width = example.labels.shape
+        spread = self.zoom_spread * torch.randn(1, generator=rng).item()
+        zoom = math.exp(max(-0.8, min(0.8, spread)))
+        # A small image fills the crop, so that no work is spent on padding.
+        zoom = max(zoom, min(2.2, 0.85 * self.side / min(height, width)))
+        x, y = (torch.rand(2, generator=rng) * torch.tensor([width, height])).tolist()
+        if len(example.centres) and torch.rand(1, generator=rng).item() < 0.75:
+            row = int(torch.randint(len(example.centres), (1,), generator=rng))
+            x, y = example.centres[row].tolist()
+            reach = 0.35 * self.side / zoom
+            x += reach * (2 * torch.rand(1, generator=rng).item() - 1)
+            y += reach * (2 * torch.rand(1, generator=rng).item() - 1)
+        x, y = (_keep_in(v, n, self.side / zoom) for v, n in ((x, width), (y, height)))
+        image, labels, known, inside = crop(
+            example.image.float().expand(3, -1, -1),
+            example.labels,
+            example.known,
+            (x, y),
+            zoom,
+            self.side,
+            rng,
+        )
+        image = recolour(image, example.image.shape[0] == 1, rng)
+        image = torch.where(inside, image, torch.tensor(INPUT_MEAN))
+        boxes, ids = boxes_of(labels)
+        return image, Target(boxes, ids, labels.int(), known | ~inside)
+
+
+def _keep_in(position: float, length: int, window: float) -> float:
+    """Move a window's middle so that little of it lies outside of 0…length."""
+    if window >= length:
+        slack = (window - length) / 2
+        return min(max(position, length / 2 - slack), length / 2 + slack)
+    return min(max(position, window / 2), length - window / 2)
+
+
+def boxes_of(labels: Tensor, smallest: int = 9) -> tuple[Tensor, Tensor]:
+    """Find the boxes of a label image's nuclei of at least `smallest` px.
+
+    Returns
+    -------
+    boxes, ids : Tensor
+        (N, 4) float32 and (N,) int64.
+    """
+    from scipy import ndimage
+
+    array = labels.numpy()
+    most = int(array.max(initial=0))
+    found = ndimage.find_objects(array, max_label=most)
+    areas = np.bincount(array.ravel(), minlength=most + 1)
+    rows = [
+        (s[1].start, s[0].start, s[1].stop, s[0].stop, value)
+        for value, s in enumerate(found, 1)
+        if areas[value] >= smallest
+    ]
+    table = torch.tensor(rows, dtype=torch.float32).reshape(-1, 5)
+    return table[:, :4].contiguous(), table[:, 4].long()

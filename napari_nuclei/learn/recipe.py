@@ -1,0 +1,125 @@
+"""A training recipe: what its TOML file may say. Not here: doing it (`learn/loop.py`)."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import UserError
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSet(_Table):
+    """A COCO file and the folder of its images."""
+
+    coco: Path
+    images: Path
+
+
+class Data(_Table):
+    """What is learned from, and what the best checkpoint is chosen by."""
+
+    train: tuple[DataSet, ...] = ()
+    validation: tuple[DataSet, ...] = ()
+    balance: Annotated[float, Field(ge=0, le=1)] = 0.4
+
+
+class Network(_Table):
+    """Fields of `models.maskrcnn.Architecture`, and the weights to start from."""
+
+    trunk: str = "resnet18"
+    channels: Count = 128
+    anchors: tuple[int, ...] = (12, 24, 48, 96, 160)
+    box_hidden: Count = 384
+    mask_channels: Count = 96
+    mask_layers: Count = 4
+    start: str | None = None
+
+
+class Schedule(_Table):
+    """Steps, learning rate and how often to save and validate."""
+
+    minutes: Positive = 120
+    batch: Count = 4
+    crop: Count = 256
+    rate: Positive = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    warmup_steps: Count = 200
+    decay_from: Annotated[float, Field(ge=0, le=1)] = 0.4
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.998
+    zoom_spread: Annotated[float, Field(ge=0)] = 0.3
+    save_minutes: Positive = 5
+    validate_minutes: Positive = 30
+    freeze_norm: bool = False
+    workers: Annotated[int, Field(ge=0)] = 1
+    seed: int = 0
+
+
+class Card(_Table):
+    """What the model card says beside the figures."""
+
+    licence: str = "unknown"
+    data: str = ""
+    description: str = ""
+
+
+class Recipe(_Table):
+    """One training run.
+
+    Attributes
+    ----------
+    name : str
+        Name of the model that it makes.
+    out : Path
+        Folder of checkpoints, losses and curves.
+    diameter : float
+        Diameter of the typical nucleus, in px of the network's input.
+    """
+
+    name: str
+    out: Path
+    diameter: Positive = 26
+    data: Data = Data()
+    network: Network = Network()
+    schedule: Schedule = Schedule()
+    card: Card = Card()
+
+
+def read_recipe(path: Path, changes: dict[str, Any] | None = None) -> Recipe:
+    """Read a recipe; `changes` (nested tables) replace what the file says.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, is not TOML, or says something a recipe may not say.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such recipe. Shipped recipes lie in training/.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a TOML file: {error}") from None
+    try:
+        return Recipe.model_validate(_merged(values, changes or {}))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"{path}: {where}: {first['msg']}") from None
+
+
+def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    out = dict(values)
+    for key, value in changes.items():
+        old = out.get(key)
+        both = isinstance(value, dict) and isinstance(old, dict)
+        out[key] = _merged(old, value) if both else value  # type: ignore[arg-type]
+    return out

@@ -1,0 +1,213 @@
+"""One training run from recipe to packed model.
+
+Here: data in, steps with saving and validating, weights and card out. Not here: a step
+(`learn/loop.py`), figures (`learn/validate.py`), packing (`models/weights.py`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..errors import UserError
+from ..formats import coco
+from ..formats.dataset import DataSet
+from ..models.card import Card
+from ..models.maskrcnn import Architecture, MaskRCNN
+from ..models.maskrcnn_detector import MaskRCNNDetector
+from ..models.runtime import pick_device
+from ..models.weights import load_network, save_model
+from ..progress import Progress
+from ..score import score
+from .calibrate import best_threshold, expected_error, fit
+from .curve import draw_curve
+from .data import Example, load_examples
+from .loop import State, new_state, train_steps
+from .recipe import DataSet as Source
+from .recipe import Recipe
+from .validate import calibrated, hits, predict_set
+
+
+def train(
+    recipe: Recipe, folder: Path | None = None, device: str = "auto", resume: bool = False
+) -> Generator[Progress, None, Card]:
+    """Train by a recipe, validate, pack the best weights with a card.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to do.
+    folder : Path, optional
+        What the recipe's data paths are relative to; the current folder by default.
+    device : str
+        As for `models.load`.
+    resume : bool
+        Go on from the last checkpoint in `recipe.out`.
+
+    Yields
+    ------
+    Progress
+        `new` is a line for a person now and then.
+
+    Returns
+    -------
+    Card
+        Of the packed model, as the generator's value.
+    """
+    chosen = pick_device(device)
+    folder = folder or Path()
+    yield Progress(0, 0, "Reading the data")
+    if not recipe.data.train:
+        raise UserError("the recipe names no training data: add [[data.train]] to it.")
+    examples = [e for s in recipe.data.train for e in _examples(s, folder, recipe.diameter)]
+    checks = [(_checked(s, folder), folder / s.images) for s in recipe.data.validation]
+    state = _state(recipe, resume, chosen)
+    yield Progress(0, 0, new=f"{len(examples)} images, from step {state.step}")
+    yield from _steps(state, examples, checks, recipe, chosen)
+    best = recipe.out / "best.ckpt"
+    if best.is_file():
+        state.load(best)
+    card = yield from pack(state.ema, recipe, checks, chosen, _spent(state))
+    yield Progress(1, 1, new=f"{card.name} → {card.weights}")
+    return card
+
+
+def _examples(source: Source, folder: Path, diameter: float) -> list[Example]:
+    return load_examples(_checked(source, folder), folder / source.images, diameter)
+
+
+def _checked(source: Source, folder: Path) -> DataSet:
+    images = folder / source.images
+    if not images.is_dir():
+        raise UserError(f"{images}: no such folder of images. Name the data folder by --data.")
+    return coco.read(folder / source.coco)
+
+
+def _state(recipe: Recipe, resume: bool, device: torch.device) -> State:
+    network = recipe.network
+    arch = Architecture(**network.model_dump(exclude={"start"}))
+    start = None
+    if network.start:
+        model, _ = load_network(network.start)
+        arch, start = model.arch, model.state_dict()
+    state = new_state(arch, recipe.schedule, start, device)
+    last = recipe.out / "last.ckpt"
+    recipe.out.mkdir(parents=True, exist_ok=True)
+    if resume:
+        if not last.is_file():
+            raise UserError(f"{last}: nothing to resume. Leave --resume out to begin anew.")
+        state.load(last)
+    elif last.is_file():
+        raise UserError(
+            f"{recipe.out} holds an earlier run: go on with --resume, or name another --out."
+        )
+    return state
+
+
+def _steps(
+    state: State,
+    examples: list[Example],
+    checks: list[tuple[DataSet, Path]],
+    recipe: Recipe,
+    device: torch.device,
+) -> Iterator[Progress]:
+    schedule = recipe.schedule
+    saved = time.monotonic()
+    checked = state.seconds
+    for step in train_steps(state, examples, recipe, device, recipe.out / "losses.csv"):
+        yield step
+        if time.monotonic() - saved > schedule.save_minutes * 60:
+            state.save(recipe.out / "last.ckpt")
+            saved = time.monotonic()
+        if checks and state.seconds - checked > schedule.validate_minutes * 60:
+            yield from _validate(state, checks, recipe, device)
+            checked = state.seconds
+    if checks:
+        yield from _validate(state, checks, recipe, device)
+    state.save(recipe.out / "last.ckpt")
+    draw_curve(*(recipe.out / n for n in ("losses.csv", "validation.csv", "curve.png")))
+
+
+def _validate(
+    state: State, checks: list[tuple[DataSet, Path]], recipe: Recipe, device: torch.device
+) -> Iterator[Progress]:
+    """Judge the averaged weights, note it, keep them if they are the best so far."""
+    detector = MaskRCNNDetector(state.ema, _draft(recipe), device)
+    every = []
+    for truth, images in checks:
+        found = yield from predict_set(truth, images, detector)
+        every += hits(truth, found)
+    scores, right = (np.concatenate([getattr(h, k) for h in every]) for k in ("scores", "right"))
+    threshold, f1 = best_threshold(scores, right, sum(h.truth for h in every))
+    log = recipe.out / "validation.csv"
+    if not log.is_file():
+        log.write_text("step,seconds,f1_50,threshold\n", encoding="utf-8")
+    with log.open("a", encoding="utf-8") as file:
+        file.write(f"{state.step},{state.seconds:.0f},{f1:.5f},{threshold}\n")
+    if f1 > state.best:
+        state.best = f1
+        state.save(recipe.out / "best.ckpt")
+    yield Progress(0, 0, new=f"step {state.step}: F1 {f1:.3f} at score {threshold:.2f}")
+
+
+def _draft(recipe: Recipe, **more: Any) -> Card:
+    about = recipe.card.model_dump()
+    return Card(name=recipe.name, architecture={}, diameter=recipe.diameter, **{**about, **more})
+
+
+def _spent(state: State) -> dict[str, Any]:
+    return {"steps": state.step, "hours": round(state.seconds / 3600, 2)}
+
+
+def pack(
+    model: MaskRCNN,
+    recipe: Recipe,
+    checks: list[tuple[DataSet, Path]],
+    device: torch.device,
+    training: dict[str, Any],
+) -> Generator[Progress, None, Card]:
+    """Calibrate the scores on the validation data, score the model, write it with its card.
+
+    Returns
+    -------
+    Card
+        As the generator's value.
+    """
+    card = _draft(
+        recipe,
+        base=recipe.network.start or "",
+        created=datetime.now(UTC).date().isoformat(),
+        training=training,
+    )
+    if checks:
+        every, figures = [], {}
+        for truth, images in checks:
+            found = yield from predict_set(truth, images, MaskRCNNDetector(model, card, device))
+            every.append((truth, found, hits(truth, found)))
+        flat = [h for *_, part in every for h in part]
+        scores, right = (np.concatenate([getattr(h, k) for h in flat]) for k in ("scores", "right"))
+        calibration = fit(scores, right)
+        fair = calibration(scores)
+        threshold, _ = best_threshold(fair, right, sum(h.truth for h in flat))
+        for source, (truth, found, _) in zip(recipe.data.validation, every, strict=True):
+            figures[source.coco.as_posix()] = score(
+                truth, calibrated(found, calibration), threshold
+            ).to_json()
+        card = card.model_copy(
+            update={
+                "calibration": calibration.to_dict(),
+                "threshold": threshold,
+                "scores": figures,
+                "training": {
+                    **training,
+                    "calibration_error": round(expected_error(fair, right), 4),
+                },
+            }
+        )
+    return save_model(model, card, recipe.out)

@@ -1,0 +1,86 @@
+"""How good a model is on annotated images: its predictions, hits, and card figures.
+
+Here: running a detector over a data set and matching. Not here: the figures themselves
+(`score.py`), calibration (`learn/calibrate.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..batch import Failed, Segmented, Settings, segment_files
+from ..errors import UserError
+from ..formats.dataset import DataSet
+from ..models.detector import Detector
+from ..nuclei import Nuclei
+from ..progress import Progress
+from ..score import match
+from .calibrate import Calibration
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """Every detection of an image, and whether it is right.
+
+    Attributes
+    ----------
+    scores, right : (N,) float and bool
+        Score, and whether it matched a true nucleus at IoU 0.5.
+    truth : int
+        Number of true nuclei.
+    """
+
+    scores: NDArray[np.float64]
+    right: NDArray[np.bool_]
+    truth: int
+
+
+def predict_set(
+    data: DataSet, folder: Path, detector: Detector
+) -> Generator[Progress, None, DataSet]:
+    """Segment a data set's images as a user would; the value is the predicted `DataSet`.
+
+    Raises
+    ------
+    UserError
+        If an image cannot be read.
+    """
+    paths = [folder / image.file_name for image in data.images]
+    found = DataSet(list(data.images), {})
+    of_path = dict(zip(paths, data.images, strict=True))
+    for step in segment_files(paths, detector, Settings(score=0.0)):
+        if isinstance(step.new, Failed):
+            raise UserError(step.new.reason)
+        if isinstance(step.new, Segmented):
+            found.nuclei[of_path[step.new.path].id] = step.new.nuclei
+        yield Progress(step.done, step.total, "Validating")
+    return found
+
+
+def hits(truth: DataSet, found: DataSet, iou: float = 0.5) -> list[Hits]:
+    """Match predictions to the truth, the surest first, image by image."""
+    out = []
+    for image in truth.images:
+        true = [n.mask for n in truth.of(image).shown()]
+        rows = sorted(found.of(image).shown(), key=lambda n: -n.score)
+        right = np.zeros(len(rows), bool)
+        right[match(true, [n.mask for n in rows], iou).predicted] = True
+        out.append(Hits(np.array([n.score for n in rows]), right, len(true)))
+    return out
+
+
+def calibrated(found: DataSet, calibration: Calibration) -> DataSet:
+    """Return the same predictions with calibrated scores."""
+    out = DataSet(found.images, {})
+    for id, nuclei in found.nuclei.items():
+        rows = list(nuclei)
+        fair = calibration(np.array([n.score for n in rows]))
+        out.nuclei[id] = Nuclei(
+            nuclei.shape, (replace(n, score=float(s)) for n, s in zip(rows, fair, strict=True))
+        )
+    return out

@@ -1,0 +1,44 @@
+"""Architectures, weights, cards and the registry. Importing this room loads no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .card import Card
+from .detector import Detections, Detector
+
+if TYPE_CHECKING:
+    from .maskrcnn_detector import MaskRCNNDetector
+
+__all__ = ["Card", "Detections", "Detector", "devices", "load"]
+
+
+def load(model: str, device: str = "auto") -> MaskRCNNDetector:
+    """Load a model for prediction.
+
+    Parameters
+    ----------
+    model : str
+        A name that `registry.cards` lists, or the path of a weights file with its card.
+    device : str
+        ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+
+    Raises
+    ------
+    UserError
+        If there is no such model or device, or its files are damaged.
+    """
+    from .maskrcnn_detector import MaskRCNNDetector
+    from .runtime import pick_device
+    from .weights import load_network
+
+    chosen = pick_device(device)
+    network, card = load_network(model)
+    return MaskRCNNDetector(network, card, chosen)
+
+
+def devices() -> list[str]:
+    """Return the devices that this machine has, best first. Loads torch."""
+    from .runtime import devices
+
+    return devices()

@@ -1,0 +1,74 @@
+"""`Detector`: what any architecture must do to be used by the rest of the project.
+
+Here: the protocol, and the values that go in and out. Not here: an architecture
+(`models/maskrcnn.py`), tiles (`predict.py`). No torch here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .card import Card
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """What a network found in one tile, best first.
+
+    Attributes
+    ----------
+    boxes : (N, 4) float32
+        (x0, y0, x1, y1) in px of the tile.
+    scores : (N,) float32
+        0…1, falling.
+    masks : (N, M, M) uint8
+        Soft masks inside the boxes, 255 = certain.
+    """
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    masks: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+class Detector(Protocol):
+    """A trained network that finds nuclei in a tile.
+
+    Attributes
+    ----------
+    card : Card
+        What is known of it.
+    stride : int
+        Tile origins are multiples of this, so that results do not depend on them.
+    margin : int
+        Context in px that a detection needs around it, the largest nucleus included.
+    """
+
+    card: Card
+    stride: int
+    margin: int
+
+    def detect(
+        self,
+        tile: NDArray[np.float32],
+        core: tuple[int, int, int, int] | None = None,
+        low: float = 0.05,
+    ) -> Detections:
+        """Find nuclei.
+
+        Parameters
+        ----------
+        tile : (H, W, 3) float32
+            Percentile-normalised to about 0…1, at the network's scale; any size.
+        core : (y0, x0, y1, x1), optional
+            Only detections whose centre lies here are wanted.
+        low : float
+            Detections below this score are dropped.
+        """
+        ...

@@ -1,0 +1,66 @@
+"""Which models there are. No torch here.
+
+Here: shipped and the user's own models by name, and which one is in use. Not here: what a
+card says (`models/card.py`), loading (`models/weights.py`).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from ..errors import UserError
+from .card import Card, read_card
+
+DEFAULT = "nuclei"
+SHIPPED = Path(__file__).parent / "weights"
+
+
+def user_folder() -> Path:
+    """Return the folder of the user's own models; NAPARI_NUCLEI_MODELS overrides it."""
+    chosen = os.environ.get("NAPARI_NUCLEI_MODELS")
+    return Path(chosen) if chosen else user_data_path("napari-nuclei", False) / "models"
+
+
+def cards() -> list[Card]:
+    """Return the cards of all models, shipped ones first, the default at the head.
+
+    A card that cannot be read is left out here; `find` says what is wrong with it.
+    """
+    found: dict[str, Card] = {}
+    for folder in (SHIPPED, user_folder()):
+        for path in sorted(folder.glob("*.json"), key=lambda p: (p.stem != DEFAULT, p.stem)):
+            try:
+                card = read_card(path)
+            except UserError:
+                continue
+            found.setdefault(card.name, card)
+    return list(found.values())
+
+
+def find(model: str) -> Card:
+    """Find a model by its name or by the path of its weights or card.
+
+    Raises
+    ------
+    UserError
+        If there is no such model.
+    """
+    path = Path(model)
+    if path.suffix in (".safetensors", ".json", ".pt", ".pth"):
+        if not path.is_file():
+            raise UserError(f"{path}: no such model file.")
+        card = read_card(path.with_suffix(".json"))
+        return card
+    for folder in (SHIPPED, user_folder()):
+        if (folder / f"{model}.json").is_file():
+            return read_card(folder / f"{model}.json")
+    names = ", ".join(card.name for card in cards()) or "none"
+    raise UserError(f"no model named {model!r}. There are: {names}.")
+
+
+def current() -> Card:
+    """Return the card of the model in use."""
+    return find(DEFAULT)

@@ -1,0 +1,128 @@
+"""Weights on disk: safetensors and their card → a detector, and back.
+
+Here: packing, checking, loading. Not here: which models there are (`models/registry.py`).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..errors import UserError
+from .card import Card, sha256_of
+from .maskrcnn import Architecture, MaskRCNN
+from .registry import find
+
+
+def save_model(model: MaskRCNN, card: Card, folder: Path) -> Card:
+    """Write a model as float16 safetensors with its card beside it.
+
+    Returns
+    -------
+    Card
+        The card as written, with the SHA-256 of the weights.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = folder / f"{card.name}.safetensors"
+    part = weights.with_suffix(".part")
+    tensors = {
+        name: (t.half() if t.dtype.is_floating_point else t).contiguous()
+        for name, t in model.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    save_file(tensors, part, {"licence": card.licence, "name": card.name})
+    os.replace(part, weights)
+    path = weights.with_suffix(".json")
+    architecture = {"detector": "maskrcnn", **model.arch.to_dict()}
+    card = card.model_copy(
+        update={"sha256": sha256_of(weights), "architecture": architecture, "path": path}
+    )
+    path.write_text(card.to_json(), encoding="utf-8")
+    return card
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Read a weights file: safetensors, or a ``.pt`` state dict without running code in it.
+
+    Raises
+    ------
+    UserError
+        If it is missing, broken, or holds anything but tensors.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such weights file.")
+    if path.suffix in (".pt", ".pth"):
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception:  # torch raises whatever the broken archive brings up
+            raise UserError(
+                f"{path}: not a plain state dict (it may hold code, which is never run). "
+                "Save it with torch.save(model.state_dict(), …) or as safetensors."
+            ) from None
+    else:
+        try:
+            state = load_file(path)
+        except (SafetensorError, OSError, ValueError):
+            raise UserError(
+                f"{path}: not a safetensors file, or cut short. Fetch or train it again."
+            ) from None
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise UserError(f"{path}: holds something else than weights.")
+    return state
+
+
+def build(card: Card, weights: Path) -> MaskRCNN:
+    """Make the network of a card and fill in its weights, as float32.
+
+    Raises
+    ------
+    UserError
+        If the weights are not of the card's architecture.
+    """
+    values = dict(card.architecture)
+    kind = values.pop("detector", "maskrcnn")
+    if kind != "maskrcnn":
+        raise UserError(f"{card.name}: this version knows no detector {kind!r}.")
+    try:
+        model = MaskRCNN(Architecture.from_dict(values))
+    except (TypeError, KeyError, ValueError) as error:
+        raise UserError(f"{card.name}: the card's architecture is broken: {error}") from None
+    state = {name: t.float() for name, t in read_state(weights).items()}
+    wanted = model.state_dict()
+    counters = {n for n in wanted if n.endswith("num_batches_tracked")}
+    wrong = (wanted.keys() - counters) ^ (state.keys() - counters) or {
+        n for n, t in state.items() if n in wanted and t.shape != wanted[n].shape
+    }
+    if wrong:
+        raise UserError(
+            f"{weights}: weights of another architecture than its card says "
+            f"(for example {sorted(wrong)[0]})."
+        )
+    model.load_state_dict(state, strict=False)
+    return model.eval().requires_grad_(False)
+
+
+def weights_of(card: Card) -> Path:
+    """Return a card's weights file after checking its SHA-256."""
+    path = card.weights
+    if not path.is_file():
+        for suffix in (".pt", ".pth"):
+            if path.with_suffix(suffix).is_file():
+                return path.with_suffix(suffix)
+        raise UserError(f"{path}: the weights of {card.name!r} are missing. Install it again.")
+    if card.sha256 and sha256_of(path) != card.sha256:
+        raise UserError(
+            f"{path}: damaged, its SHA-256 is not the one in its card. Install it again."
+        )
+    return path
+
+
+def load_network(model: str) -> tuple[MaskRCNN, Card]:
+    """Load a network by name or path, on the CPU, as float32."""
+    card = find(model)
+    return build(card, weights_of(card)), card

@@ -1,0 +1,219 @@
+"""Where segmented images go: one data set, one answer, or a folder of label images.
+
+Here: checking the place before any work, collecting, writing. Not here: the formats
+themselves (`formats/`), segmenting (`batch.py`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from .batch import Segmented
+from .errors import UserError
+from .formats.dataset import DataSet, ImageRecord
+from .images import image_size
+
+
+class Output:
+    """Collects what was segmented, and writes it.
+
+    Attributes
+    ----------
+    paths : list of Path
+        The images to segment, in order.
+    sizes : dict
+        File name → (height, width) that an image must have.
+    done, count : int
+        Images and nuclei so far.
+    remarks : list of str
+        What the user should know of what was written.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        paths: list[Path],
+        records: dict[str, ImageRecord],
+        overlay: Path | None,
+    ) -> None:
+        self.out, self.paths, self.overlay = out, paths, overlay
+        self.records = records
+        self.sizes = {name: record.shape for name, record in records.items()}
+        self.done = self.count = 0
+        self.remarks: list[str] = []
+        self.written: list[Path] = []
+
+    def add(self, result: Segmented) -> None:
+        """Take one image's nuclei; pictures and label images are written at once."""
+        self.done += 1
+        self.count += sum(1 for _ in result.nuclei.shown())
+        self._keep(result)
+        if self.overlay is not None:
+            from .overlay import write_overlay
+
+            path = self.overlay / f"{result.path.stem}.overlay.png"
+            write_overlay(path, result.pixels, result.nuclei)
+            self.written.append(path)
+
+    def _keep(self, result: Segmented) -> None:
+        raise NotImplementedError
+
+    def close(self) -> list[Path]:
+        """Write what is to be written at the end; return all files written."""
+        return self.written
+
+
+class _Collected(Output):
+    """One file for all images."""
+
+    def __init__(
+        self,
+        out: Path,
+        paths: list[Path],
+        records: dict[str, ImageRecord],
+        overlay: Path | None,
+    ) -> None:
+        super().__init__(out, paths, records, overlay)
+        self.data = DataSet([], {})
+
+    def _keep(self, result: Segmented) -> None:
+        known = self.records.get(result.path.name)
+        record = known or ImageRecord(self._free_id(), result.path.name, *result.nuclei.shape)
+        self.data.images.append(record)
+        self.data.nuclei[record.id] = result.nuclei
+
+    def _free_id(self) -> int:
+        return 1 + max((image.id for image in self.data.images), default=0)
+
+
+class _CocoOutput(_Collected):
+    def close(self) -> list[Path]:
+        from .formats import coco
+
+        coco.write(self.out, self.data)
+        return [self.out, *self.written]
+
+
+class _ResultsOutput(_Collected):
+    def close(self) -> list[Path]:
+        from .formats import results
+
+        results.write(self.out, self.data.nuclei)
+        if not self.records and len(self.paths) > 1:
+            ids = f"1 to {len(self.data.images)}"
+            self.remarks.append(f"Image ids are {ids}, in the order of the file names.")
+        return [self.out, *self.written]
+
+
+class _LabelsOutput(Output):
+    """One label TIFF an image."""
+
+    def _keep(self, result: Segmented) -> None:
+        from .formats import label_tiff
+
+        path = self.out
+        if len(self.paths) > 1 or self.out.is_dir():
+            path = self.out / f"{result.path.stem}.labels.tif"
+        lost = label_tiff.write(path, result.nuclei)
+        self.written.append(path)
+        if lost:
+            self.remarks.append(f"{path.name}: {lost} px under overlaps are lost in labels.")
+
+
+_KINDS = {"coco": _CocoOutput, "results": _ResultsOutput, "labels": _LabelsOutput}
+
+
+def make_output(
+    kind: str,
+    out: Path,
+    paths: Sequence[Path],
+    image_ids: Path | None = None,
+    overlay: Path | None = None,
+) -> Output:
+    """Check all that can be checked before work begins, and make the output.
+
+    Parameters
+    ----------
+    kind : str
+        ``coco``, ``results`` or ``labels``.
+    paths : sequence of Path
+        The images found.
+    image_ids : Path, optional
+        A list of images with ids: exactly these are segmented.
+    overlay : Path, optional
+        Folder for pictures; made if it is missing.
+
+    Raises
+    ------
+    UserError
+        If an image of the list is missing or of another size, if two images have the same
+        name, or if the place cannot be written.
+    """
+    if image_ids is not None:
+        records = _listed(image_ids)
+        chosen = _matched(records, paths, image_ids)
+    else:
+        records, chosen = {}, list(paths)
+        names = Counter(path.stem if kind == "labels" or overlay else path.name for path in chosen)
+        if double := next((name for name, n in names.items() if n > 1), None):
+            raise UserError(
+                f"two images are named {double}: segment their folders one after the other."
+            )
+    many_labels = kind == "labels" and len(chosen) > 1
+    for folder in [out] * many_labels + [overlay] * (overlay is not None):
+        make_folder(folder)
+    if not many_labels:
+        check_writable(out, folder_is_good=kind == "labels")
+    return _KINDS[kind](out, chosen, records, overlay)
+
+
+def _listed(path: Path) -> dict[str, ImageRecord]:
+    from .formats.results import read_image_ids
+
+    return {Path(record.file_name).name: record for record in read_image_ids(path)}
+
+
+def _matched(records: dict[str, ImageRecord], paths: Sequence[Path], source: Path) -> list[Path]:
+    have = {path.name: path for path in paths}
+    missing = [name for name in records if name not in have]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise UserError(f"{source} names {missing[0]}{more}, which is not among the images given.")
+    for name, record in records.items():
+        size = image_size(have[name])
+        if size != record.shape:
+            raise UserError(
+                f"{have[name]} is {size[0]}×{size[1]} px, but {source} says "
+                f"{record.height}×{record.width}. Is it the right image?"
+            )
+    return [have[name] for name in records]
+
+
+def make_folder(folder: Path | None) -> None:
+    """Make a folder, or say in one line why it cannot be made."""
+    from .formats.files import unwritable
+
+    assert folder is not None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UserError(f"{folder} is a file; name a folder.") from None
+    except OSError as error:
+        raise unwritable(folder, error) from None
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"cannot write into {folder}: no permission. Choose another folder.")
+
+
+def check_writable(path: Path, folder_is_good: bool = False) -> None:
+    """Find out before the work whether a file could be written after it."""
+    if path.is_dir():
+        if not folder_is_good:
+            raise UserError(f"{path} is a folder; name a file in it, as {path / 'out.json'}.")
+        return
+    if not path.parent.is_dir():
+        raise UserError(f"the folder {path.parent} does not exist. Make it, or choose another.")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UserError(f"cannot write {path}: no permission. Choose another place.")
