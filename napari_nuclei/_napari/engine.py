@@ -1,0 +1,99 @@
+"""`Engine`: what the widget asks of models. A test puts a fake in its place.
+
+Here: the protocol, and the one that calls `models` and `predict`. Nothing here touches Qt or
+napari, and torch is loaded only when something is segmented. Not here: threads (`runner.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, Protocol
+
+from numpy.typing import NDArray
+
+from ..models.card import Card
+from ..progress import Progress
+from .llvm import hide_triton_from_mesa
+
+if TYPE_CHECKING:
+    from ..models import Detector
+    from ..predict import Prediction
+
+Steps = Generator[Progress, None, "Prediction"]
+
+
+class Engine(Protocol):
+    """Finds nuclei in arrays."""
+
+    def cards(self) -> list[Card]:
+        """Return the models that there are, the one in use first."""
+
+    def devices(self) -> list[str]:
+        """Return the devices known by now; more may be after a run."""
+
+    def segment(
+        self, image: NDArray[Any], model: str, device: str, diameter: float | None
+    ) -> Steps:
+        """Find nuclei in (H, W) or (H, W, C), on whatever thread the caller is.
+
+        `diameter` is in px; None has it estimated.
+        """
+
+
+class ModelEngine:
+    """The engine of the project's own models."""
+
+    def __init__(self) -> None:
+        self._devices = ["auto", "cpu"]
+        self._loaded: tuple[tuple[str, str, str], Detector] | None = None
+
+    def cards(self) -> list[Card]:
+        """Return the models that there are, the one in use first."""
+        from ..errors import UserError
+        from ..models import registry
+
+        cards = registry.cards()
+        try:
+            current = registry.current().name
+        except UserError:
+            current = ""
+        return sorted(cards, key=lambda card: card.name != current)
+
+    def devices(self) -> list[str]:
+        """Return the devices known by now."""
+        return self._devices
+
+    def segment(
+        self, image: NDArray[Any], model: str, device: str, diameter: float | None
+    ) -> Steps:
+        """Find nuclei; the first run loads torch and the model."""
+        yield Progress(0, 0, "Loading the model")
+        detector = self._load(model, device)  # before anything else that imports torch
+        from ..predict import segment_steps
+
+        # The same call as that of the shell and the notebooks.
+        return (yield from segment_steps(image, detector, diameter))
+
+    def _load(self, model: str, device: str) -> Detector:
+        hide_triton_from_mesa()
+        from .. import models
+        from ..models import registry
+
+        key = (model, device, registry.find(model).sha256)
+        if self._loaded is None or self._loaded[0] != key:
+            self._loaded = None  # so that two never lie in a GPU's memory
+            self._loaded = (key, models.load(model, device))
+            self._devices = ["auto", *models.devices()]
+        return self._loaded[1]
+
+
+def read_and_segment(
+    engine: Engine,
+    read: Callable[[], NDArray[Any]],
+    model: str,
+    device: str,
+    diameter: float | None,
+) -> Steps:
+    """Read the pixels and find their nuclei; the whole of a run off the main thread."""
+    yield Progress(0, 0, "Reading the image")
+    return (yield from engine.segment(read(), model, device, diameter))

@@ -1,0 +1,91 @@
+"""`Labels`: napari's Labels layer, tied to a review.
+
+Here: undo and redo go to the review's history, and the review has the last word on what a
+stroke painted. Not here: how it does that (`bridge.py`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from napari import layers
+
+
+class Owner(Protocol):
+    """Who keeps the truth that the layer shows."""
+
+    def undo(self) -> Any:
+        """Take the last change back."""
+
+    def redo(self) -> Any:
+        """Do the last undone change again."""
+
+    def settle(self) -> None:
+        """Draw once more what the last stroke touched."""
+
+
+class Labels(layers.Labels):
+    """A view of nuclei that are under review.
+
+    Notes
+    -----
+    Its name has to be that of its base: napari takes the layer's type from the class name.
+    """
+
+    owner: Owner | None = None
+    """Where undo and redo go; with None the layer is like any other."""
+
+    def undo(self) -> None:
+        """Take the last change of the nuclei back."""
+        if self.owner is None:
+            super().undo()
+        else:
+            self.owner.undo()
+
+    def redo(self) -> None:
+        """Do the last undone change of the nuclei again."""
+        if self.owner is None:
+            super().redo()
+        else:
+            self.owner.redo()
+
+    # Called by themselves, these tell of the pixels first and write them afterwards.
+
+    def paint(self, *args: Any, **kwargs: Any) -> None:
+        """Paint with the brush; see napari."""
+        super().paint(*args, **kwargs)
+        self._settle()
+
+    def fill(self, *args: Any, **kwargs: Any) -> None:
+        """Fill an area; see napari."""
+        super().fill(*args, **kwargs)
+        self._settle()
+
+    def paint_polygon(self, *args: Any, **kwargs: Any) -> None:
+        """Paint a polygon; see napari."""
+        super().paint_polygon(*args, **kwargs)
+        self._settle()
+
+    def data_setitem(self, *args: Any, **kwargs: Any) -> None:
+        """Set single pixels; see napari."""
+        super().data_setitem(*args, **kwargs)
+        self._settle()
+
+    def _settle(self) -> None:
+        if self.owner is not None:
+            self.owner.settle()
+
+
+def give_to(layer: layers.Labels, owner: Owner | None) -> None:
+    """Tie a layer to an owner, or with None set it free.
+
+    The layer's class is changed, so that a layer that napari has made (of a file, or as a
+    copy) stays itself: its place in the list, its name, and everybody's references to it.
+    """
+    layer.__class__ = Labels
+    layer.owner = owner
+
+
+def is_review(layer: object) -> bool:
+    """Whether a layer is a view of nuclei under review."""
+    return isinstance(layer, Labels) and layer.owner is not None

@@ -1,0 +1,66 @@
+"""Small Qt pieces that the panels share. Nothing here knows of nuclei."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from qtpy.QtCore import QObject, Qt
+from qtpy.QtWidgets import QComboBox, QLabel, QWidget
+
+NARROW = 160
+"""Width in px at which a wrapped text must still fit its place."""
+
+
+def line(text: str = "") -> QLabel:
+    """Make a label that wraps its text and never widens its panel."""
+    label = QLabel(text)
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setMinimumWidth(NARROW)  # Qt reserves the height of the narrowest form
+    return label
+
+
+def combo(tooltip: str) -> QComboBox:
+    """Make a combo box whose long entries do not widen its panel."""
+    box = QComboBox()
+    box.setToolTip(tooltip)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(8)
+    return box
+
+
+def refill(box: QComboBox, items: Iterable[tuple[str, Any]]) -> bool:
+    """Replace a combo box's entries, keep the choice if it is still there.
+
+    Returns whether another object is chosen now.
+    """
+    before = box.currentData()
+    entries = list(items)
+    with quiet(box):
+        box.clear()
+        for k, (text, data) in enumerate(entries):
+            box.addItem(text, data)
+            box.setItemData(k, text, Qt.ItemDataRole.ToolTipRole)
+        same = [k for k, (_, data) in enumerate(entries) if data is before or data == before]
+        box.setCurrentIndex(same[0] if same else (0 if entries else -1))
+    return box.currentData() is not before
+
+
+@contextmanager
+def quiet(widget: QObject) -> Iterator[None]:
+    """Change a widget without its signals."""
+    before = widget.blockSignals(True)
+    try:
+        yield
+    finally:
+        widget.blockSignals(before)
+
+
+def focus_canvas(widget: QWidget) -> None:
+    """Give the keys to napari's canvas: in the layer list, Delete would remove the layer."""
+    center = getattr(widget.window(), "centralWidget", lambda: None)()
+    for child in center.findChildren(QWidget) if center is not None else ():
+        if child.inherits("QOpenGLWidget"):
+            child.setFocus()

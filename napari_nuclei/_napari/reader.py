@@ -1,0 +1,159 @@
+"""Reader: COCO data sets and results lists → image layers and review layers.
+
+Here: file → layer data for napari. The review layers carry a `Record`; a `Session` makes
+them live. Not here: file formats (`formats/`), pixels (`images.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.utils.notifications import show_warning
+from numpy.typing import NDArray
+
+from ..errors import UserError
+from ..formats import coco, results
+from ..formats.dataset import DataSet, ImageRecord
+from ..nuclei import Kind, Nuclei, Nucleus, Origin
+from ..review import Review
+from .record import KEY, Plane, Record
+from .table import Table
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+MOST_IMAGES = 16
+"""Images of one file that are opened as layers; a window with more cannot be worked in."""
+
+HEAD = 1 << 16
+"""Bytes of a file that are looked at to see whether it is one of ours."""
+
+
+def get_reader(path: str | Sequence[str]) -> Callable[[Any], list[LayerData]] | None:
+    """Return a reader for a COCO data set or results list, None for all else."""
+    paths = [path] if isinstance(path, str) else list(path)
+    return read if paths and all(_is_coco(Path(p)) for p in paths) else None
+
+
+def _is_coco(path: Path) -> bool:
+    if path.suffix.lower() != ".json" or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head, size = file.read(HEAD), path.stat().st_size
+    if head.strip() == b"[]":
+        return True
+    wanted = (b'"images"', b'"annotations"', b'"segmentation"')
+    return any(word in head for word in wanted) or (size > HEAD and b'"info"' in head)
+
+
+def read(path: str | Sequence[str]) -> list[LayerData]:
+    """Read COCO data sets and results lists.
+
+    Returns
+    -------
+    list of layer data
+        For each image: the image, if it is found beside the file (there, or in its folder
+        `images`), and a Labels layer of its nuclei.
+
+    Raises
+    ------
+    UserError
+        If a file is broken, or an image is not of the size that the file says.
+    """
+    paths = [path] if isinstance(path, str) else path
+    return [layer for p in paths for layer in _read(Path(p))]
+
+
+def _read(path: Path) -> list[LayerData]:
+    with path.open("rb") as file:
+        is_list = file.read(HEAD).lstrip().startswith(b"[")
+    records = _of_results(path) if is_list else _of_data_set(coco.read(path))
+    if len(records) > MOST_IMAGES:
+        show_warning(f"{path.name} lists {len(records)} images: the first {MOST_IMAGES} are open.")
+        records = records[:MOST_IMAGES]
+    missing = []
+    layers: list[LayerData] = []
+    for record in records:
+        found = [] if is_list else _image_layer(path.parent, record)
+        if not found and not is_list:
+            missing.append(record.file_name)
+        layers += [*found, _nuclei_layer(record)]
+    if missing:
+        show_warning(f"Not found beside {path.name}: {', '.join(missing)}")
+    return layers or [(None,)]  # type: ignore[list-item] # napari's word for "read, no layer"
+
+
+def _of_results(path: Path) -> list[Record]:
+    read = results.read(path)
+    records = []
+    for image_id, found in read.found.items():
+        origin = Origin(Kind.IMPORT, path.name)
+        rows = [
+            Nucleus(k, mask, min(max(score, 0.0), 1.0), origin=origin)
+            for k, (mask, score) in enumerate(found, 1)
+            if mask
+        ]
+        shape = read.shapes[image_id]
+        reviews: dict[Plane, Review] = {(): Review(Nuclei(shape, rows))}
+        records.append(Record(shape, f"image {image_id}", image_id, reviews))
+    return records
+
+
+def _of_data_set(data: DataSet) -> list[Record]:
+    """Make one record of each image, and one of all planes of a stack."""
+    records: dict[Any, Record] = {}
+    for image in data.images:
+        plane, stack = _place(image)
+        key = (image.file_name, stack) if stack else image.id
+        if key not in records:
+            extra = {k: v for k, v in image.extra.items() if k not in ("plane", "stack")}
+            if image.modality:
+                extra["modality"] = image.modality
+            records[key] = Record(image.shape, image.file_name, image.id, stack=stack, extra=extra)
+        records[key].reviews[plane] = Review(data.of(image))
+    return list(records.values())
+
+
+def _place(image: ImageRecord) -> tuple[Plane, tuple[int, ...]]:
+    """Return which plane of which stack an image is; two times () for a single one."""
+    plane, stack = image.extra.get("plane"), image.extra.get("stack")
+    if not isinstance(plane, list) or not isinstance(stack, list) or len(plane) != len(stack):
+        return (), ()
+    if not all(isinstance(n, int) for n in (*plane, *stack)):
+        return (), ()
+    if not all(0 <= k < n for k, n in zip(plane, stack, strict=True)):
+        raise UserError(f"image {image.file_name}: plane {plane} lies outside of {stack}")
+    return tuple(plane), tuple(stack)
+
+
+def _image_layer(folder: Path, record: Record) -> list[LayerData]:
+    name = Path(record.file_name.replace("\\", "/"))
+    places = [folder / name, folder / "images" / name, folder / name.name]
+    path = next((p for p in places if p.is_file()), None)
+    if path is None:
+        return []
+    pixels = _pixels(path, record)
+    if pixels.shape[: len(record.layer_shape)] != record.layer_shape:
+        size, said = (" × ".join(map(str, s)) for s in (pixels.shape, record.layer_shape))
+        raise UserError(f"{path} is of size {size}, but the file with its nuclei says {said}.")
+    return [(pixels, {"name": name.stem, "metadata": {KEY: record}}, "image")]
+
+
+def _pixels(path: Path, record: Record) -> NDArray[Any]:
+    from ..images import read_image
+
+    if not record.stack:
+        return read_image(path)
+    planes = [read_image(path, plane=k) for k in range(int(np.prod(record.stack)))]
+    return np.stack(planes).reshape(*record.stack, *planes[0].shape)
+
+
+def _nuclei_layer(record: Record) -> LayerData:
+    name = f"{Path(record.file_name).stem} nuclei"
+    meta: dict[str, Any] = {"name": name, "metadata": {KEY: record}, "opacity": 0.5}
+    first = next(iter(record.reviews.values()), None)
+    if first is not None:
+        meta["features"] = Table().of(first.nuclei)
+    return record.draw(), meta, "labels"

@@ -1,0 +1,99 @@
+"""`Record`: the reviews of one image layer, one for each plane, and what the image is called.
+
+Here: the value that review layers, writers and the widget share through the layer's
+metadata. Not here: the layer that shows it (`bridge.py`), files (`writer.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import labels
+from ..formats.dataset import DataSet, ImageRecord
+from ..nuclei import Nuclei
+from ..review import Review
+
+KEY = "napari_nuclei"
+"""Where a record is found in the metadata of a layer."""
+
+Plane = tuple[int, ...]
+"""Indices of a plane along all axes of the layer but the last two; () for a 2-D layer."""
+
+
+@dataclass(eq=False)
+class Record:
+    """The nuclei of an image, plane by plane.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Height and width of a plane in px.
+    file_name : str
+        Name of the image, for exports.
+    image_id : int
+        Id of the image, for exports; further planes follow on.
+    reviews : dict of Plane to Review
+        Those that anybody has looked at.
+    stack : tuple of int
+        Size of the layer along all axes but the last two; () for a 2-D layer.
+    shown : bool
+        Whether a layer shows it now: then the layer's pixels are a view of the nuclei.
+    extra : mapping
+        What the file that it was read from says of the image besides.
+    """
+
+    shape: tuple[int, int]
+    file_name: str = "image"
+    image_id: int = 1
+    reviews: dict[Plane, Review] = field(default_factory=dict)
+    stack: tuple[int, ...] = ()
+    shown: bool = False
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def layer_shape(self) -> tuple[int, ...]:
+        """Size of the layer that shows it."""
+        return (*self.stack, *self.shape)
+
+    def review(self, plane: Plane = ()) -> Review:
+        """Return the review of a plane; a new and empty one if there is none."""
+        if plane not in self.reviews:
+            self.reviews[plane] = Review(Nuclei(self.shape))
+        return self.reviews[plane]
+
+    def copy(self) -> Record:
+        """Return a record of the same nuclei with histories of their own."""
+        reviews = {plane: Review(copy_of(r.nuclei)) for plane, r in self.reviews.items()}
+        return Record(
+            self.shape, self.file_name, self.image_id, reviews, self.stack, extra=self.extra
+        )
+
+    def data_set(self, plane: Plane | None = None) -> DataSet:
+        """Return what a COCO file holds of it: one image for each plane, or for one."""
+        planes = sorted(self.reviews) if plane is None else [plane]
+        images, nuclei = [], {}
+        for number, key in enumerate(planes or [()]):
+            height, width = self.shape
+            place = {"plane": list(key), "stack": list(self.stack)} if key else {}
+            extra = {**self.extra, **place}
+            id = self.image_id + number
+            images.append(ImageRecord(id, self.file_name, height, width, extra=extra))
+            nuclei[id] = self.reviews[key].nuclei if key in self.reviews else Nuclei(self.shape)
+        return DataSet(images, nuclei)
+
+    def draw(self) -> NDArray[np.int32]:
+        """Draw all planes into a label image of the layer's shape."""
+        out = np.zeros(self.layer_shape, np.int32)
+        for plane, review in self.reviews.items():
+            out[plane] = labels.draw(review.nuclei)
+        return out
+
+
+def copy_of(nuclei: Nuclei) -> Nuclei:
+    """Return nuclei that change apart from these."""
+    return Nuclei(nuclei.shape, nuclei, nuclei.threshold, nuclei.complete, nuclei.next_id)

@@ -1,0 +1,192 @@
+"""What of an image layer is segmented: a plane, its channels, its place in the world.
+
+Here: layer and choice of channels → pixels, plane and the geometry that a review layer takes
+over. Layers are read here and never changed. Not here: the widget's combo boxes
+(`settings_panel.py`), reading files (`reader.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from napari.layers import Image
+from numpy.typing import NDArray
+
+from ..errors import UserError
+from .record import Plane
+
+MOST_CHANNELS = 8
+"""Longest axis that is offered as channels."""
+
+GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units")
+"""What a review layer takes over from its image layer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """A choice of channels.
+
+    Attributes
+    ----------
+    label : str
+        For a person.
+    axis : int or None
+        The axis of the channels; None if the image has none, -1 for RGB.
+    index : int or None
+        One of them; None takes the first three together.
+    """
+
+    label: str
+    axis: int | None = None
+    index: int | None = None
+
+
+def channel_choices(image: Image) -> list[Channels]:
+    """Return the choices that a layer offers; the first one is the default."""
+    if image.rgb:
+        names = ("red", "green", "blue")
+        return [Channels("RGB", -1), *(Channels(n, -1, i) for i, n in enumerate(names))]
+    choices = [Channels("the plane in view" if image.ndim > 2 else "gray")]
+    for axis, length in enumerate(shape_of(image)[:-2]):
+        if not 2 <= length <= MOST_CHANNELS:
+            continue
+        name = "" if image.ndim == 3 else f"axis {axis}, "
+        choices += [Channels(f"{name}channel {i}", axis, i) for i in range(length)]
+        together = "all channels" if length <= 3 else "channels 0–2"
+        choices.append(Channels(f"{name}{together}", axis))
+    return choices
+
+
+def shape_of(image: Image) -> tuple[int, ...]:
+    """Return the layer's full size, without the colour axis of RGB."""
+    data = image.data[0] if image.multiscale else image.data
+    return tuple(int(n) for n in data.shape[: image.ndim])
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One plane of an image layer, ready to be read on another thread.
+
+    Attributes
+    ----------
+    image : napari.layers.Image
+        The layer.
+    shape : tuple of int
+        Of the review layer: the image's own, without the axis of its channels.
+    plane : Plane
+        The plane in the review layer.
+    read : callable
+        Returns the pixels, (H, W) or (H, W, C). Touches no layer.
+    """
+
+    image: Image
+    shape: tuple[int, ...]
+    plane: Plane
+    read: Callable[[], NDArray[Any]]
+
+
+def source_of(image: Image, channels: Channels, point: Sequence[float]) -> Source:
+    """Choose what is segmented.
+
+    Parameters
+    ----------
+    image : napari.layers.Image
+        Of any number of dimensions; the last two are y and x.
+    channels : Channels
+        One of `channel_choices`.
+    point : sequence of float
+        A point of the plane in view, in world coordinates (`viewer.dims.point`).
+
+    Raises
+    ------
+    UserError
+        If the layer is not an image with two dimensions or more.
+    """
+    full = shape_of(image)
+    if len(full) < 2 or min(full) < 1:
+        raise UserError(f"“{image.name}” has no pixels in two dimensions: choose another image.")
+    at = plane_in_view(image, full, point)
+    index: list[Any] = [*at, slice(None), slice(None)]
+    shape = list(full)
+    if channels.axis is not None and channels.axis >= 0:
+        several = slice(0, min(3, full[channels.axis]))
+        index[channels.axis] = several if channels.index is None else channels.index
+        shape[channels.axis] = 1
+    if image.rgb:
+        index.append(slice(0, 3) if channels.index is None else channels.index)
+    if channels.axis == 0:
+        shape = shape[1:]  # napari repeats a layer along the leading axes that it lacks
+    lead = len(full) - len(shape)
+    plane = tuple(0 if n == 1 else at[k + lead] for k, n in enumerate(shape[:-2]))
+    data = image.data[0] if image.multiscale else image.data
+    first = channels.axis is not None and channels.axis >= 0 and channels.index is None
+
+    def read() -> NDArray[Any]:
+        pixels = np.asarray(data[tuple(index)])
+        return np.moveaxis(pixels, 0, -1) if first else pixels
+
+    return Source(image, tuple(shape), plane, read)
+
+
+def plane_in_view(layer: Any, shape: Sequence[int], point: Sequence[float]) -> Plane:
+    """Return the indices of the plane that a world point lies in, along all axes but two."""
+    if len(shape) == 2:
+        return ()
+    here = np.zeros(layer.ndim)
+    n = min(len(point), layer.ndim)
+    here[layer.ndim - n :] = np.asarray(point, float)[len(point) - n :]
+    index = np.round(layer.world_to_data(here)[:-2]).astype(int)
+    return tuple(int(min(max(i, 0), n - 1)) for i, n in zip(index, shape, strict=False))
+
+
+def geometry_of(image: Image, shape: Sequence[int]) -> dict[str, Any]:
+    """Return what puts a review layer of this shape where its image lies.
+
+    An axis of channels, of which the review layer has but one entry, is made as thick as all
+    channels together, so that the nuclei are seen over each of them.
+    """
+    full = shape_of(image)
+    lead = len(full) - len(shape)
+    affine = np.array(image.affine.affine_matrix)
+    keep = [*range(lead, len(full)), len(full)]
+    scale, offset = np.array(image.scale[lead:], float), np.zeros(len(full))
+    for axis, n in enumerate(shape):
+        if n == 1 and full[axis + lead] > 1:
+            offset[axis + lead] = (full[axis + lead] - 1) / 2
+            scale[axis] *= full[axis + lead]
+    moved = np.array(image.translate, float)
+    if offset.any():
+        moved += np.array(image.rotate) @ (np.array(image.scale) * offset)
+    return {
+        "scale": scale,
+        "translate": moved[lead:],
+        "rotate": np.array(image.rotate)[lead:, lead:],
+        "shear": np.array(image.shear) if not lead else _shear_of(image, lead),
+        "affine": affine[np.ix_(keep, keep)],
+        "units": image.units[lead:],
+    }
+
+
+def _shear_of(image: Image, lead: int) -> NDArray[Any]:
+    """Return the shear of the last axes: the upper triangle, row by row."""
+    n = image.ndim
+    rows, cols = np.triu_indices(n, 1)
+    shear = np.asarray(image.shear, float)
+    if shear.ndim == 2:
+        return shear[lead:, lead:]
+    return shear[(rows >= lead) & (cols >= lead)]
+
+
+def micrometres_per_pixel(image: Image) -> float | None:
+    """Return the size of a pixel where the layer has a unit of length, else None."""
+    sizes = []
+    for unit, scale in zip(image.units[-2:], image.scale[-2:], strict=True):
+        if not unit.is_compatible_with("micrometer"):
+            return None
+        sizes.append(abs(float((scale * unit).to("micrometer").magnitude)))
+    size = math.sqrt(sizes[0] * sizes[1])
+    return size if math.isfinite(size) and size > 0 else None

@@ -1,0 +1,76 @@
+"""What the widget and the layer say of nuclei: a features table, and counts in words.
+
+Here: nuclei → rows and numbers. Not here: when they are brought up to date (`bridge.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ..mask import Mask
+from ..nuclei import Kind, Nuclei, Nucleus, State
+
+
+class Table:
+    """Makes features tables; areas are counted once for each mask."""
+
+    def __init__(self) -> None:
+        self._areas: dict[int, tuple[Mask, int]] = {}
+
+    def of(self, nuclei: Nuclei) -> pd.DataFrame:
+        """Return index (id), score, area (px) and state of the shown nuclei, by id."""
+        rows = sorted(nuclei.shown(), key=lambda n: n.id)
+        known, self._areas = self._areas, {}
+        for n in rows:
+            before = known.get(n.id)
+            same = before is not None and before[0] is n.mask
+            self._areas[n.id] = before if before and same else (n.mask, n.mask.area)
+        columns = {
+            "index": [n.id for n in rows],
+            "score": [round(n.score, 3) for n in rows],
+            "area": [self._areas[n.id][1] for n in rows],
+            "state": [state_of(n) for n in rows],
+        }
+        return pd.DataFrame(columns)
+
+
+def state_of(nucleus: Nucleus) -> str:
+    """Return the state as a person would say it: also added and corrected."""
+    if nucleus.state is State.ACCEPTED and nucleus.corrected:
+        return "corrected"
+    if nucleus.origin.kind is Kind.HAND and nucleus.state is not State.REJECTED:
+        return "added"
+    return nucleus.state.value
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many nuclei there are of each kind."""
+
+    shown: int = 0
+    accepted: int = 0
+    corrected: int = 0
+    added: int = 0
+    rejected: int = 0
+    hidden: int = 0
+
+    def words(self) -> str:
+        """Say it in one line."""
+        head = "1 nucleus" if self.shown == 1 else f"{self.shown:,} nuclei"
+        names = ("accepted", "corrected", "added", "rejected")
+        parts = [f"{getattr(self, name):,} {name}" for name in names if getattr(self, name)]
+        return " · ".join([head, *parts])
+
+
+def count(nuclei: Nuclei) -> Counts:
+    """Count nuclei; `hidden` are proposals below the threshold."""
+    found: dict[str, int] = {}
+    for nucleus in nuclei:
+        shown = nuclei.is_shown(nucleus)
+        state = state_of(nucleus) if shown or nucleus.state is State.REJECTED else "hidden"
+        found[state] = found.get(state, 0) + 1
+        found["shown"] = found.get("shown", 0) + shown
+    found.pop("proposed", None)
+    return Counts(**found)

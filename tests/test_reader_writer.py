@@ -1,0 +1,307 @@
+"""Reader, writers, samples and command, as napari calls them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+import tifffile
+from gui import FOUND, FakeEngine, disk, in_step
+from napari.layers import Image, Labels
+from npe2 import PluginManifest
+
+import napari_nuclei
+from napari_nuclei import edits
+from napari_nuclei._napari import reader, samples, writer
+from napari_nuclei._napari.layer import is_review
+from napari_nuclei._napari.reader import get_reader, read
+from napari_nuclei._napari.record import KEY, Record
+from napari_nuclei._napari.session import Session
+from napari_nuclei.errors import UserError
+from napari_nuclei.formats import coco, results
+from napari_nuclei.nuclei import Kind, State
+
+SHAPE = (60, 80)
+GRAY: dict[str, Any] = {"photometric": "minisblack"}
+
+
+@pytest.fixture
+def plugin(npe2pm: Any) -> Iterator[Any]:
+    """Only this plugin, from its manifest."""
+    package = Path(napari_nuclei.__file__).parent
+    manifests = [folder / "napari.yaml" for folder in (package, package.parent)]
+    manifest = PluginManifest.from_file(next(m for m in manifests if m.exists()))
+    with npe2pm.tmp_plugin(manifest=manifest):
+        yield npe2pm
+
+
+def make_record(stack: tuple[int, ...] = ()) -> Record:
+    """A record with a corrected, a rejected, an added and a hidden nucleus."""
+    record = Record(SHAPE, "cells.png", 7, stack=stack)
+    review = record.review((1,) if stack else ())
+    review.do(edits.propose(review.nuclei, FOUND, "fake", 0.5))
+    review.do(edits.repaint(review.nuclei, 1, disk(20, 20, 8)))
+    review.do(edits.reject(review.nuclei, [3]))
+    review.do(edits.add(review.nuclei, disk(10, 70, 5)))
+    return record
+
+
+def saved(folder: Path, record: Record, with_image: bool = True) -> Path:
+    """A COCO file in a folder, with its image beside it."""
+    coco.write(folder / "cells.coco.json", record.data_set())
+    if with_image:
+        iio.imwrite(folder / "cells.png", np.full(SHAPE, 9, np.uint8))
+    return folder / "cells.coco.json"
+
+
+# -- reader -------------------------------------------------------------------------------
+
+
+def test_coco_opens_with_its_image(tmp_path: Path) -> None:
+    record = make_record()
+    open_it = get_reader(str(saved(tmp_path, record)))
+    assert open_it is not None
+    (pixels, image_meta, image_kind), (shown, meta, kind) = open_it(
+        str(tmp_path / "cells.coco.json")
+    )
+    assert (image_kind, kind) == ("image", "labels")
+    assert (pixels == 9).all()
+    assert image_meta["metadata"][KEY] is meta["metadata"][KEY]
+    np.testing.assert_array_equal(shown, record.draw())
+    assert meta["metadata"][KEY].review().nuclei == record.review().nuclei
+    assert list(meta["features"]["state"]) == ["corrected", "proposed", "added"]
+
+
+@pytest.mark.parametrize("place", ["images", "."])
+def test_image_is_found_in_folders(tmp_path: Path, place: str) -> None:
+    record = make_record()
+    record.file_name = "deep/cells.png" if place == "." else "cells.png"
+    path = saved(tmp_path, record, with_image=False)
+    (tmp_path / place).mkdir(exist_ok=True)
+    iio.imwrite(tmp_path / place / "cells.png", np.zeros(SHAPE, np.uint8))
+    assert [kind for *_, kind in read(str(path))] == ["image", "labels"]
+
+
+@pytest.fixture
+def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What napari would show as warnings."""
+    said: list[str] = []
+    monkeypatch.setattr(reader, "show_warning", said.append)
+    return said
+
+
+def test_missing_image_is_said(warned: list[str], tmp_path: Path) -> None:
+    layers = read(str(saved(tmp_path, make_record(), with_image=False)))
+    assert warned == ["Not found beside cells.coco.json: cells.png"]
+    assert [kind for *_, kind in layers] == ["labels"]
+
+
+def test_image_of_another_size_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path, make_record())
+    iio.imwrite(tmp_path / "cells.png", np.zeros((6, 8), np.uint8))
+    with pytest.raises(UserError, match=r"6 × 8, but .* 60 × 80"):
+        read(str(path))
+
+
+def test_stack_comes_back_as_one_layer(tmp_path: Path) -> None:
+    record = make_record((3,))
+    record.review((0,))
+    record.file_name = "cells.tif"
+    coco.write(tmp_path / "a.json", record.data_set())
+    tifffile.imwrite(tmp_path / "cells.tif", np.zeros((3, *SHAPE), np.uint8), **GRAY)
+    (pixels, _, _), (shown, meta, _) = read(str(tmp_path / "a.json"))
+    assert pixels.shape == shown.shape == (3, *SHAPE)
+    np.testing.assert_array_equal(shown, record.draw())
+    again = meta["metadata"][KEY]
+    assert again.review((1,)).nuclei == record.review((1,)).nuclei
+
+
+def test_results_open_as_layers(tmp_path: Path) -> None:
+    nuclei = make_record().review().nuclei
+    results.write(tmp_path / "r.json", {4: nuclei})
+    open_it = get_reader([str(tmp_path / "r.json")])
+    assert open_it is not None
+    ((shown, meta, kind),) = open_it([str(tmp_path / "r.json")])
+    assert (meta["name"], kind) == ("image 4 nuclei", "labels")
+    np.testing.assert_array_equal(shown > 0, make_record().draw() > 0)
+    record = meta["metadata"][KEY]
+    assert record.image_id == 4
+    assert {n.origin.kind for n in record.review().nuclei} == {Kind.IMPORT}
+    (tmp_path / "empty.json").write_text("[]")
+    assert get_reader(str(tmp_path / "empty.json"))(str(tmp_path / "empty.json")) == [(None,)]
+
+
+def test_other_files_are_left_to_others(tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text('{"answer": 42}')
+    (tmp_path / "images.txt").write_text('"images"')
+    assert get_reader(str(tmp_path / "other.json")) is None
+    assert get_reader(str(tmp_path / "images.txt")) is None
+    assert get_reader(str(tmp_path / "missing.json")) is None
+
+
+def test_large_data_set_opens_its_first_images(warned: list[str], tmp_path: Path) -> None:
+    images = [{"id": n, "file_name": f"{n}.png", "height": 6, "width": 8} for n in range(20)]
+    (tmp_path / "a.json").write_text(json.dumps({"images": images, "annotations": []}))
+    assert len(read(str(tmp_path / "a.json"))) == 16
+    assert "20 images" in warned[0]
+
+
+# -- writers ------------------------------------------------------------------------------
+
+
+def meta_of(record: Record) -> dict[str, Any]:
+    return {"name": "cells nuclei", "metadata": {KEY: record}}
+
+
+def test_review_layer_is_written_from_its_nuclei(tmp_path: Path) -> None:
+    record = make_record()
+    record.shown = True
+    path = str(tmp_path / "a.json")
+    nothing = np.zeros(SHAPE, np.int32)  # the view is not read back
+    assert writer.write_coco(path, nothing, meta_of(record)) == [path]
+    assert coco.read(path).nuclei[7] == record.review().nuclei
+    assert writer.write_results(path, nothing, meta_of(record)) == [path]
+    assert len(results.read(path).found[7]) == 3
+
+
+def test_label_tiff_says_what_it_cannot_hold(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    record = make_record()
+    record.shown = True
+    path = str(tmp_path / "a.tif")
+    said: list[str] = []
+    monkeypatch.setattr(writer, "show_info", said.append)
+    assert writer.write_label_tiff(path, record.draw(), meta_of(record)) == [path]
+    assert "px of nuclei that lie below others are not in a.tif" in said[0]
+    np.testing.assert_array_equal(tifffile.imread(path), record.draw())
+
+
+def test_layer_read_but_never_reviewed_is_taken_with_its_paint(tmp_path: Path) -> None:
+    record = make_record()
+    data = record.draw()
+    data[45:50, 5:9] = 9
+    path = str(tmp_path / "a.json")
+    writer.write_coco(path, data, meta_of(record))
+    nuclei = coco.read(path).nuclei[7]
+    assert nuclei[9].mask.area == 20
+    assert nuclei[2].mask == record.review().nuclei[2].mask  # also what lies below 1
+    assert nuclei[3].state is State.REJECTED
+    assert 9 not in record.review().nuclei
+
+
+def test_foreign_labels_are_written_as_imports(tmp_path: Path) -> None:
+    data = np.zeros(SHAPE, np.uint16)
+    data[2:5, 3:9] = 300
+    path = str(tmp_path / "a.json")
+    writer.write_coco(path, data, {"name": "mine", "metadata": {}})
+    read_back = coco.read(path)
+    assert read_back.images[0].file_name == "mine"
+    (nucleus,) = read_back.nuclei[1]
+    assert (nucleus.id, nucleus.mask.area, nucleus.origin.kind) == (300, 18, Kind.IMPORT)
+    stack = np.stack([data, data * 0, data])
+    writer.write_coco(path, stack, {"name": "mine", "metadata": {}})
+    assert [i.extra["plane"] for i in coco.read(path).images] == [[0], [2]]
+    writer.write_label_tiff(str(tmp_path / "a.tif"), stack, {"name": "mine"})
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), stack)
+
+
+def test_what_is_no_label_image_is_refused() -> None:
+    for data in (np.full(SHAPE, -1), np.full(SHAPE, 2**40), np.zeros(5, int)):
+        with pytest.raises(UserError, match="mine"):
+            writer.record_of(data, {"name": "mine"})
+
+
+# -- in napari ----------------------------------------------------------------------------
+
+
+def test_open_correct_save_in_napari(
+    make_napari_viewer: Callable[..., Any], plugin: Any, tmp_path: Path
+) -> None:
+    record = make_record()
+    viewer = make_napari_viewer()
+    session = Session.of(viewer)
+    viewer.open(saved(tmp_path, record), plugin="napari-nuclei")
+    image, layer = viewer.layers
+    assert isinstance(image, Image)
+    assert is_review(layer)
+    bridge = session.bridge_of(image)
+    assert bridge is not None
+    assert bridge.layer is layer
+    layer.paint((50, 10), 6)
+    assert in_step(bridge)
+    (written,) = layer.save(str(tmp_path / "b.coco.json"), plugin="napari-nuclei")
+    assert coco.read(written).nuclei[7] == bridge.review.nuclei
+    assert 6 in bridge.review.nuclei
+    viewer.layers.clear()
+    viewer.open(written, plugin="napari-nuclei")
+    np.testing.assert_array_equal(viewer.layers[1].data, layer.data)
+
+
+@pytest.mark.parametrize("ending", [".coco.json", ".json", ".results.json", ".tif"])
+def test_every_ending_has_its_writer(plugin: Any, tmp_path: Path, ending: str) -> None:
+    layer = Labels(make_record().draw(), name="mine")
+    (path,) = layer.save(str(tmp_path / f"out{ending}"), plugin="napari-nuclei")
+    if ending == ".tif":
+        np.testing.assert_array_equal(tifffile.imread(path), layer.data)
+    elif ending == ".results.json":
+        assert len(results.read(path).found[1]) == 3
+    else:
+        assert len(coco.read(path).nuclei[1]) == 3
+
+
+def test_image_opened_before_its_nuclei_is_found(
+    make_napari_viewer: Callable[..., Any], tmp_path: Path
+) -> None:
+    viewer = make_napari_viewer()
+    session = Session.of(viewer)
+    image = viewer.add_image(np.zeros(SHAPE), name="cells")
+    other = viewer.add_image(np.zeros((6, 8)), name="cells")
+    record = make_record()
+    viewer.add_labels(record.draw(), metadata={KEY: record})
+    assert session.record_of(image) is record
+    assert session.record_of(other) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "fluorescence",
+        "fluorescence_crowded",
+        "histology",
+        "histology_crowded",
+        "immunohistochemistry",
+    ],
+)
+def test_samples_open_without_a_network(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("a sample wants the network")
+
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    ((pixels, meta, kind),) = getattr(samples, name)()
+    assert kind == "image"
+    assert meta["name"]
+    assert pixels.shape[:2] in ((384, 384), (512, 512))
+    assert pixels.std() > 1
+
+
+def test_menu_command_segments_the_active_image(
+    make_napari_viewer: Callable[..., Any],
+    plugin: Any,
+    qtbot: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("napari_nuclei._napari.widget.ModelEngine", FakeEngine)
+    viewer = make_napari_viewer()
+    wanted = viewer.add_image(np.zeros(SHAPE), name="wanted")
+    viewer.add_image(np.zeros(SHAPE), name="other")
+    viewer.layers.selection.active = wanted
+    from napari._app_model import get_app_model
+
+    get_app_model().commands.execute_command("napari-nuclei.segment_active")
+    qtbot.waitUntil(lambda: "wanted nuclei" in viewer.layers, timeout=5000)

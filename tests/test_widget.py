@@ -1,0 +1,654 @@
+"""The dock widget with an engine that loads no torch: what a user sees and sets going."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import subprocess
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from gui import CARD, FOUND, FakeEngine, disk, in_step, settle
+from napari.utils._proxies import PublicOnlyProxy
+from qtpy.QtWidgets import QFileDialog
+
+from napari_nuclei import edits
+from napari_nuclei._napari import export_dialog, widget
+from napari_nuclei._napari.engine import ModelEngine
+from napari_nuclei._napari.export import Format, Request, find_image_id
+from napari_nuclei._napari.export_dialog import ExportDialog
+from napari_nuclei._napari.launch import make_viewer
+from napari_nuclei._napari.layer import is_review
+from napari_nuclei._napari.record import KEY, Record
+from napari_nuclei._napari.session import Session
+from napari_nuclei._napari.source import channel_choices, geometry_of, source_of
+from napari_nuclei._napari.widget import NucleiWidget
+from napari_nuclei.errors import UserError
+from napari_nuclei.formats import coco
+from napari_nuclei.nuclei import Nuclei, State
+from napari_nuclei.progress import Progress
+
+GRAY = np.zeros((60, 80), np.uint8)
+
+
+class Desk:
+    """A viewer with the widget, made as napari makes it: with a proxy of the viewer."""
+
+    def __init__(self, viewer: Any, qtbot: Any) -> None:
+        self.viewer = viewer
+        self.qtbot = qtbot
+        self.engine = FakeEngine()
+        self.widget = NucleiWidget(PublicOnlyProxy(viewer), self.engine)
+        viewer.window.add_dock_widget(self.widget, name="Nuclei")
+        self.settings = self.widget.settings
+        self.result = self.widget.result
+
+    def image(self, pixels: Any = GRAY, **kwargs: Any) -> Any:
+        return self.viewer.add_image(pixels, **{"name": "cells", **kwargs})
+
+    def segment(self) -> Any:
+        with self.qtbot.waitSignal(self.widget.runner.ended, timeout=5000):
+            self.widget.segment_button.click()
+        return self.widget.bridge
+
+    def wait(self, condition: Callable[[], bool]) -> None:
+        self.qtbot.waitUntil(condition, timeout=5000)
+
+
+@pytest.fixture
+def desk(make_napari_viewer: Callable[..., Any], qtbot: Any) -> Desk:
+    return Desk(make_napari_viewer(), qtbot)
+
+
+# -- before a run -------------------------------------------------------------------------
+
+
+def test_newcomer_is_told_what_to_do(desk: Desk) -> None:
+    assert "Open an image" in desk.widget.advice.text()
+    assert not desk.widget.segment_button.isEnabled()
+    assert desk.result.isHidden()
+    desk.image()
+    assert "Press Segment" in desk.widget.advice.text()
+    assert desk.widget.segment_button.isEnabled()
+    desk.segment()
+    assert desk.widget.advice.isHidden()
+    assert not desk.result.isHidden()
+
+
+def test_opening_the_widget_loads_no_torch() -> None:
+    code = (
+        "import sys\nfrom qtpy.QtWidgets import QApplication\napp = QApplication([])\n"
+        "from napari.components import ViewerModel\n"
+        "from napari_nuclei._napari.widget import NucleiWidget\n"
+        "widget = NucleiWidget(ViewerModel())\n"
+        "sys.exit('torch is loaded' if 'torch' in sys.modules else 0)"
+    )
+    env = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    answer = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_image_choice_follows_the_viewer(desk: Desk) -> None:
+    first, second = desk.image(name="a"), desk.image(name="b")
+    assert desk.settings.image is second
+    desk.viewer.layers.selection.active = first
+    assert desk.settings.image is first
+    first.name = "renamed"
+    assert desk.settings.image_box.currentText() == "renamed"
+    desk.viewer.layers.remove(first)
+    assert desk.settings.image is second
+    desk.viewer.layers.clear()
+    assert desk.settings.image is None
+
+
+def test_model_says_its_licence_and_scores(desk: Desk) -> None:
+    assert "BSD-3-Clause" in desk.settings.about_model.text()
+    assert "F1 at IoU 0.5 0.81" in desk.settings.model_box.toolTip()
+    desk.image()
+    assert desk.result.threshold == CARD.threshold
+
+
+def test_without_a_model_it_says_so(make_napari_viewer: Any, qtbot: Any) -> None:
+    engine = FakeEngine()
+    engine.cards = list  # type: ignore[method-assign]
+    viewer = make_napari_viewer()
+    viewer.add_image(GRAY)
+    widget = NucleiWidget(viewer, engine)
+    qtbot.addWidget(widget)
+    assert "No model" in widget.settings.about_model.text()
+    assert not widget.segment_button.isEnabled()
+    widget.segment()
+    assert "no model" in widget.message.text()
+
+
+# -- a run --------------------------------------------------------------------------------
+
+
+def test_result_is_a_labels_layer_on_its_image(desk: Desk) -> None:
+    affine = np.array([[1, 0, 3], [0, 1, 4], [0, 0, 1]])
+    image = desk.image(
+        scale=(0.5, 0.25), translate=(3, 4), rotate=30, affine=affine, units=("um", "um")
+    )
+    bridge = desk.segment()
+    layer = bridge.layer
+    assert layer.name == "cells nuclei"
+    assert is_review(layer)
+    assert desk.viewer.layers.selection.active is layer
+    for point in ((0, 0), (10, 20)):
+        np.testing.assert_allclose(layer.data_to_world(point), image.data_to_world(point))
+    assert layer.units == image.units
+    assert in_step(bridge)
+    assert set(np.unique(layer.data)) == {0, 1, 2, 3}
+    assert list(layer.features["index"]) == [1, 2, 3]
+    image.scale = (2, 2)
+    np.testing.assert_allclose(layer.scale, (2, 2))
+
+
+def test_run_asks_for_what_is_set(desk: Desk) -> None:
+    desk.image(scale=(0.5, 0.5), units=("um", "um"))
+    assert desk.settings.diameter_box.suffix() == " µm"
+    desk.segment()
+    assert desk.engine.asked[0].diameter is None
+    assert desk.settings.about_diameter.text() == "Found: 9.2 µm (18 px)"
+    desk.settings.diameter_box.setValue(10)
+    desk.segment()
+    asked = desk.engine.asked[1]
+    assert (asked.diameter, asked.device, asked.model) == (20, "auto", "fake")
+    desk.image(name="no unit")
+    assert desk.settings.diameter_box.suffix() == " px"
+    assert desk.settings.diameter_box.value() == 20
+
+
+def test_progress_and_cancel(desk: Desk) -> None:
+    desk.image()
+    desk.engine.gate.clear()
+    desk.widget.segment_button.click()
+    desk.wait(lambda: desk.widget.bar.maximum() == 1000)
+    assert desk.widget.segment_button.text() == "Cancel"
+    assert not desk.settings.isEnabled()
+    desk.widget.segment_button.click()
+    assert desk.widget.segment_button.text() == "Segment"
+    desk.wait(desk.engine.closed.is_set)  # the work itself has ended, not only the button
+    settle()
+    assert desk.widget.bridge is None
+    assert desk.widget.message.text() == "Cancelled."
+
+
+def test_result_of_a_cancelled_run_is_dropped(desk: Desk) -> None:
+    desk.image()
+    late, finish = threading.Event(), threading.Event()
+
+    def slow(*args: Any) -> Any:
+        late.set()
+        assert finish.wait(5)
+        return (yield from FakeEngine.segment(desk.engine, *args))
+
+    desk.engine.segment = slow  # type: ignore[method-assign]
+    desk.widget.segment_button.click()
+    desk.wait(late.is_set)
+    desk.widget.segment_button.click()
+    del desk.engine.segment
+    desk.engine.found = [(disk(10, 10, 4), 0.9)]
+    desk.segment()
+    finish.set()
+    desk.qtbot.wait(200)
+    assert len(desk.widget.bridge.review.nuclei) == 1
+    assert len(desk.widget.bridge.review.done) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [(UserError("cuda is not there: choose cpu"), "cuda is not there: choose cpu"),
+     (RuntimeError("broken"), "broken")],
+)  # fmt: skip
+def test_errors_are_one_line(
+    desk: Desk, error: Exception, says: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.image()
+    desk.engine.error = error
+    desk.segment()
+    assert desk.widget.message.text() == f"⚠ {says}"
+    assert desk.widget.segment_button.text() == "Segment"
+    assert bool(caplog.records) is not isinstance(error, UserError)
+    desk.engine.error = None
+    assert desk.segment() is not None
+
+
+def test_nothing_found_is_said(desk: Desk) -> None:
+    desk.image()
+    desk.engine.found = []
+    desk.segment()
+    assert "No nuclei were found" in desk.widget.message.text()
+
+
+def test_image_renamed_while_running(desk: Desk) -> None:
+    image = desk.image()
+    desk.engine.gate.clear()
+    desk.widget.segment_button.click()
+    image.name = "other"
+    with desk.qtbot.waitSignal(desk.widget.runner.succeeded, timeout=5000):
+        desk.engine.gate.set()
+    assert desk.widget.bridge.layer.name == "other nuclei"
+
+
+def test_image_removed_while_running(desk: Desk) -> None:
+    image = desk.image()
+    desk.engine.gate.clear()
+    desk.widget.segment_button.click()
+    desk.viewer.layers.remove(image)
+    assert "image was removed" in desk.widget.message.text()
+    desk.wait(desk.engine.closed.is_set)
+    settle()
+    assert len(desk.viewer.layers) == 0
+
+
+def test_closed_widget_stops_its_work(desk: Desk) -> None:
+    desk.image()
+    desk.engine.gate.clear()
+    desk.widget.segment_button.click()
+    desk.wait(lambda: bool(desk.engine.asked))
+    desk.viewer.window.remove_dock_widget(desk.widget)
+    desk.widget.deleteLater()
+    desk.wait(desk.engine.closed.is_set)
+    assert len(desk.viewer.layers) == 1
+
+
+def test_another_run_keeps_what_a_person_did(desk: Desk) -> None:
+    desk.image()
+    bridge = desk.segment()
+    bridge.layer.paint((10, 60), 5)
+    bridge.review.do(edits.reject(bridge.review.nuclei, [3]))
+    desk.engine.found = [*FOUND[:1], FOUND[2], (disk(30, 40, 4), 0.7)]
+    assert desk.segment() is bridge
+    nuclei = bridge.review.nuclei
+    assert nuclei[3].state is State.REJECTED
+    assert nuclei[5].mask.contains(10, 60)
+    assert sorted(n.score for n in nuclei.shown()) == [0.7, 0.9, 1.0]
+    assert in_step(bridge)
+
+
+# -- images of all kinds ------------------------------------------------------------------
+
+
+def asked_for(desk: Desk, pixels: Any, channels: str, **kwargs: Any) -> tuple[Any, Any]:
+    """What the engine is given for a choice of channels, and the bridge of the result."""
+    desk.image(pixels, **kwargs)
+    desk.settings.channels_box.setCurrentText(channels)
+    assert desk.settings.channels.label == channels
+    bridge = desk.segment()
+    return desk.engine.asked[-1].image, bridge
+
+
+def test_rgb(desk: Desk) -> None:
+    rgb = np.random.default_rng(0).integers(0, 255, (60, 80, 4), np.uint8)
+    image, bridge = asked_for(desk, rgb, "RGB", rgb=True)
+    np.testing.assert_array_equal(image, rgb[..., :3])
+    assert bridge.layer.data.shape == (60, 80)
+    desk.settings.channels_box.setCurrentText("green")
+    desk.segment()
+    np.testing.assert_array_equal(desk.engine.asked[-1].image, rgb[..., 1])
+
+
+def test_multichannel(desk: Desk) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 60, 80), np.uint8)
+    image, bridge = asked_for(desk, pixels, "channel 1")
+    np.testing.assert_array_equal(image, pixels[1])
+    assert bridge.layer.data.shape == (60, 80)
+    desk.settings.channels_box.setCurrentText("all channels")
+    assert desk.segment() is bridge  # the same nuclei, whatever channels show them
+    np.testing.assert_array_equal(desk.engine.asked[-1].image, np.moveaxis(pixels, 0, -1))
+
+
+def test_stack_one_review_a_plane(desk: Desk) -> None:
+    stack = np.random.default_rng(0).integers(0, 255, (12, 60, 80), np.uint8)
+    desk.image(stack, scale=(4, 0.5, 0.5), translate=(8, 0, 0))
+    desk.viewer.dims.set_current_step(0, 7)
+    bridge = desk.segment()
+    np.testing.assert_array_equal(desk.engine.asked[-1].image, stack[7])
+    assert bridge.layer.data.shape == stack.shape
+    assert bridge.layer.n_edit_dimensions == 2
+    assert bridge.layer.data[7].any()
+    assert not np.delete(bridge.layer.data, 7, 0).any()
+    desk.viewer.dims.set_current_step(0, 3)
+    assert bridge.plane == (3,)
+    desk.wait(lambda: "0 nuclei" in desk.result.state.text())
+    desk.segment()
+    desk.viewer.dims.set_current_step(0, 7)
+    bridge.layer.undo()
+    assert not bridge.layer.data[7].any()
+    assert bridge.layer.data[3].any()
+
+
+def test_stack_with_channels_inside(desk: Desk) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (9, 2, 60, 80), np.uint8)
+    image, bridge = asked_for(desk, pixels, "axis 1, channel 1", scale=(1, 3, 0.5, 0.5))
+    plane = desk.viewer.dims.current_step[0]
+    np.testing.assert_array_equal(image, pixels[plane, 1])
+    assert bridge.layer.data.shape == (9, 1, 60, 80)
+    assert bridge.plane == (plane, 0)
+    for channel in (0, 1):  # seen over both channels
+        world = desk.viewer.layers["cells"].data_to_world((plane, channel, 20, 20))
+        np.testing.assert_allclose(bridge.layer.world_to_data(world)[[0, 2, 3]], (plane, 20, 20))
+        assert bridge.layer.get_value(world, world=True) == 1
+
+
+def test_multiscale_and_lazy(desk: Desk) -> None:
+    import dask.array as da
+
+    full = np.random.default_rng(0).integers(0, 255, (60, 80), np.uint8)
+    pyramid = [da.from_array(full), da.from_array(full[::2, ::2])]
+    desk.image(pyramid, multiscale=True)
+    bridge = desk.segment()
+    np.testing.assert_array_equal(desk.engine.asked[-1].image, full)
+    assert bridge.layer.data.shape == (60, 80)
+    assert in_step(bridge)
+
+
+def test_pixels_are_read_off_the_main_thread(desk: Desk) -> None:
+    read_on = []
+
+    class Lazy(np.ndarray):
+        def __getitem__(self, key: Any) -> Any:
+            read_on.append(threading.current_thread())
+            return super().__getitem__(key)
+
+    image = desk.image(GRAY)
+    source = source_of(image, channel_choices(image)[0], (0, 0))
+    assert source.read().shape == GRAY.shape
+    image.data = GRAY.view(Lazy)
+    read_on.clear()
+    desk.widget.segment_button.click()
+    assert threading.main_thread() not in read_on
+    desk.wait(lambda: desk.widget.bridge is not None)
+    assert any(thread is not threading.main_thread() for thread in read_on)
+
+
+def test_geometry_of_shear(desk: Desk) -> None:
+    image = desk.image(np.zeros((9, 60, 80)), shear=(0, 0, 0.2), rotate=(0, 0, 10))
+    for shape in ((9, 60, 80), (60, 80)):
+        layer = desk.viewer.add_labels(np.zeros(shape, int), **geometry_of(image, shape))
+        point = (0, 10, 20)[-len(shape) :]
+        expected = image.data_to_world((0, 10, 20))[-len(shape) :]
+        np.testing.assert_allclose(layer.data_to_world(point), expected)
+
+
+# -- after a run --------------------------------------------------------------------------
+
+
+def test_slider_is_live_and_one_undo_entry(desk: Desk) -> None:
+    desk.image()
+    bridge = desk.segment()
+    slider = desk.result.slider
+    slider.setSliderDown(True)
+    for value in (40, 30, 20):
+        slider.setValue(value)
+        desk.wait(lambda value=value: bridge.review.nuclei.threshold == value / 100)
+        assert in_step(bridge)
+    assert bridge.layer.data[45, 20] == 4
+    slider.setValue(25)
+    slider.setSliderDown(False)
+    assert [e.words() for e in bridge.review.done[1:]] == ["threshold 0.50 → 0.25"]
+    slider.setSliderDown(True)
+    slider.setValue(95)
+    slider.setSliderDown(False)
+    assert len(bridge.review.done) == 3
+    assert not bridge.layer.data.any()
+    desk.result.undo_button.click()
+    desk.wait(lambda: desk.result.threshold == 0.25)
+    assert len(desk.engine.asked) == 1  # without another run
+
+
+def test_slider_spares_what_a_person_touched(desk: Desk) -> None:
+    desk.image()
+    bridge = desk.segment()
+    bridge.review.do(edits.accept(bridge.review.nuclei, [3]))
+    bridge.layer.paint((10, 60), 5)
+    desk.result.threshold_box.setValue(1)
+    desk.wait(lambda: bridge.review.nuclei.threshold == 1)
+    assert set(np.unique(bridge.layer.data)) == {0, 3, 5}
+
+
+def test_state_in_words(desk: Desk) -> None:
+    desk.image()
+    bridge = desk.segment()
+    assert desk.result.state.text() == "3 nuclei\n1 of lower score are hidden"
+    review = bridge.review
+    review.do(edits.accept(review.nuclei, [1]))
+    review.do(edits.reject(review.nuclei, [3]))
+    bridge.layer.paint((10, 60), 5)
+    bridge.layer.paint((30, 34), 2)
+    wanted = "3 nuclei · 1 accepted · 1 corrected · 1 added · 1 rejected"
+    desk.wait(lambda: desk.result.state.text().startswith(wanted))
+    assert "paint 2" in desk.result.undo_button.toolTip()
+
+
+def test_undo_and_redo_buttons(desk: Desk) -> None:
+    desk.image()
+    bridge = desk.segment()
+    desk.result.undo_button.click()
+    assert not len(bridge.review.nuclei)
+    assert not desk.result.undo_button.isEnabled()
+    desk.result.redo_button.click()
+    assert len(bridge.review.nuclei) == 4
+
+
+def test_removed_layer_comes_back(desk: Desk) -> None:
+    desk.image()
+    bridge = desk.segment()
+    bridge.layer.paint((10, 60), 5)
+    data, done = bridge.layer.data.copy(), list(bridge.review.done)
+    desk.viewer.layers.remove(bridge.layer)
+    desk.wait(lambda: not desk.result.back_button.isHidden())
+    desk.result.back_button.click()
+    again = desk.widget.bridge
+    assert again is not bridge
+    np.testing.assert_array_equal(again.layer.data, data)
+    assert again.review.done == done
+    again.layer.undo()
+    assert in_step(again)
+
+
+def test_copied_layer_parts(desk: Desk) -> None:
+    desk.image()
+    bridge = desk.segment()
+    desk.viewer.layers.selection = {bridge.layer}
+    from napari.layers._layer_actions import _duplicate_layer
+
+    _duplicate_layer(desk.viewer.layers)
+    copy = desk.viewer.layers["cells nuclei copy"]
+    assert is_review(copy)
+    copy.paint((10, 60), 5)
+    assert 5 not in bridge.review.nuclei
+    assert in_step(bridge)
+    assert in_step(desk.widget.session.bridges[copy])
+
+
+def test_image_made_of_the_nuclei_is_not_their_image(desk: Desk) -> None:
+    image = desk.image()
+    bridge = desk.segment()
+    made = desk.image(bridge.layer.data, name="made", metadata={KEY: bridge.record})
+    assert desk.widget.session.record_of(made) is None
+    assert desk.widget.session.image_of(bridge.layer) is image
+
+
+def test_users_own_labels_are_left_alone(desk: Desk) -> None:
+    labels = desk.viewer.add_labels(np.zeros((60, 80), int))
+    desk.image()
+    desk.segment()
+    assert not is_review(labels)
+    labels.paint((10, 60), 5)
+    labels.undo()
+    assert not labels.data.any()
+
+
+# -- export -------------------------------------------------------------------------------
+
+
+def test_export(desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    desk.image()
+    bridge = desk.segment()
+    bridge.layer.paint((10, 60), 5)
+    request = Request(tmp_path / "a.json", Format.COCO, 3)
+    monkeypatch.setattr(widget, "ask_export", lambda record, parent: request)
+    desk.result.export_button.click()
+    assert desk.widget.message.text() == "Wrote 4 nuclei to a.json."
+    assert coco.read(tmp_path / "a.json").nuclei[3] == bridge.review.nuclei
+    request = Request(tmp_path / "no" / "a.json", Format.RESULTS, 3)
+    desk.result.export_button.click()
+    assert desk.widget.message.text().startswith("⚠ cannot write")
+
+
+def test_dialog_asks_for_format_and_id(
+    qtbot: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    dialog = ExportDialog(Record((60, 80), "cells.png"))
+    qtbot.addWidget(dialog)
+    ids = tmp_path / "ids.json"
+    ids.write_text(json.dumps([{"file_name": "cells.png", "height": 60, "width": 80, "id": 12}]))
+    dialog.look_up(ids)
+    assert dialog.id_box.value() == 12
+    dialog.look_up(tmp_path / "none.json")
+    assert "no such file" in dialog.problem.text()
+    dialog.format_box.setCurrentIndex(1)
+    name = str(tmp_path / "out")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: (name, ""))
+    dialog._on_save()
+    assert dialog.request == Request(tmp_path / "out.results.json", Format.RESULTS, 12)
+
+
+def test_no_answer_exports_nothing(qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ExportDialog, "exec", lambda self: self.reject())
+    assert export_dialog.ask_export(Record((60, 80)), None) is None  # type: ignore[arg-type]
+
+
+def test_id_of_another_image_is_refused(tmp_path: Path) -> None:
+    ids = tmp_path / "ids.json"
+    rows = [{"file_name": f"{n}.png", "height": 60, "width": 80, "id": n} for n in (1, 2)]
+    ids.write_text(json.dumps(rows))
+    assert find_image_id(ids, "2", (60, 80)) == 2
+    with pytest.raises(UserError, match="does not list"):
+        find_image_id(ids, "3.png", (60, 80))
+    with pytest.raises(UserError, match="80×60 px, but it is 60×80"):
+        find_image_id(ids, "2.png", (80, 60))
+
+
+# -- the session --------------------------------------------------------------------------
+
+
+def test_one_session_a_viewer_which_goes_with_it(qapp: Any) -> None:
+    from napari.components import ViewerModel
+
+    def use() -> tuple[Any, Any]:
+        viewer = ViewerModel()
+        session = Session.of(viewer)
+        assert Session.of(PublicOnlyProxy(viewer)) is session
+        session.open(viewer.add_image(GRAY), (60, 80))
+        return weakref.ref(viewer), weakref.ref(session)
+
+    gone = use()
+    gc.collect()
+    assert [ref() for ref in gone] == [None, None]
+
+
+def test_widget_takes_over_layers_that_were_there(make_napari_viewer: Any, qtbot: Any) -> None:
+    viewer = make_napari_viewer()
+    record = Record((60, 80), "cells.png")
+    record.review().do(edits.add(record.review().nuclei, disk(20, 20, 5)))
+    viewer.add_image(GRAY, name="cells")
+    layer = viewer.add_labels(record.draw(), metadata={KEY: record})
+    desk = Desk(viewer, qtbot)
+    desk.settings.choose_image(viewer.layers["cells"])
+    assert desk.widget.bridge.layer is layer
+    layer.undo()
+    assert not layer.data.any()
+
+
+# -- the project's own models -------------------------------------------------------------
+
+
+def result_of(running: Any) -> Any:
+    """Run a generator to its end and return its value."""
+    while True:
+        try:
+            next(running)
+        except StopIteration as end:
+            return end.value
+
+
+def test_model_is_loaded_once_and_anew_on_another_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_nuclei import models
+    from napari_nuclei.models import registry
+
+    loaded = []
+
+    def steps(image: Any, detector: Any, diameter: float | None) -> Any:
+        yield Progress(0, 1)
+        return image, detector, diameter
+
+    def load(model: str, device: str) -> str:
+        loaded.append((model, device))
+        return f"{model} on {device}"
+
+    monkeypatch.setitem(sys.modules, "napari_nuclei.predict", SimpleNamespace(segment_steps=steps))
+    monkeypatch.setattr(registry, "find", lambda model: CARD)
+    monkeypatch.setattr(models, "load", load)
+    monkeypatch.setattr(models, "devices", lambda: ["cuda:0", "cpu"])
+    engine = ModelEngine()
+    assert engine.devices() == ["auto", "cpu"]
+    for device in ("auto", "auto", "cpu"):
+        running = engine.segment(GRAY, "fake", device, 20.0)
+        assert result_of(running)[1:] == (f"fake on {device}", 20.0)
+    assert loaded == [("fake", "auto"), ("fake", "cpu")]
+    assert engine.devices() == ["auto", "cuda:0", "cpu"]
+
+
+@pytest.mark.screen
+def test_torch_loads_beside_a_window() -> None:
+    """Mesa's LLVM and that of triton would crash the process; see `_napari/llvm.py`."""
+    code = (
+        "import napari, numpy as np\n"
+        "viewer = napari.Viewer()\n"
+        "viewer.add_image(np.zeros((9, 9)))\n"
+        "viewer.screenshot(flash=False)\n"
+        "from napari_nuclei._napari.llvm import hide_triton_from_mesa\n"
+        "hide_triton_from_mesa()\n"
+        "import torchvision\n"
+        "viewer.close()\n"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_models_are_offered_with_the_one_in_use_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_nuclei.models import registry
+
+    cards = [CARD.model_copy(update={"name": name}) for name in ("a", "b", "c")]
+    monkeypatch.setattr(registry, "cards", lambda: cards)
+    monkeypatch.setattr(registry, "current", lambda: cards[1])
+    assert [card.name for card in ModelEngine().cards()] == ["b", "a", "c"]
+
+
+def test_window_of_the_shell(make_napari_viewer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import napari
+
+    monkeypatch.setattr(napari, "Viewer", make_napari_viewer)
+    nuclei = Nuclei((60, 80))
+    nuclei.apply(edits.propose(nuclei, FOUND, "fake", 0.5))
+    viewer = make_viewer(Path("cells.png"), GRAY, nuclei)
+    layer = viewer.layers["cells nuclei"]
+    assert is_review(layer)
+    assert viewer.layers.selection.active is layer
+    layer.paint((10, 60), 5)
+    assert 5 in nuclei
