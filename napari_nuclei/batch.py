@@ -99,7 +99,8 @@ def segment_files(
                     path, pixels, detector, settings, (done, len(paths))
                 )
             except UserError as error:
-                result = Failed(path, str(error))
+                reason = str(error)
+                result = Failed(path, reason if str(path) in reason else f"{path}: {reason}")
             yield Progress(done + 1, len(paths), path.name, result)
 
 

@@ -7,8 +7,10 @@ commands' bodies (`commands.py`). Importing this loads neither numpy nor torch.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn
 
@@ -30,13 +32,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_USE
     from . import commands
 
+    if isinstance(sys.stdout, TextIOWrapper):  # a terminal may not know every letter
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code: int = getattr(commands, options.command)(options)
+        sys.stdout.flush()
     except UserError as error:
         print(f"napari-nuclei: {error}", file=sys.stderr)
         return BAD_USE
     except BrokenPipeError:  # the reader of our output has gone away
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the last flush
         return SOME_FAILED
     except KeyboardInterrupt:
         print("\nnapari-nuclei: stopped.", file=sys.stderr)
@@ -100,7 +105,7 @@ def _segment(p: argparse.ArgumentParser) -> None:
         metavar="PX|auto",
         help="diameter of a typical nucleus in px of the image (default: auto)",
     )
-    p.add_argument("--plane", type=int, metavar="N", help="plane of a stack, counted from 0")
+    p.add_argument("--plane", type=_whole, metavar="N", help="plane of a stack, counted from 0")
     p.add_argument(
         "--channels", type=_channels, metavar="N,…", help="channels of an image, counted from 0"
     )
@@ -147,29 +152,43 @@ def _models(p: argparse.ArgumentParser) -> None:
     p.add_argument("--json", action="store_true", help="print the card as JSON")
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+
+
 def _share(text: str) -> float:
-    value = float(text)
+    value = _number(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} does not lie between 0 and 1")
     return value
 
 
 def _positive(text: str) -> float:
-    value = float(text)
+    value = _number(text)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return value
 
 
 def _count(text: str) -> int:
-    value = int(text)
+    value = _whole(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return value
 
 
 def _channels(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
+    return [_whole(part) for part in text.split(",")]
 
 
 def _diameter(text: str) -> float | None:

@@ -61,11 +61,12 @@ def segment(options: Namespace) -> int:
         elif isinstance(step.new, Failed):
             failed.append(step.new)
             say(f"napari-nuclei: {step.new.reason}")
-    written = output.close()
+    written = output.close() if output.done else []
     seconds = time.monotonic() - begun
+    place = options.out if written else "nothing is written"
     say(
         f"{output.done} of {len(output.paths)} images, {output.count} nuclei, "
-        f"{seconds:.1f} s → {options.out}"
+        f"{seconds:.1f} s → {place}"
     )
     for line in output.remarks:
         say(line)
@@ -78,8 +79,10 @@ def segment(options: Namespace) -> int:
             "written": [str(path) for path in written],
             "failed": [{"path": str(f.path), "reason": f.reason} for f in failed],
         }
-        print(json.dumps(summary, ensure_ascii=False))
-    return 1 if failed else 0
+        print(json.dumps(summary))
+    if not failed:
+        return 0
+    return 1 if output.done else 2
 
 
 def _current() -> str:
@@ -141,20 +144,22 @@ def train(options: Namespace) -> int:
 
 def models(options: Namespace) -> int:
     """List models, or show a card."""
-    from .models.registry import cards, current, find
+    from .models.registry import DEFAULT, cards, current, find
 
     if options.action == "show":
         card = find(options.name) if options.name else current()
-        print(card.to_json() if options.json else _described(card))
+        print(json.dumps(card.model_dump()) if options.json else _described(card))
         return 0
     if options.name:
         raise UserError(f"models list takes no name; try: napari-nuclei models show {options.name}")
-    used = current().name
+    known = cards()
     if options.json:
-        print(json.dumps([card.model_dump() for card in cards()]))
+        print(json.dumps([card.model_dump() for card in known]))
         return 0
-    for card in cards():
-        print(f"{'*' if card.name == used else ' '} {card.name:<20} {card.licence}")
+    if not known:
+        say("There are no models here: train one, or install napari-nuclei again.")
+    for card in known:
+        print(f"{'*' if card.name == DEFAULT else ' '} {card.name:<20} {card.licence}")
         print(f"    {card.description}")
     return 0
 
@@ -198,9 +203,12 @@ def demo(_options: Namespace) -> int:
     if not has_screen():
         say("There is no screen here, so napari stays closed.")
         return 0
-    from ._napari.launch import open_window
+    try:
+        from ._napari.launch import open_window
 
-    open_window(result.path, result.pixels, result.nuclei)
+        open_window(result.path, result.pixels, result.nuclei)
+    except ImportError as error:  # there is no Qt, or one that does not work here
+        say(f"napari stays closed: {' '.join(str(error).split())}")
     return 0
 
 

@@ -182,6 +182,8 @@ def normalize(
     result = np.clip(work, LOW, HIGH, out=work).astype(np.float32, copy=False)
     if result.shape[2] == 2:
         result = np.pad(result, ((0, 0), (0, 0), (0, 1)))
+    if result.shape[2] == 3:
+        return result
     return np.ascontiguousarray(np.broadcast_to(result, (*result.shape[:2], 3)))
 
 
@@ -192,7 +194,7 @@ def find_levels(pixels: ArrayLike, channels: Channels | None = None) -> tuple[fl
     """
     image = _as_image(pixels, channels)
     if image.dtype.kind == "b":
-        image = image.view(np.uint8)
+        image = image.astype(np.uint8)  # Pillow's true is 255
     if image.dtype.kind == "f":
         usable = _usable(image)
         values = image.ravel() if usable.all() else image[usable]

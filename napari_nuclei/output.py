@@ -6,9 +6,9 @@ themselves (`formats/`), segmenting (`batch.py`).
 
 from __future__ import annotations
 
-import os
+import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from .batch import Segmented
@@ -150,18 +150,16 @@ def make_output(
     ------
     UserError
         If an image of the list is missing or of another size, if two images have the same
-        name, or if the place cannot be written.
+        name, if the place cannot be written, or is one of the images.
     """
     if image_ids is not None:
         records = _listed(image_ids)
         chosen = _matched(records, paths, image_ids)
     else:
         records, chosen = {}, list(paths)
-        names = Counter(path.stem if kind == "labels" or overlay else path.name for path in chosen)
-        if double := next((name for name, n in names.items() if n > 1), None):
-            raise UserError(
-                f"two images are named {double}: segment their folders one after the other."
-            )
+    _refuse_doubles(path.stem if kind == "labels" or overlay else path.name for path in chosen)
+    if out.is_file() and any(out.samefile(path) for path in paths):
+        raise UserError(f"{out} is one of the images: name another file to write.")
     many_labels = kind == "labels" and len(chosen) > 1
     for folder in [out] * many_labels + [overlay] * (overlay is not None):
         make_folder(folder)
@@ -170,13 +168,24 @@ def make_output(
     return _KINDS[kind](out, chosen, records, overlay)
 
 
+def _refuse_doubles(names: Iterable[str]) -> None:
+    if double := next((name for name, n in Counter(names).items() if n > 1), None):
+        raise UserError(f"two images are named {double}: segment them one after the other.")
+
+
 def _listed(path: Path) -> dict[str, ImageRecord]:
     from .formats.results import read_image_ids
 
-    return {Path(record.file_name).name: record for record in read_image_ids(path)}
+    listed = read_image_ids(path)
+    records = {Path(record.file_name).name: record for record in listed}
+    if len(records) < len(listed):
+        names = Counter(Path(record.file_name).name for record in listed)
+        raise UserError(f"{path} names {names.most_common(1)[0][0]} twice: keep one of them.")
+    return records
 
 
 def _matched(records: dict[str, ImageRecord], paths: Sequence[Path], source: Path) -> list[Path]:
+    _refuse_doubles(path.name for path in paths if path.name in records)
     have = {path.name: path for path in paths}
     missing = [name for name in records if name not in have]
     if missing:
@@ -203,17 +212,26 @@ def make_folder(folder: Path | None) -> None:
         raise UserError(f"{folder} is a file; name a folder.") from None
     except OSError as error:
         raise unwritable(folder, error) from None
-    if not os.access(folder, os.W_OK):
-        raise UserError(f"cannot write into {folder}: no permission. Choose another folder.")
+    _try_to_write(folder, folder)
 
 
 def check_writable(path: Path, folder_is_good: bool = False) -> None:
     """Find out before the work whether a file could be written after it."""
-    if path.is_dir():
-        if not folder_is_good:
-            raise UserError(f"{path} is a folder; name a file in it, as {path / 'out.json'}.")
-        return
+    if path.is_dir() and not folder_is_good:
+        raise UserError(f"{path} is a folder; name a file in it, as {path / 'out.json'}.")
+    if path.exists() and not path.is_file() and not path.is_dir():
+        return  # a pipe or a device
     if not path.parent.is_dir():
         raise UserError(f"the folder {path.parent} does not exist. Make it, or choose another.")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise UserError(f"cannot write {path}: no permission. Choose another place.")
+    _try_to_write(path, path if path.is_dir() else path.parent)
+
+
+def _try_to_write(path: Path, folder: Path) -> None:
+    """Only trying tells: permissions know nothing of a network disk's own rules."""
+    from .formats.files import unwritable
+
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise unwritable(path, error) from None

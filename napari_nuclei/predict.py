@@ -20,6 +20,7 @@ from .images import normalize
 from .mask import Mask
 from .models.detector import Detections, Detector
 from .progress import Progress, result_of
+from .suppress import distinct
 from .tiles import Tile, cut
 
 TILE = 1280
@@ -101,7 +102,8 @@ def segment_steps(
     yield Progress(len(tiles), len(tiles), "Drawing masks")
     merged = joined(parts)
     shape = (pixels.shape[0], pixels.shape[1])
-    return Prediction(paste(merged, zoom, shape, detector.card.mask_threshold), diameter)
+    masks = paste(merged, zoom, shape, detector.card.mask_threshold)
+    return Prediction(distinct(masks, shape), diameter)
 
 
 def resample(pixels: NDArray[np.float32], zoom: float) -> NDArray[np.float32]:
@@ -110,7 +112,8 @@ def resample(pixels: NDArray[np.float32], zoom: float) -> NDArray[np.float32]:
     size = [max(1, round(n * zoom)) for n in pixels.shape[:2]]
     if size == list(pixels.shape[:2]):
         return pixels
-    tensor = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    # What `normalize` returns may be read-only, which torch cannot share.
+    tensor = torch.from_numpy(np.require(pixels, requirements="W")).permute(2, 0, 1)[None]
     gray = bool(
         (pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 0] == pixels[..., 2]).all()
     )

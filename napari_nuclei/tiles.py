@@ -6,7 +6,7 @@ Here: where tiles and cores lie. Not here: what happens in them (`predict.py`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 
 from .mask import Box
 
@@ -71,10 +71,17 @@ class _Span:
 def _spans(length: int, side: int, margin: int, stride: int) -> list[_Span]:
     if length <= side:
         return [_Span((0, length), (0, length + 1))]
-    if side <= 2 * margin + stride:
+    if side < 2 * (margin + stride):
         raise ValueError(f"tiles of {side} px are too small for a margin of {margin} px")
-    count = -(-(length - 2 * margin) // (side - 2 * margin))
-    lines = [round(length * k / count / stride) * stride for k in range(count)] + [length]
+    for parts in count(2):
+        spans = _parts(length, parts, margin, stride)
+        if all(span.tile[1] - span.tile[0] <= side for span in spans):
+            break
+    return spans
+
+
+def _parts(length: int, parts: int, margin: int, stride: int) -> list[_Span]:
+    lines = [round(length * k / parts / stride) * stride for k in range(parts)] + [length]
     return [
         _Span(
             (max(0, (a - margin) // stride * stride), min(length, b + margin)),

@@ -15,6 +15,8 @@ def draw_curve(losses: Path, validations: Path, out: Path) -> None:
     from matplotlib.figure import Figure
 
     rows = _read(losses)
+    if not rows:
+        return
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     minutes = np.array([row["seconds"] for row in rows]) / 60

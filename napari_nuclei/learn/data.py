@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import IterableDataset
 
+from ..errors import UserError
 from ..formats.dataset import DataSet
 from ..images import normalize, read_image
 from ..mask import Mask
@@ -65,16 +67,29 @@ def load_examples(data: DataSet, images: Path, diameter: float) -> list[Example]
         The folder of the images.
     diameter : float
         Wanted diameter of an image's median nucleus, in px of the network's input.
+
+    Raises
+    ------
+    UserError
+        If an image cannot be read, or is of another size than the data set says.
     """
     return [
         _example(
-            read_image(images / image.file_name),
+            _pixels(images / image.file_name, image.shape),
             [n.mask for n in data.of(image).shown()],
             image.modality,
             diameter,
         )
         for image in data.images
     ]
+
+
+def _pixels(path: Path, shape: tuple[int, int]) -> NDArray[Any]:
+    pixels = read_image(path)
+    if pixels.shape[:2] != shape:
+        height, width = pixels.shape[:2]
+        raise UserError(f"{path}: is {height}×{width} px, its data set says {shape[0]}×{shape[1]}.")
+    return pixels
 
 
 def _example(pixels: NDArray[Any], masks: list[Mask], group: str, diameter: float) -> Example:
@@ -85,7 +100,7 @@ def _example(pixels: NDArray[Any], masks: list[Mask], group: str, diameter: floa
         mask.paint(labels, value)
     sizes = [2 * math.sqrt(mask.area / math.pi) for mask in masks]
     zoom = min(diameter / float(np.median(sizes)), 4.0) if sizes else 1.0
-    image = torch.from_numpy(normalize(pixels)).permute(2, 0, 1)
+    image = torch.from_numpy(np.require(normalize(pixels), requirements="W")).permute(2, 0, 1)
     gray = bool((image[0] == image[1]).all() and (image[0] == image[2]).all())
     size = [max(1, round(n * zoom)) for n in pixels.shape[:2]]
     resized = F.interpolate(
@@ -118,9 +133,10 @@ class Crops(IterableDataset[tuple[Tensor, Target]]):
         0 draws every image equally often, 1 every group equally often.
     zoom_spread : float
         Standard deviation of the logarithm of the random zoom.
-    seed, start, step : int
-        Crop ``start + k·step`` is drawn from a generator seeded by `seed` and its own
-        number: the stream does not depend on how it is spread over workers or processes.
+    seed, start, batch : int
+        Crops are numbered from `start` on, each drawn from a generator seeded by `seed` and
+        its own number. A worker draws `batch` crops in a row, as many as its loader puts
+        together: so the batches do not depend on the number of workers.
     """
 
     def __init__(
@@ -131,10 +147,10 @@ class Crops(IterableDataset[tuple[Tensor, Target]]):
         zoom_spread: float = 0.3,
         seed: int = 0,
         start: int = 0,
-        step: int = 1,
+        batch: int = 1,
     ) -> None:
         self.examples, self.side, self.zoom_spread = examples, side, zoom_spread
-        self.seed, self.start, self.step = seed, start, step
+        self.seed, self.start, self.batch = seed, start, batch
         groups = Counter(e.group for e in examples)
         # Larger images hold more to see: draw them more often, by the root of their side.
         weights = torch.tensor(
@@ -145,10 +161,9 @@ class Crops(IterableDataset[tuple[Tensor, Target]]):
     def __iter__(self) -> Iterator[tuple[Tensor, Target]]:
         worker = torch.utils.data.get_worker_info()
         first, workers = (worker.id, worker.num_workers) if worker else (0, 1)
-        number = self.start + first * self.step
-        while True:
-            yield self.draw(number)
-            number += workers * self.step
+        for block in count(first, workers):
+            for place in range(self.batch):
+                yield self.draw(self.start + block * self.batch + place)
 
     def draw(self, number: int) -> tuple[Tensor, Target]:
         """Return crop `number`: a (3, side, side) image and its truth."""

@@ -155,7 +155,8 @@ def train_steps(
         recipe.data.balance,
         schedule.zoom_spread,
         schedule.seed,
-        start=state.step * schedule.batch,
+        state.step * schedule.batch,
+        schedule.batch,
     )
     budget = schedule.minutes * 60
     state.model.train()

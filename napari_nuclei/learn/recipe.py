@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -15,7 +15,7 @@ Count = Annotated[int, Field(gt=0)]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataSet(_Table):
@@ -36,9 +36,9 @@ class Data(_Table):
 class Network(_Table):
     """Fields of `models.maskrcnn.Architecture`, and the weights to start from."""
 
-    trunk: str = "resnet18"
+    trunk: Literal["resnet18", "resnet34", "resnet50", "resnet101"] = "resnet18"
     channels: Count = 128
-    anchors: tuple[int, ...] = (12, 24, 48, 96, 160)
+    anchors: tuple[Count, Count, Count, Count, Count] = (12, 24, 48, 96, 160)
     box_hidden: Count = 384
     mask_channels: Count = 96
     mask_layers: Count = 4
@@ -106,6 +106,8 @@ def read_recipe(path: Path, changes: dict[str, Any] | None = None) -> Recipe:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such recipe. Shipped recipes lie in training/.") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a TOML file: {error}") from None
     try:

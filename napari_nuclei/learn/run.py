@@ -18,11 +18,13 @@ import torch
 from ..errors import UserError
 from ..formats import coco
 from ..formats.dataset import DataSet
+from ..formats.files import replacing
 from ..models.card import Card
 from ..models.maskrcnn import Architecture, MaskRCNN
 from ..models.maskrcnn_detector import MaskRCNNDetector
 from ..models.runtime import pick_device
 from ..models.weights import load_network, save_model
+from ..output import make_folder
 from ..progress import Progress
 from ..score import score
 from .calibrate import best_threshold, expected_error, fit
@@ -31,7 +33,7 @@ from .data import Example, load_examples
 from .loop import State, new_state, train_steps
 from .recipe import DataSet as Source
 from .recipe import Recipe
-from .validate import calibrated, hits, predict_set
+from .validate import SAMPLE, calibrated, hits, predict_set, sample_figures
 
 
 def train(
@@ -86,10 +88,14 @@ def _checked(source: Source, folder: Path) -> DataSet:
     images = folder / source.images
     if not images.is_dir():
         raise UserError(f"{images}: no such folder of images. Name the data folder by --data.")
-    return coco.read(folder / source.coco)
+    data = coco.read(folder / source.coco)
+    if not data.images:
+        raise UserError(f"{folder / source.coco}: lists no images.")
+    return data
 
 
 def _state(recipe: Recipe, resume: bool, device: torch.device) -> State:
+    make_folder(recipe.out)
     network = recipe.network
     arch = Architecture(**network.model_dump(exclude={"start"}))
     start = None
@@ -98,16 +104,38 @@ def _state(recipe: Recipe, resume: bool, device: torch.device) -> State:
         arch, start = model.arch, model.state_dict()
     state = new_state(arch, recipe.schedule, start, device)
     last = recipe.out / "last.ckpt"
-    recipe.out.mkdir(parents=True, exist_ok=True)
     if resume:
         if not last.is_file():
             raise UserError(f"{last}: nothing to resume. Leave --resume out to begin anew.")
-        state.load(last)
-    elif last.is_file():
+        _load(state, last)
+    elif last.is_file() or (recipe.out / "best.ckpt").is_file():
         raise UserError(
             f"{recipe.out} holds an earlier run: go on with --resume, or name another --out."
         )
+    for log in ("losses.csv", "validation.csv"):
+        forget_after(recipe.out / log, state.step)
     return state
+
+
+def _load(state: State, path: Path) -> None:
+    try:
+        state.load(path)
+    except Exception as error:  # torch raises whatever a broken file brings up
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise UserError(
+            f"{path}: damaged, or of another network than the recipe's ({reason})."
+        ) from None
+
+
+def forget_after(log: Path, step: int) -> None:
+    """Drop what a stopped run has logged after the checkpoint that it goes on from."""
+    if not log.is_file():
+        return
+    lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+    head, *rows = [line for line in lines if line.endswith("\n")] or [""]
+    kept = [row for row in rows if int(row.partition(",")[0]) <= step]
+    with replacing(log) as file:
+        file.write("".join([head, *kept]).encode())
 
 
 def _steps(
@@ -210,4 +238,6 @@ def pack(
                 },
             }
         )
+    sample = yield from sample_figures(MaskRCNNDetector(model, card, device))
+    card = card.model_copy(update={"scores": {**card.scores, SAMPLE: sample}})
     return save_model(model, card, recipe.out)

@@ -9,18 +9,25 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..batch import Failed, Segmented, Settings, segment_files
 from ..errors import UserError
+from ..formats import coco
 from ..formats.dataset import DataSet
 from ..models.detector import Detector
 from ..nuclei import Nuclei
+from ..predict import LOW
 from ..progress import Progress
-from ..score import match
+from ..resources import resource_folder
+from ..score import match, score
 from .calibrate import Calibration
+
+SAMPLE = "sample_data/truth.json"
+"""The bundled sample set, by which a model can be checked anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +48,19 @@ class Hits:
 
 
 def predict_set(
-    data: DataSet, folder: Path, detector: Detector
+    data: DataSet, folder: Path, detector: Detector, low: float = LOW
 ) -> Generator[Progress, None, DataSet]:
     """Segment a data set's images as a user would; the value is the predicted `DataSet`.
+
+    Parameters
+    ----------
+    low : float
+        Lowest score that is kept.
+
+    Yields
+    ------
+    Progress
+        In images; `new` is a `Segmented` as each becomes ready.
 
     Raises
     ------
@@ -53,12 +70,12 @@ def predict_set(
     paths = [folder / image.file_name for image in data.images]
     found = DataSet(list(data.images), {})
     of_path = dict(zip(paths, data.images, strict=True))
-    for step in segment_files(paths, detector, Settings(score=0.0)):
+    for step in segment_files(paths, detector, Settings(score=low)):
         if isinstance(step.new, Failed):
             raise UserError(step.new.reason)
         if isinstance(step.new, Segmented):
             found.nuclei[of_path[step.new.path].id] = step.new.nuclei
-        yield Progress(step.done, step.total, "Validating")
+        yield Progress(step.done, step.total, "Validating", step.new)
     return found
 
 
@@ -84,3 +101,11 @@ def calibrated(found: DataSet, calibration: Calibration) -> DataSet:
             nuclei.shape, (replace(n, score=float(s)) for n, s in zip(rows, fair, strict=True))
         )
     return out
+
+
+def sample_figures(detector: Detector) -> Generator[Progress, None, dict[str, Any]]:
+    """Score a model on the bundled sample set, at its card's threshold."""
+    folder = resource_folder("sample_data")
+    truth = coco.read(folder / "truth.json")
+    found = yield from predict_set(truth, folder, detector)
+    return score(truth, found, detector.card.threshold).to_json()

@@ -42,7 +42,7 @@ class Card(BaseModel):
         Where the card was read from.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     name: str
     architecture: dict[str, Any]
@@ -88,6 +88,8 @@ def read_card(path: Path) -> Card:
         raise UserError(
             f"{path}: no model card. A weights file needs its JSON card beside it."
         ) from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from None
     except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
         raise UserError(f"{path}: not a model card: {error}") from None
     except ValidationError as error:

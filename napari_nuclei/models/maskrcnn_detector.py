@@ -81,7 +81,7 @@ class MaskRCNNDetector:
 
     def _input(self, tile: NDArray[np.float32]) -> tuple[Tensor, tuple[int, int]]:
         height, width = tile.shape[:2]
-        image = torch.from_numpy(np.ascontiguousarray(tile)).permute(2, 0, 1)[None]
+        image = torch.from_numpy(np.require(tile, requirements=["C", "W"])).permute(2, 0, 1)[None]
         pad = (0, -width % STRIDE, 0, -height % STRIDE)
         image = F.pad(image, pad, value=INPUT_MEAN)
         image = image.to(self.device, memory_format=torch.channels_last)

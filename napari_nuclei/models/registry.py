@@ -16,6 +16,8 @@ from .card import Card, read_card
 
 DEFAULT = "nuclei"
 SHIPPED = Path(__file__).parent / "weights"
+WEIGHTS = (".safetensors", ".pt", ".pth")
+"""Endings of weights files, the best one first."""
 
 
 def user_folder() -> Path:
@@ -49,15 +51,17 @@ def find(model: str) -> Card:
         If there is no such model.
     """
     path = Path(model)
-    if path.suffix in (".safetensors", ".json", ".pt", ".pth"):
+    if path.suffix in (*WEIGHTS, ".json"):
         if not path.is_file():
             raise UserError(f"{path}: no such model file.")
-        card = read_card(path.with_suffix(".json"))
-        return card
+        return read_card(path.with_suffix(".json"))
     for folder in (SHIPPED, user_folder()):
         if (folder / f"{model}.json").is_file():
             return read_card(folder / f"{model}.json")
-    names = ", ".join(card.name for card in cards()) or "none"
+    known = {card.name: card for card in cards()}
+    if model in known:  # its file has been renamed
+        return known[model]
+    names = ", ".join(known) or "none"
     raise UserError(f"no model named {model!r}. There are: {names}.")
 
 

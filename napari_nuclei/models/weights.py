@@ -5,18 +5,19 @@ Here: packing, checking, loading. Not here: which models there are (`models/regi
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ..errors import UserError
+from ..formats.files import replacing
 from .card import Card, sha256_of
 from .maskrcnn import Architecture, MaskRCNN
-from .registry import find
+from .registry import WEIGHTS, find
 
 
 def save_model(model: MaskRCNN, card: Card, folder: Path) -> Card:
@@ -29,20 +30,21 @@ def save_model(model: MaskRCNN, card: Card, folder: Path) -> Card:
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / f"{card.name}.safetensors"
-    part = weights.with_suffix(".part")
     tensors = {
         name: (t.half() if t.dtype.is_floating_point else t).contiguous()
         for name, t in model.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
-    save_file(tensors, part, {"licence": card.licence, "name": card.name})
-    os.replace(part, weights)
+    # Not safetensors' own save_file: its files can be read by their owner alone.
+    with replacing(weights) as file:
+        file.write(to_bytes(tensors, {"licence": card.licence, "name": card.name}))
     path = weights.with_suffix(".json")
     architecture = {"detector": "maskrcnn", **model.arch.to_dict()}
     card = card.model_copy(
         update={"sha256": sha256_of(weights), "architecture": architecture, "path": path}
     )
-    path.write_text(card.to_json(), encoding="utf-8")
+    with replacing(path) as file:
+        file.write(card.to_json().encode())
     return card
 
 
@@ -90,7 +92,7 @@ def build(card: Card, weights: Path) -> MaskRCNN:
         raise UserError(f"{card.name}: this version knows no detector {kind!r}.")
     try:
         model = MaskRCNN(Architecture.from_dict(values))
-    except (TypeError, KeyError, ValueError) as error:
+    except (TypeError, KeyError, ValueError, RuntimeError) as error:
         raise UserError(f"{card.name}: the card's architecture is broken: {error}") from None
     state = {name: t.float() for name, t in read_state(weights).items()}
     wanted = model.state_dict()
@@ -107,14 +109,14 @@ def build(card: Card, weights: Path) -> MaskRCNN:
     return model.eval().requires_grad_(False)
 
 
-def weights_of(card: Card) -> Path:
-    """Return a card's weights file after checking its SHA-256."""
-    path = card.weights
-    if not path.is_file():
-        for suffix in (".pt", ".pth"):
-            if path.with_suffix(suffix).is_file():
-                return path.with_suffix(suffix)
-        raise UserError(f"{path}: the weights of {card.name!r} are missing. Install it again.")
+def weights_of(card: Card, named: Path | None = None) -> Path:
+    """Return a card's weights file, or the one that was `named`, after checking its SHA-256."""
+    beside = (card.weights.with_suffix(suffix) for suffix in WEIGHTS)
+    path = named or next((p for p in beside if p.is_file()), None)
+    if path is None:
+        raise UserError(
+            f"{card.weights}: the weights of {card.name!r} are missing. Install it again."
+        )
     if card.sha256 and sha256_of(path) != card.sha256:
         raise UserError(
             f"{path}: damaged, its SHA-256 is not the one in its card. Install it again."
@@ -125,4 +127,5 @@ def weights_of(card: Card) -> Path:
 def load_network(model: str) -> tuple[MaskRCNN, Card]:
     """Load a network by name or path, on the CPU, as float32."""
     card = find(model)
-    return build(card, weights_of(card)), card
+    named = Path(model) if Path(model).suffix in WEIGHTS else None
+    return build(card, weights_of(card, named)), card

@@ -1,0 +1,217 @@
+"""Folders of masks: a folder an image, with the image and one mask file a nucleus.
+
+Here: ``<id>/images/<id>.png`` and ``<id>/masks/*.png``, as the 2018 Data Science Bowl and
+the 2021 VRDL nuclei set are handed out, → `DataSet`; a plain folder of images too. Not
+here: writing COCO (`coco.py`), choosing files on a command line (`training/prepare.py`).
+"""
+
+from __future__ import annotations
+
+import filecmp
+import shutil
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..images import IMAGE_SUFFIXES, find_images, image_size, read_image
+from ..mask import Mask
+from ..nuclei import Kind, Nuclei, Nucleus, Origin
+from ..progress import Progress, within
+from .dataset import DataSet, ImageRecord
+from .files import unwritable
+
+IMAGES, MASKS = "images", "masks"
+"""Names of the two folders inside of an image's own."""
+
+
+@dataclass(slots=True)
+class Prepared:
+    """What was read.
+
+    Attributes
+    ----------
+    data : DataSet
+        Images, numbered from 1 in the order given, and their nuclei.
+    remarks : list of str
+        What was left out, and why.
+    """
+
+    data: DataSet
+    remarks: list[str] = field(default_factory=list)
+
+
+def read(
+    files: Sequence[Path], masks: bool = True, modalities: Mapping[str, str] | None = None
+) -> Generator[Progress, None, Prepared]:
+    """Read images and their masks into a data set.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        As `find_files` lists them.
+    masks : bool
+        Whether masks are wanted; every image must have a folder of them then, which may be
+        empty.
+    modalities : mapping of str to str, optional
+        File name, with or without its ending → kind of the image.
+
+    Yields
+    ------
+    Progress
+        In images; `new` of the last one is the value.
+
+    Returns
+    -------
+    Prepared
+        As the generator's value. Masks with no pixel are left out and remarked on; a mask
+        in several pieces is one nucleus.
+
+    Raises
+    ------
+    UserError
+        If an image has no folder of masks, a file cannot be read, or a mask is not of its
+        image's size.
+    """
+    kinds = modalities or {}
+    out = Prepared(DataSet([], {}))
+    for done, path in enumerate(files):
+        yield Progress(done, len(files), path.name)
+        kind = kinds.get(path.name) or kinds.get(path.stem, "")
+        record = ImageRecord(done + 1, path.name, *image_size(path), kind)
+        out.data.images.append(record)
+        if masks:
+            steps = _nuclei(path, record.shape, out.remarks)
+            nuclei = yield from within(steps, done, len(files), path.name)
+            out.data.nuclei[record.id] = nuclei
+    yield Progress(len(files), len(files), "Masks read", out)
+    return out
+
+
+def find_files(folder: Path) -> list[Path]:
+    """List the images of folders of masks, or those that lie in the folder itself.
+
+    Returns
+    -------
+    list of Path
+        Sorted by their folders' names.
+
+    Raises
+    ------
+    UserError
+        If there is none, a folder has several, or two are called the same.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
+    own = sorted(p for p in folder.iterdir() if (p / IMAGES).is_dir() and p.name[0] != ".")
+    files = [_only(p / IMAGES) for p in own] or _plain(folder)
+    if double := next((name for name, n in Counter(f.name for f in files).items() if n > 1), None):
+        raise UserError(f"{folder}: two images are called {double}; give each its own name")
+    return files
+
+
+def _only(folder: Path) -> Path:
+    files = find_images(folder)
+    if len(files) > 1:
+        raise UserError(f"{folder}: holds {len(files)} images, where one is expected")
+    return files[0]
+
+
+def _plain(folder: Path) -> list[Path]:
+    try:
+        return find_images(folder)
+    except UserError:
+        raise UserError(
+            f"{folder}: no images. Expected a folder an image, with {IMAGES}/ and {MASKS}/ in "
+            "it, or image files."
+        ) from None
+
+
+def _nuclei(
+    image: Path, shape: tuple[int, int], remarks: list[str]
+) -> Generator[Progress, None, Nuclei]:
+    folder = image.parent.parent / MASKS
+    if image.parent.name != IMAGES or not folder.is_dir():
+        raise UserError(f"{image}: has no {MASKS}/ folder beside its {IMAGES}/ folder")
+    files = sorted(p for p in folder.iterdir() if p.name[0] != ".")
+    rows: list[Nucleus] = []
+    for done, path in enumerate(files):
+        yield Progress(done, len(files))
+        if path.suffix.lower() not in IMAGE_SUFFIXES:
+            remarks.append(f"{path}: left out, not an image")
+            continue
+        mask = read_mask(path, shape)
+        if mask:
+            rows.append(Nucleus(len(rows) + 1, mask, origin=Origin(Kind.IMPORT, path.name)))
+        else:
+            remarks.append(f"{path}: left out, no pixel is set")
+    return Nuclei(shape, rows)
+
+
+def read_mask(path: Path, shape: tuple[int, int]) -> Mask:
+    """Read one mask: every pixel that is not black, in any channel.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read, or is not of `shape`, (height, width).
+    """
+    pixels = read_image(path)
+    if pixels.shape[:2] != shape:
+        height, width = pixels.shape[:2]
+        raise UserError(
+            f"{path}: the mask is {height}×{width} px (height × width), its image "
+            f"{shape[0]}×{shape[1]}"
+        )
+    return Mask.from_array(pixels.any(-1) if pixels.ndim == 3 else pixels)
+
+
+def image_ids(data: DataSet) -> list[dict[str, Any]]:
+    """Return the list of images and ids that competitions hand out beside test images."""
+    return [
+        {"file_name": i.file_name, "height": i.height, "id": i.id, "width": i.width}
+        for i in data.images
+    ]
+
+
+def gather(files: Sequence[Path], folder: Path, copy: bool = False) -> Iterator[Progress]:
+    """Link or copy images into one folder, which is made if it is missing.
+
+    Parameters
+    ----------
+    copy : bool
+        Copy instead of linking; links are also copied where they cannot be made.
+
+    Raises
+    ------
+    UserError
+        If the folder cannot be written, or holds another image of the same name.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for done, source in enumerate(files):
+            yield Progress(done, len(files), source.name)
+            target = folder / source.name
+            if target.is_symlink() and not source.parent.samefile(folder):
+                target.unlink()
+            if target.exists():
+                _check_same(source, target)
+            elif copy or not _linked(source, target):
+                shutil.copyfile(source, target)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def _check_same(source: Path, target: Path) -> None:
+    if not filecmp.cmp(source, target, shallow=False):
+        raise UserError(f"{target} is there already, and is another image than {source}")
+
+
+def _linked(source: Path, target: Path) -> bool:
+    try:
+        target.symlink_to(source.resolve())
+    except OSError:
+        return False
+    return True

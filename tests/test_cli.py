@@ -1,0 +1,280 @@
+"""The command line: exit codes, one line for each mistake, and the program itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from shell import MODEL, QUICK, Run, make_run, refused
+from tiny import disc, picture, write_data, write_model
+
+from napari_nuclei.formats import coco
+from napari_nuclei.models import registry
+
+
+@pytest.fixture(scope="module")
+def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    write_model(folder)
+    return folder
+
+
+@pytest.fixture
+def run(
+    models_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    return make_run(models_folder, tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """A folder with three images, two of them of one size."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name, shape in (("a.png", (60, 70)), ("b.png", (60, 70)), ("c.png", (50, 40))):
+        Image.fromarray(picture(shape, [disc(20, 20, 18), disc(30, 30, 14)])).save(folder / name)
+    return folder
+
+
+# -- the commands as such ---------------------------------------------------------------
+
+
+def test_help_lists_what_there_is(run: Run) -> None:
+    code, out, _ = run("--help")
+    assert code == 0
+    assert "{" not in out
+    for command in ("demo", "segment", "evaluate", "train", "models"):
+        assert command in out
+        assert run(command, "--help")[0] == 0
+    for command in ("retrain", "convert", "review"):
+        assert f"    {command}" not in out
+        refused(run(command), "invalid choice")
+    _, out, _ = run("segment", "--help")
+    assert "--image-ids" in out
+    for option in ("geojson", "table", "imagej", "--scheduler"):
+        assert option not in out
+
+
+def test_no_command_shows_the_help(run: Run) -> None:
+    code, out, _ = run()
+    assert code == 2
+    assert "segment" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("segment", "x.png"), "--out"),
+        (("segment", "--out", "x"), "PATH"),
+        (("segment", "x.png", "--out", "o", "--format", "geojson"), "geojson"),
+        (("segment", "x.png", "--out", "o", "--score", "2"), "2 does not lie between 0 and 1"),
+        (("segment", "x.png", "--out", "o", "--score", "nan"), "does not lie between"),
+        (("segment", "x.png", "--out", "o", "--score", "high"), "'high' is not a number"),
+        (("segment", "x.png", "--out", "o", "--diameter", "-3"), "-3 is not a positive number"),
+        (("segment", "x.png", "--out", "o", "--diameter", "big"), "'big' is not a number"),
+        (("segment", "x.png", "--out", "o", "--channels", "0,x"), "'x' is not a whole number"),
+        (("segment", "x.png", "--out", "o", "--plane", "1.5"), "'1.5' is not a whole number"),
+        (("segment", "x.png", "--out", "o", "--scheduler", "tcp://a"), "--scheduler"),
+        (("evaluate", "a", "b", "--max-detections", "0"), "not a positive number"),
+        (("evaluate", "a"), "PREDICTIONS.json"),
+        (("train", "r.toml", "--minutes", "0"), "not a positive number"),
+        (("models", "use"), "invalid choice"),
+    ],
+)
+def test_bad_use_is_one_line(run: Run, arguments: tuple[str, ...], words: str) -> None:
+    refused(run(*arguments), words, "--help")
+
+
+def spawn(*arguments: object, models: Path, folder: Path, **more: str) -> Any:
+    """Run the command line as a program of its own."""
+    environment = {
+        **os.environ, "NAPARI_NUCLEI_MODELS": str(models), "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(Path(registry.__file__).parents[2]), **more,
+    }  # fmt: skip
+    command = [sys.executable, "-m", "napari_nuclei", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, cwd=folder, env=environment, check=False, timeout=150
+    )
+
+
+def test_the_program_itself(models_folder: Path, images: Path, tmp_path: Path) -> None:
+    answer = spawn(
+        "segment", images / "a.png", "--out", "o.json", *MODEL, *QUICK, "--json",
+        models=models_folder, folder=tmp_path,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout)["images"] == 1
+    assert len(coco.read(tmp_path / "o.json").images) == 1
+    assert b"Warning" not in answer.stderr
+
+    answer = spawn("segment", "é.png", "--out", "o.json", models=models_folder, folder=tmp_path)
+    assert answer.returncode == 2
+    assert answer.stdout == b""
+    assert answer.stderr.decode("utf-8", "replace").count("\n") == 1
+    assert b"no such file" in answer.stderr
+
+
+def test_a_terminal_that_knows_few_letters(tmp_path: Path, models_folder: Path) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(models_folder, models)
+    card = json.loads((models / "tiny.json").read_text(encoding="utf-8"))
+    (models / "tiny.json").write_text(json.dumps({**card, "description": "für Kerne → µm"}))
+    plain = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    answer = spawn("models", "list", models=models, folder=tmp_path, **plain)
+    assert answer.returncode == 0, answer.stderr
+    assert b"tiny" in answer.stdout
+    answer = spawn("models", "show", "tiny", "--json", models=models, folder=tmp_path, **plain)
+    assert json.loads(answer.stdout)["description"] == "für Kerne → µm"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes differ there")
+def test_a_reader_that_goes_away(tmp_path: Path, models_folder: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    answer = subprocess.run(
+        [sys.executable, "-m", "napari_nuclei", "models", "list"],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        env={
+            **os.environ, "NAPARI_NUCLEI_MODELS": str(models_folder),
+            "PYTHONPATH": str(Path(registry.__file__).parents[2]),
+        },
+        check=False,
+    )  # fmt: skip
+    os.close(write)
+    assert answer.returncode == 1
+    assert answer.stderr == b""
+
+
+# -- evaluate ---------------------------------------------------------------------------
+
+
+def test_evaluate_prints_the_figures(run: Run, tmp_path: Path) -> None:
+    truth = write_data(tmp_path)
+    code, out, err = run("evaluate", truth, truth, "--json", "--max-detections", "10", "500")
+    assert (code, err) == (0, "")
+    figures = json.loads(out)
+    wanted = ("ap50", "ap75", "ap", "ap50_max100", "precision50", "recall50", "f1_50", "f1_75",
+              "pq", "jaccard50", "dsb_map")  # fmt: skip
+    assert {figures[name] for name in wanted} == {1.0}
+    assert {figures["by_modality"]["fluorescence"][name] for name in wanted} == {1.0}
+    assert figures["ap50_max10"] == 1
+    code, out, _ = run("evaluate", truth, truth)
+    assert code == 0
+    assert out.splitlines()[0].split() == ["all", "fluorescence"]
+    assert any(line.split() == ["f1_50", "1.0000", "1.0000"] for line in out.splitlines())
+
+
+def test_an_empty_answer_is_scored(run: Run, tmp_path: Path) -> None:
+    truth = write_data(tmp_path)
+    Path("r.json").write_text("[]")
+    code, out, _ = run("evaluate", truth, "r.json", "--json")
+    assert code == 0
+    assert json.loads(out)["f1_50"] == 0
+    Path("none.json").write_text('{"images": [], "annotations": [], "categories": []}')
+    code, out, _ = run("evaluate", "none.json", "r.json", "--json")
+    assert code == 0
+    assert "NaN" not in out
+
+
+@pytest.mark.parametrize(
+    ("truth", "predictions", "words"),
+    [
+        ("none.json", "[]", "none.json: there is no such file"),
+        ("{", "[]", "truth.json is not a JSON file"),
+        ("[]", "[]", "truth.json"),
+        (None, "{", "r.json is not a JSON file"),
+        (None, "{}", "r.json"),
+        (None, '[{"image_id": 1}]', "r.json: entry number 1"),
+        (None, '[{"image_id": 1, "score": 1, "segmentation": {"size": [96, 96], '
+               '"counts": "0000"}}]', "r.json: entry number 1"),
+        (None, '[{"image_id": 1, "score": 1, "segmentation": {"size": [9, 9], '
+               '"counts": [81]}}]', "96×96"),
+        (None, '[{"image_id": 77, "score": 1, "segmentation": {"size": [9, 9], '
+               '"counts": [81]}}]', "image id 77"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_scored(
+    run: Run, tmp_path: Path, truth: str | None, predictions: str, words: str
+) -> None:
+    file = write_data(tmp_path, 1)
+    if truth == "none.json":
+        file = Path("none.json")
+    elif truth is not None:
+        file.write_text(truth)
+    Path("r.json").write_text(predictions)
+    refused(run("evaluate", file, "r.json"), words)
+
+
+# -- models, train, demo ----------------------------------------------------------------
+
+
+def test_models_are_listed_and_shown(run: Run, models_folder: Path) -> None:
+    code, out, _ = run("models")
+    assert code == 0
+    assert "tiny" in out
+    assert "CC0-1.0" in out
+    code, out, _ = run("models", "list", "--json")
+    assert code == 0
+    assert "tiny" in [card["name"] for card in json.loads(out)]
+    code, out, _ = run("models", "show", "tiny")
+    assert code == 0
+    assert "licence      CC0-1.0" in out
+    code, out, _ = run("models", "show", str(models_folder / "tiny.json"), "--json")
+    assert json.loads(out)["architecture"]["trunk"] == "resnet18"
+    refused(run("models", "show", "best"), "no model named 'best'")
+    refused(run("models", "list", "tiny"), "models list takes no name")
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "words"),
+    [
+        (None, (), "r.toml: no such recipe"),
+        ("name = ", (), "r.toml: not a TOML file"),
+        ("name = 'x'\nout = 'o'\nspeed = 3", (), "r.toml: speed:"),
+        ("name = 'x'\nout = 'o'", (), "names no training data"),
+        ("name = 'x'\nout = 'o'", ("--device", "tpu"), "no device 'tpu'"),
+        ("name = 'x'\nout = 'o'\n[[data.train]]\ncoco = 'a.json'\nimages = 'none'",
+         (), "none: no such folder of images. Name the data folder by --data."),
+        ("name = 'x'\nout = 'o'\n[[data.train]]\ncoco = 'a.json'\nimages = '.'",
+         ("--data", "."), "a.json: there is no such file"),
+        ("name = 'x'\nout = 'o'\n[network]\nstart = 'best'\n[[data.train]]\n"
+         "coco = 'truth.json'\nimages = '.'", (), "no model named 'best'"),
+        ("name = 'x'\nout = 'o'\n[[data.train]]\ncoco = 'truth.json'\nimages = '.'",
+         ("--resume",), "nothing to resume"),
+        ("name = 'x'\nout = 'o'\n[[data.train]]\ncoco = 'truth.json'\nimages = '.'",
+         ("--out", "r.toml"), "r.toml is a file; name a folder"),
+    ],
+)  # fmt: skip
+def test_training_that_cannot_begin(
+    run: Run, tmp_path: Path, text: str | None, arguments: tuple[str, ...], words: str
+) -> None:
+    write_data(tmp_path, 1, 64)
+    if text is not None:
+        Path("r.toml").write_text(text)
+    answer = run("train", "r.toml", *arguments)
+    refused(answer, words)
+
+
+def test_demo_without_a_screen(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not (registry.SHIPPED / f"{registry.DEFAULT}.json").is_file():
+        pytest.skip("no weights are shipped yet")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    code, _, err = run("demo")
+    assert code == 0, err
+    assert "napari stays closed" in err
+    rows = json.loads((tmp_path / "answer.json").read_text())
+    assert len(rows) > 100
+    assert len(list(tmp_path.glob("*.overlay.png"))) == 1

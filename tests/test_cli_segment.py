@@ -1,0 +1,242 @@
+"""`segment` on the command line: what is written where, and what stops it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from pycocotools.coco import COCO
+from shell import MODEL, QUICK, Run, image_ids, make_run, refused
+from tiny import disc, picture, write_model
+
+from napari_nuclei.formats import coco, label_tiff
+
+
+@pytest.fixture(scope="module")
+def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    write_model(folder)
+    return folder
+
+
+@pytest.fixture
+def run(
+    models_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    return make_run(models_folder, tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """A folder with three images, two of them of one size."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name, shape in (("a.png", (60, 70)), ("b.png", (60, 70)), ("c.png", (50, 40))):
+        Image.fromarray(picture(shape, [disc(20, 20, 18), disc(30, 30, 14)])).save(folder / name)
+    return folder
+
+
+def test_a_coco_data_set(run: Run, images: Path) -> None:
+    code, out, err = run("segment", images, "--out", "o.json", *MODEL, *QUICK)
+    assert (code, out) == (0, "")
+    assert "Model tiny (CC0-1.0) on cpu." in err
+    assert "3 of 3 images" in err
+    data = coco.read(Path("o.json"))
+    assert [(i.id, i.file_name, i.shape) for i in data.images] == [
+        (1, "a.png", (60, 70)), (2, "b.png", (60, 70)), (3, "c.png", (50, 40)),
+    ]  # fmt: skip
+    assert data.of(data.images[0]) == data.of(data.images[1])
+    shown = list(data.of(data.images[0]).shown())
+    assert shown
+    assert all(n.origin.model == "tiny" and n.score >= 0.5 for n in shown)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools
+def test_results_with_the_ids_that_are_wanted(run: Run, images: Path, tmp_path: Path) -> None:
+    ids = image_ids(tmp_path / "ids.json", ("c.png", 50, 40, 7), ("a.png", 60, 70, 3))
+    code, out, _ = run(
+        "segment", images, "--out", "r.json", "--format", "results", "--image-ids", ids,
+        "--json", *MODEL, *QUICK,
+    )  # fmt: skip
+    assert code == 0
+    rows = json.loads(Path("r.json").read_text())
+    assert {row["image_id"] for row in rows} == {3, 7}
+    keys = [(row["image_id"], -row["score"]) for row in rows]
+    assert keys == sorted(keys)
+    assert min(row["score"] for row in rows) >= 0.05
+    assert {tuple(r["segmentation"]["size"]) for r in rows if r["image_id"] == 7} == {(50, 40)}
+    summary = json.loads(out)
+    assert summary["nuclei"] == len(rows)
+    assert (summary["images"], summary["failed"], summary["model"]) == (2, [], "tiny")
+    assert summary["written"] == ["r.json"]
+    truth = COCO()
+    truth.dataset = {
+        "images": [
+            {"id": 3, "height": 60, "width": 70},
+            {"id": 7, "height": 50, "width": 40},
+        ],
+        "annotations": [],
+        "categories": [{"id": 1}],
+    }
+    truth.createIndex()
+    loaded = truth.loadRes("r.json")
+    first = loaded.loadAnns(loaded.getAnnIds(imgIds=[7]))[0]
+    assert loaded.annToMask(first).shape == (50, 40)
+
+
+def test_results_without_ids_say_which_ids_they_made(run: Run, images: Path) -> None:
+    code, _, err = run("segment", images, "--out", "r.json", "--format", "results", "--score",
+                       "1", *MODEL, *QUICK)  # fmt: skip
+    assert code == 0
+    assert "Image ids are 1 to 3, in the order of the file names." in err
+    assert json.loads(Path("r.json").read_text()) == []
+
+
+def test_label_images(run: Run, images: Path) -> None:
+    labels = ("--format", "labels", *MODEL, *QUICK)
+    assert run("segment", images, "--out", "new/labels", *labels)[0] == 0
+    assert {p.name for p in Path("new/labels").iterdir()} == {
+        "a.labels.tif", "b.labels.tif", "c.labels.tif",
+    }  # fmt: skip
+    assert len(label_tiff.read("new/labels/c.labels.tif")) > 0
+    assert run("segment", images / "c.png", "--out", "one.tif", *labels)[0] == 0
+    assert tifffile.imread("one.tif").shape == (50, 40)
+    Path("there").mkdir()
+    assert run("segment", images / "c.png", "--out", "there", *labels)[0] == 0
+    assert Path("there/c.labels.tif").is_file()
+
+
+def test_overlays(run: Run, images: Path) -> None:
+    code, out, _ = run("segment", images, "--out", "o.json", "--overlay", "seen", "--json",
+                       *MODEL, *QUICK)  # fmt: skip
+    assert code == 0
+    names = [f"seen/{n}.overlay.png" for n in "abc"]
+    assert sorted(Path(p).as_posix() for p in json.loads(out)["written"]) == ["o.json", *names]
+    with Image.open("seen/c.overlay.png") as picture:
+        assert (picture.mode, picture.size) == ("RGB", (40, 50))
+        assert len(picture.getcolors(4000) or []) > 2
+
+
+def test_one_broken_image_does_not_stop_the_others(run: Run, images: Path) -> None:
+    data = (images / "b.png").read_bytes()
+    (images / "b.png").write_bytes(data[: len(data) - 40])
+    answer = run("segment", images, "--out", "o.json", *MODEL, *QUICK)
+    refused(answer, str(images / "b.png"), "cut short", code=1)
+    assert "2 of 3 images" in answer[2]
+    assert [i.file_name for i in coco.read(Path("o.json")).images] == ["a.png", "c.png"]
+
+
+def test_nothing_is_written_where_nothing_could_be_read(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_text("no image")
+    Path("o.json").write_text("what was there")
+    code, out, err = run("segment", "x.png", "--out", "o.json", "--json", *MODEL, *QUICK)
+    assert code == 2
+    assert "x.png: not an image" in err
+    assert json.loads(out)["written"] == []
+    assert json.loads(out)["failed"][0]["path"] == "x.png"
+    assert Path("o.json").read_text() == "what was there"
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([("a.png", 60, 70, 1), ("z.png", 60, 70, 2)], "z.png, which is not among"),
+        ([("y.png", 60, 70, 1), ("z.png", 60, 70, 2)], "y.png and 1 more"),
+        ([("a.png", 70, 60, 1)], "60×70 px, but"),
+        ([("a.png", 60, 70, 1), ("b.png", 60, 70, 1)], "two images have the id 1"),
+        ([("a.png", 60, 70, 1), ("d/a.png", 60, 70, 2)], "names a.png twice"),
+        ([("a.png", 60, 0, 1)], "no height and width"),
+    ],
+)
+def test_wrong_image_ids_stop_before_any_work(
+    run: Run, images: Path, tmp_path: Path, rows: list[Any], words: str
+) -> None:
+    ids = image_ids(tmp_path / "ids.json", *rows)
+    answer = run("segment", images, "--out", "o/r.json", "--image-ids", ids, *MODEL)
+    refused(answer, words)
+    assert "Model" not in answer[2]
+    assert not Path("o").exists()
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "3", "[3]", ""])
+def test_image_ids_that_are_none(run: Run, images: Path, tmp_path: Path, text: str) -> None:
+    (tmp_path / "ids.json").write_text(text)
+    refused(run("segment", images, "--out", "r.json", "--image-ids", "ids.json"), "ids.json")
+
+
+def test_two_images_of_one_name(run: Run, images: Path) -> None:
+    Path("other").mkdir()
+    shutil.copy(images / "a.png", "other/a.png")
+    refused(
+        run("segment", images, "other", "--out", "o.json", *MODEL), "two images are named a.png"
+    )
+    image_ids(Path("ids.json"), ("a.png", 60, 70, 1))
+    answer = run("segment", images, "other", "--out", "o.json", "--image-ids", "ids.json")
+    refused(answer, "two images are named a.png")
+    Image.open(images / "a.png").save(images / "a.tif")
+    answer = run("segment", images, "--out", "labels", "--format", "labels", *MODEL)
+    refused(answer, "two images are named a")
+
+
+def test_places_that_cannot_be_written(run: Run, images: Path) -> None:
+    one = images / "a.png"
+    refused(run("segment", one, "--out", "no/o.json"), "the folder no does not exist")
+    refused(run("segment", one, "--out", images), "is a folder; name a file in it")
+    refused(run("segment", one, "--out", one), "is one of the images")
+    refused(run("segment", one, "--out", "o.json", "--overlay", one), "is a file; name a folder")
+    answer = run("segment", images, "--out", one, "--format", "labels")
+    refused(answer, "is one of the images")
+    Path("file").write_text("")
+    answer = run("segment", images, "--out", "file", "--format", "labels")
+    refused(answer, "is a file; name a folder")
+    refused(run("segment", one, "--out", "file/o.json"), "file does not exist")
+    assert {p.name for p in images.iterdir()} == {"a.png", "b.png", "c.png"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a folder that nobody may write to")
+@pytest.mark.parametrize("what", [(), ("--format", "labels")])
+def test_a_place_without_permission(run: Run, images: Path, what: tuple[str, ...]) -> None:
+    answer = run("segment", images / "a.png", "--out", "/proc/o.json", *what)
+    refused(answer, "cannot write /proc/o.json")
+    refused(run("segment", images, "--out", "/proc/1/no", "--format", "labels"), "/proc/1/no")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("none.png",), "none.png: no such file"),
+        (("*.jpg",), "no image matches"),
+        (("empty",), "no image in this folder"),
+        (("images", "--model", "best"), "no model named 'best'"),
+        (("images", "--model", "best.pt"), "no such model file"),
+        (("images", "--model", "tiny", "--device", "tpu"), "no device 'tpu' here"),
+    ],
+)
+def test_things_that_do_not_exist(
+    run: Run, images: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    Path("empty").mkdir()
+    refused(run("segment", *arguments, "--out", "o.json"), words)
+    assert not Path("o.json").exists()
+
+
+def test_planes_and_channels(run: Run) -> None:
+    stack = np.stack([picture((40, 40), [disc(20, 20, k)]) for k in (10, 14, 18)])
+    tifffile.imwrite("stack.tif", stack, photometric="minisblack", metadata={"axes": "ZYX"})
+    tifffile.imwrite("cells.tif", stack, photometric="minisblack", metadata={"axes": "CYX"})
+    one = ("--out", "o.json", *MODEL, *QUICK)
+    refused(run("segment", "stack.tif", *one), "stack of 3 planes: name one with --plane")
+    refused(run("segment", "cells.tif", *one), "3 channels: name one", "--channels")
+    refused(run("segment", "stack.tif", *one, "--plane", "3"), "no plane 3")
+    assert run("segment", "stack.tif", *one, "--plane", "2")[0] == 0
+    assert run("segment", "cells.tif", *one, "--channels", "2,0")[0] == 0

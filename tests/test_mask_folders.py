@@ -1,0 +1,197 @@
+"""Folders of masks become COCO files."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_nuclei.errors import UserError
+from napari_nuclei.formats import coco, mask_folders, results
+from napari_nuclei.mask import Mask
+from napari_nuclei.progress import result_of
+from napari_nuclei.resources import resource_folder
+
+SHAPE = (20, 30)
+
+
+def save(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def mask_of(*boxes: tuple[int, int, int, int], shape: tuple[int, int] = SHAPE) -> np.ndarray:
+    out = np.zeros(shape, np.uint8)
+    for y0, x0, y1, x1 in boxes:
+        out[y0:y1, x0:x1] = 255
+    return out
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two images: three masks (one in two pieces, one in colour), and one empty mask."""
+    root = tmp_path / "train"
+    save(root / "b" / "images" / "b.png", np.zeros((10, 12, 3), np.uint8))
+    save(root / "b" / "masks" / "1.png", mask_of(shape=(10, 12)))
+    save(root / "a" / "images" / "a.png", mask_of((0, 0, 20, 30)))
+    save(root / "a" / "masks" / "1.png", mask_of((1, 2, 5, 9)))
+    save(root / "a" / "masks" / "2.png", mask_of((8, 3, 10, 5), (15, 20, 20, 30)))
+    colour = np.zeros((*SHAPE, 4), np.uint8)
+    colour[..., 3] = 255
+    colour[3:6, 12:14, 1] = 7
+    save(root / "a" / "masks" / "3.png", colour)
+    return root
+
+
+def read(root: Path, masks: bool = True) -> mask_folders.Prepared:
+    return result_of(mask_folders.read(mask_folders.find_files(root), masks))
+
+
+def test_each_mask_file_is_one_nucleus(folder: Path) -> None:
+    (folder / ".ipynb_checkpoints" / "images").mkdir(parents=True)
+    (folder / "a" / "masks" / ".hidden").mkdir()
+    (folder / "a" / "masks" / "Thumbs.db").write_bytes(b"x")
+    got = read(folder)
+    assert [(i.id, i.file_name, i.shape) for i in got.data.images] == [
+        (1, "a.png", SHAPE),
+        (2, "b.png", (10, 12)),
+    ]
+    assert [n.mask for n in got.data.nuclei[1]] == [
+        Mask.from_array(mask_of((1, 2, 5, 9))),
+        Mask.from_array(mask_of((8, 3, 10, 5), (15, 20, 20, 30))),
+        Mask.from_array(mask_of((3, 12, 6, 14))),
+    ]
+    assert len(got.data.nuclei[2]) == 0
+    assert len(got.remarks) == 2
+    assert "Thumbs.db: left out, not an image" in got.remarks[0]
+    assert "no pixel is set" in got.remarks[1]
+
+
+def test_progress_ends_with_the_value(folder: Path) -> None:
+    steps = list(mask_folders.read(mask_folders.find_files(folder)))
+    assert isinstance(steps[-1].new, mask_folders.Prepared)
+    assert steps[-1].done == steps[-1].total == 2
+    assert [s.done for s in steps] == sorted(s.done for s in steps)
+
+
+def test_what_is_wrong_is_said(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such folder"):
+        read(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="Expected a folder an image"):
+        read(tmp_path / "empty")
+    save(folder / "a" / "masks" / "9.png", mask_of((0, 0, 2, 2), shape=(20, 31)))
+    with pytest.raises(UserError, match=r"9\.png: the mask is 20×31 px .* its image 20×30"):
+        read(folder)
+    (folder / "a" / "masks" / "9.png").write_bytes(b"not an image")
+    with pytest.raises(UserError, match=r"9\.png"):
+        read(folder)
+
+
+def test_every_image_needs_its_masks_and_its_own_name(folder: Path, tmp_path: Path) -> None:
+    save(folder / "c" / "images" / "c.png", mask_of())
+    with pytest.raises(UserError, match="has no masks/ folder"):
+        read(folder)
+    assert len(read(folder, masks=False).data.images) == 3
+    save(folder / "c" / "images" / "d.png", mask_of())
+    with pytest.raises(UserError, match="holds 2 images"):
+        read(folder)
+    (folder / "c" / "images" / "d.png").unlink()
+    (folder / "c" / "images" / "c.png").rename(folder / "c" / "images" / "a.png")
+    with pytest.raises(UserError, match=r"two images are called a\.png"):
+        read(folder)
+
+
+def test_a_plain_folder_of_images_has_no_masks(tmp_path: Path) -> None:
+    save(tmp_path / "x.png", mask_of())
+    with pytest.raises(UserError, match="has no masks/ folder"):
+        read(tmp_path)
+    assert [i.file_name for i in read(tmp_path, masks=False).data.images] == ["x.png"]
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_images_are_gathered(folder: Path, tmp_path: Path, copy: bool) -> None:
+    files = mask_folders.find_files(folder)
+    target = tmp_path / "images"
+    for _ in range(2):  # a second time changes nothing
+        list(mask_folders.gather(files, target, copy))
+        assert [p.name for p in sorted(target.iterdir())] == ["a.png", "b.png"]
+        assert (target / "a.png").read_bytes() == files[0].read_bytes()
+        assert (target / "a.png").is_symlink() != copy
+    list(mask_folders.gather(files, target, copy=True))
+    assert not (target / "a.png").is_symlink()
+    list(mask_folders.gather([target / "a.png"], target, copy))  # into its own folder
+    assert (target / "a.png").read_bytes() == files[0].read_bytes()
+    (target / "a.png").write_bytes(b"mine")
+    with pytest.raises(UserError, match="another image"):
+        list(mask_folders.gather(files, target, copy))
+    assert (target / "a.png").read_bytes() == b"mine"
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot write"):
+        list(mask_folders.gather(files, tmp_path / "file", copy))
+
+
+# -- the script -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def prepare() -> ModuleType:
+    spec = importlib.util.spec_from_file_location(
+        "prepare", resource_folder("training") / "prepare.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_script_writes_a_data_set_and_its_list(
+    folder: Path, tmp_path: Path, prepare: ModuleType
+) -> None:
+    out, ids, kinds = (tmp_path / name for name in ("a.json", "ids.json", "kinds.csv"))
+    kinds.write_text("a, purple\nb.png,gray\n")
+    arguments = [folder, "--out", out, "--ids", ids, "--modalities", kinds]
+    assert prepare.main([*map(str, arguments), "--images", str(tmp_path / "flat")]) == 0
+    data = coco.read(out)
+    assert [(i.file_name, i.modality) for i in data.images] == [
+        ("a.png", "purple"),
+        ("b.png", "gray"),
+    ]
+    assert {n.mask for n in data.nuclei[1]} == {n.mask for n in read(folder).data.nuclei[1]}
+    assert [(r.id, r.shape) for r in results.read_image_ids(ids)] == [(1, SHAPE), (2, (10, 12))]
+    assert (tmp_path / "flat" / "b.png").is_file()
+
+
+def test_the_script_splits_by_a_list(folder: Path, tmp_path: Path, prepare: ModuleType) -> None:
+    ids = tmp_path / "ids.json"
+    ids.write_text('[{"file_name": "a.png", "height": 20, "id": 5, "width": 30}]')
+    for option, name in (("--only", "a.png"), ("--without", "b.png")):
+        out = tmp_path / f"{name}.json"
+        assert prepare.main([str(folder), "--out", str(out), option, str(ids)]) == 0
+        assert [i.file_name for i in coco.read(out).images] == [name]
+
+
+def test_the_script_says_what_is_wrong(
+    folder: Path, tmp_path: Path, prepare: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids, out = tmp_path / "ids.json", ["--out", str(tmp_path / "a.json")]
+    ids.write_text('[{"file_name": "z.png", "height": 20, "id": 5, "width": 30}]')
+    kinds = tmp_path / "kinds.csv"
+    kinds.write_text("a.png\n")
+    for more, message in (
+        ([], "nothing to write"),
+        ([*out, "--no-masks"], "--out needs masks"),
+        ([*out, "--only", str(ids)], "z.png, which is not there"),
+        ([*out, "--modalities", str(kinds)], "two columns are expected"),
+        (["--out", str(tmp_path / "no" / "a.json")], "does not exist"),
+    ):
+        assert prepare.main([str(folder), *more]) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+    assert not (tmp_path / "a.json").exists()
