@@ -11,13 +11,11 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from .. import models
 from ..errors import UserError
 from ..models.card import Card
 from ..models.registry import find
-from ..models.runtime import pick_device
+from ..models.runtime import name_of, pick_device
 from ..progress import Progress, within
 from .answers import Model, Source, code_digest, predictions, read_answer
 from .disturb import CHANGES
@@ -56,14 +54,7 @@ def model(name: str, device: str = "auto") -> Model:
         If there is no such model or device.
     """
     chosen = pick_device(device)
-    return Model(find(name), lambda: models.load(name, str(chosen)), _machine(chosen))
-
-
-def _machine(device: torch.device) -> str:
-    if device.type == "cuda":
-        return str(torch.cuda.get_device_name(device))
-    threads = torch.get_num_threads()
-    return f"{device.type}, {threads} thread{'s' * (threads > 1)}"
+    return Model(find(name), lambda: models.load(name, str(chosen)), name_of(chosen))
 
 
 def experiments(

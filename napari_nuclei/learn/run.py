@@ -22,7 +22,7 @@ from ..formats.files import replacing
 from ..models.card import Card
 from ..models.maskrcnn import Architecture, MaskRCNN
 from ..models.maskrcnn_detector import MaskRCNNDetector
-from ..models.runtime import pick_device
+from ..models.runtime import name_of, pick_device
 from ..models.weights import load_network, save_model
 from ..output import make_folder
 from ..progress import Progress
@@ -75,7 +75,7 @@ def train(
     best = recipe.out / "best.ckpt"
     if best.is_file():
         state.load(best)
-    card = yield from pack(state.ema, recipe, checks, chosen, _spent(state))
+    card = yield from pack(state.ema, recipe, checks, chosen, _spent(state, chosen))
     yield Progress(1, 1, new=f"{card.name} → {card.weights}")
     return card
 
@@ -189,8 +189,9 @@ def _draft(recipe: Recipe, **more: Any) -> Card:
     return Card(name=recipe.name, architecture={}, diameter=recipe.diameter, **{**about, **more})
 
 
-def _spent(state: State) -> dict[str, Any]:
-    return {"steps": state.step, "hours": round(state.seconds / 3600, 2)}
+def _spent(state: State, device: torch.device) -> dict[str, Any]:
+    hours = round(state.seconds / 3600, 2)
+    return {"steps": state.step, "hours": hours, "machine": name_of(device)}
 
 
 def pack(

@@ -35,6 +35,14 @@ def pick_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
+def name_of(device: torch.device) -> str:
+    """Say in a few words what a device is, for tables and cards."""
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    threads = torch.get_num_threads()
+    return f"{device.type}, {threads} thread{'s' * (threads > 1)}"
+
+
 def autocast(device: torch.device) -> AbstractContextManager[object]:
     """Reduced precision where the device gains by it."""
     if device.type == "cuda":
