@@ -1,128 +1,58 @@
-"""Edits: every change of an image's nuclei, as a value that can be undone.
+"""Edits: everything that can be done to an image's nuclei.
 
-Here: pure functions that look at `Nuclei` and return one `Edit`, and what an edit says of
-itself. Not here: doing and undoing (`Nuclei.apply`, `review.py`), strokes on a label image
-(`labels.py`).
+Here: pure functions that look at `Nuclei` and return one `Edit`; those that change outlines
+lie in `shape_edits.py` and are found here too. Not here: what an edit is (`edit.py`), doing
+and undoing (`Nuclei.apply`, `review.py`), strokes on a label image (`labels.py`).
 """
 
 from __future__ import annotations
 
-import getpass
-import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from .errors import UserError
-from .mask import Box, Mask
+from .box import Box, touches
+from .edit import Edit, EditError, on_record, take
+from .mask import Mask
 from .nuclei import Kind, Nuclei, Nucleus, Origin, State
+from .shape_edits import (
+    fill_holes,
+    grow,
+    keep_largest,
+    merge,
+    repaint,
+    shrink,
+    smooth,
+    split,
+    split_by_seeds,
+)
+
+__all__ = [
+    "Edit",
+    "EditError",
+    "accept",
+    "accept_above",
+    "add",
+    "adopt",
+    "delete",
+    "fill_holes",
+    "grow",
+    "keep_largest",
+    "mark_complete",
+    "merge",
+    "note",
+    "propose",
+    "reject",
+    "repaint",
+    "set_threshold",
+    "shrink",
+    "smooth",
+    "split",
+    "split_by_seeds",
+    "unmark",
+]
 
 
-class EditError(UserError):
-    """An edit that makes no sense here; the message is for the person who asked for it."""
-
-
-def _author() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return ""
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """One change.
-
-    Attributes
-    ----------
-    name : str
-        What was done: ``"split"``, ``"accept"``, …
-    before, after : tuple of Nucleus
-        The nuclei that it takes away, and those that it puts in their place.
-    threshold : (float, float) or None
-        The score threshold before and after, if it changes.
-    complete : (tuple of Box, tuple of Box) or None
-        The complete areas before and after, if they change.
-    time : float
-        Seconds since the epoch.
-    author : str
-        Login name of the person.
-    """
-
-    name: str
-    before: tuple[Nucleus, ...] = ()
-    after: tuple[Nucleus, ...] = ()
-    threshold: tuple[float, float] | None = None
-    complete: tuple[tuple[Box, ...], tuple[Box, ...]] | None = None
-    time: float = field(default_factory=time.time)
-    author: str = field(default_factory=_author)
-
-    def inverse(self) -> Edit:
-        """Return the edit that takes this one back."""
-        return replace(
-            self,
-            before=self.after,
-            after=self.before,
-            threshold=self.threshold and self.threshold[::-1],
-            complete=self.complete and self.complete[::-1],
-        )
-
-    @property
-    def ids(self) -> set[int]:
-        """Ids of all nuclei that it touches."""
-        return {n.id for n in (*self.before, *self.after)}
-
-    @property
-    def boxes(self) -> list[Box]:
-        """Boxes of the masks that it changes, before and after."""
-        return [n.mask.box for n in {*self.before} ^ {*self.after} if n.mask]
-
-    def words(self) -> str:
-        """Say in a few words what was done, as ``split 212 into 212 and 498``."""
-        old = [n.id for n in self.before]
-        new = [n.id for n in self.after]
-        if self.threshold is not None:
-            return f"{self.name} {self.threshold[0]:.2f} → {self.threshold[1]:.2f}"
-        if not old or set(old) == set(new):
-            return f"{self.name} {_listed(new)}".strip()
-        if not new:
-            return f"{self.name} {_listed(old)}"
-        return f"{self.name} {_listed(old)} into {_listed(new)}"
-
-
-def _listed(ids: list[int]) -> str:
-    if len(ids) > 3:
-        return f"{len(ids)} nuclei"
-    return " and ".join(
-        [", ".join(map(str, ids[:-1]))] * (len(ids) > 1) + [str(i) for i in ids[-1:]]
-    )
-
-
-# -- helpers ----------------------------------------------------------------------------
-
-
-def _take(nuclei: Nuclei, ids: Iterable[int], what: str) -> list[Nucleus]:
-    rows = [nuclei[i] for i in dict.fromkeys(ids) if i in nuclei]
-    if not rows:
-        raise EditError(f"No nucleus to {what} here. Point at one or select one.")
-    return rows
-
-
-def _changed(nuclei: Nuclei, nucleus: Nucleus, mask: Mask) -> Nucleus:
-    """Give a nucleus another mask; whoever asks for that has looked at it."""
-    mask = mask.clip(nuclei.shape)
-    if not mask:
-        raise EditError("Nothing of the nucleus would be left. Delete it instead.")
-    return replace(nucleus, mask=mask, state=State.ACCEPTED)
-
-
-def _states(nuclei: Nuclei, ids: Iterable[int], state: State, name: str) -> Edit:
-    rows = [n for n in _take(nuclei, ids, name) if n.state is not state]
-    if not rows:
-        raise EditError(f"Nothing to do: already {state.value}.")
-    return Edit(name, tuple(rows), tuple(replace(n, state=state) for n in rows))
-
-
-# -- operations -------------------------------------------------------------------------
+# -- single nuclei ----------------------------------------------------------------------
 
 
 def add(nuclei: Nuclei, mask: Mask, id: int | None = None, name: str = "add") -> Edit:
@@ -138,13 +68,8 @@ def add(nuclei: Nuclei, mask: Mask, id: int | None = None, name: str = "add") ->
 
 def delete(nuclei: Nuclei, ids: Iterable[int]) -> Edit:
     """Remove nuclei: a model's are kept as rejected, those of a person are gone."""
-    rows = _take(nuclei, ids, "delete")
-    kept = [
-        replace(n, state=State.REJECTED, mask=n.origin.mask or n.mask)
-        for n in rows
-        if n.origin.kind is Kind.MODEL
-    ]
-    return Edit("delete", tuple(rows), tuple(kept))
+    rows = take(nuclei, ids, "delete")
+    return Edit("delete", tuple(rows), tuple(on_record(rows)))
 
 
 def reject(nuclei: Nuclei, ids: Iterable[int]) -> Edit:
@@ -165,47 +90,70 @@ def accept_above(nuclei: Nuclei, score: float) -> Edit:
     return replace(accept(nuclei, ids), name="accept all")
 
 
-def merge(nuclei: Nuclei, ids: Sequence[int]) -> Edit:
-    """Join nuclei into one, which keeps the first one's id."""
-    rows = _take(nuclei, ids, "join")
-    if len(rows) < 2:
-        raise EditError("Joining needs at least two nuclei: select them with shift-click.")
-    first = _changed(nuclei, rows[0], Mask.union_of(n.mask for n in rows))
-    origin = replace(first.origin, parents=tuple(n.id for n in rows))
-    order = max(n.order for n in rows)
-    return Edit("join", tuple(rows), (replace(first, origin=origin, order=order),))
-
-
-def split(nuclei: Nuclei, id: int, line: Sequence[tuple[float, float]]) -> Edit:
-    """Cut a nucleus along a polyline of (y, x); the largest part keeps the id."""
-    (nucleus,) = _take(nuclei, [id], "split")
-    return _split_into(nuclei, nucleus, nucleus.mask.split(line))
-
-
-def _split_into(nuclei: Nuclei, nucleus: Nucleus, parts: list[Mask]) -> Edit:
-    if len(parts) < 2:
-        raise EditError("The line does not cut the nucleus in two: draw it right across.")
-    first = _changed(nuclei, nucleus, parts[0])
-    origin = Origin(parents=(nucleus.id,))
-    others = [
-        Nucleus(nuclei.next_id + k, part, 1.0, State.ACCEPTED, origin, first.order)
-        for k, part in enumerate(parts[1:])
-    ]
-    return Edit("split", (nucleus,), (first, *others))
-
-
-def repaint(nuclei: Nuclei, id: int, mask: Mask, name: str = "repaint") -> Edit:
-    """Give a nucleus another mask."""
-    (nucleus,) = _take(nuclei, [id], "repaint")
-    if nucleus.mask == mask:
-        raise EditError("Nothing to do: the outline is already so.")
-    return Edit(name, (nucleus,), (_changed(nuclei, nucleus, mask),))
-
-
 def note(nuclei: Nuclei, ids: Iterable[int], text: str) -> Edit:
     """Put a remark on nuclei."""
-    rows = _take(nuclei, ids, "remark on")
+    rows = take(nuclei, ids, "remark on")
     return Edit("note", tuple(rows), tuple(replace(n, note=text) for n in rows))
+
+
+def _states(nuclei: Nuclei, ids: Iterable[int], state: State, name: str) -> Edit:
+    rows = [n for n in take(nuclei, ids, name) if n.state is not state]
+    if not rows:
+        raise EditError(f"Nothing to do: already {state.value}.")
+    return Edit(name, tuple(rows), tuple(replace(n, state=state) for n in rows))
+
+
+# -- areas ------------------------------------------------------------------------------
+
+
+def mark_complete(nuclei: Nuclei, box: Box | None = None) -> Edit:
+    """Say that nothing is missing in an area, or in the whole image."""
+    new = _inside(nuclei, box)
+    if any(_covers(old, new) for old in nuclei.complete):
+        raise EditError("Nothing to do: this area is marked complete already.")
+    return Edit("mark complete", complete=(nuclei.complete, (*nuclei.complete, new)))
+
+
+def unmark(nuclei: Nuclei, box: Box | None = None) -> Edit:
+    """Take back that an area, or the whole image, is complete; what lies around it stays so."""
+    gone = _inside(nuclei, box)
+    if not any(touches(old, gone) for old in nuclei.complete):
+        raise EditError("Nothing to do: nothing is marked complete here.")
+    left = tuple(part for old in nuclei.complete for part in _without(old, gone))
+    return Edit("unmark", complete=(nuclei.complete, left))
+
+
+def _inside(nuclei: Nuclei, box: Box | None) -> Box:
+    height, width = nuclei.shape
+    y0, x0, y1, x1 = box or (0, 0, height, width)
+    y0, x0, y1, x1 = max(y0, 0), max(x0, 0), min(y1, height), min(x1, width)
+    if y0 >= y1 or x0 >= x1:
+        raise EditError("The area has no pixel inside the image: draw it over the image.")
+    return y0, x0, y1, x1
+
+
+def _covers(outer: Box, inner: Box) -> bool:
+    first = outer[0] <= inner[0] and outer[1] <= inner[1]
+    return first and outer[2] >= inner[2] and outer[3] >= inner[3]
+
+
+def _without(box: Box, gone: Box) -> Iterator[Box]:
+    """Yield what is left of a box: above, below, left and right of what goes."""
+    if not touches(box, gone):
+        yield box
+        return
+    y0, x0, y1, x1 = box
+    top, bottom = max(y0, gone[0]), min(y1, gone[2])
+    parts = [
+        (y0, x0, top, x1),
+        (bottom, x0, y1, x1),
+        (top, x0, bottom, gone[1]),
+        (top, gone[3], bottom, x1),
+    ]
+    yield from (part for part in parts if part[0] < part[2] and part[1] < part[3])
+
+
+# -- all of them ------------------------------------------------------------------------
 
 
 def set_threshold(nuclei: Nuclei, score: float) -> Edit:
@@ -213,12 +161,6 @@ def set_threshold(nuclei: Nuclei, score: float) -> Edit:
     if not 0 <= score <= 1:
         raise EditError(f"A score threshold lies between 0 and 1, not at {score}.")
     return Edit("threshold", threshold=(nuclei.threshold, score))
-
-
-def mark_complete(nuclei: Nuclei, box: Box | None = None) -> Edit:
-    """Say that nothing is missing in an area, or in the whole image."""
-    new = (0, 0, *nuclei.shape) if box is None else box
-    return Edit("mark complete", complete=(nuclei.complete, (*nuclei.complete, new)))
 
 
 def propose(
@@ -229,7 +171,7 @@ def propose(
     Parameters
     ----------
     found : sequence of (Mask, float)
-        Masks and scores, down to a low score.
+        Masks and scores, down to a low score. What lies outside of the image is left out.
     model : str
         Name of the model.
     threshold : float
@@ -243,9 +185,45 @@ def propose(
     old = tuple(n for n in nuclei if not n.touched)
     decided = Nuclei(nuclei.shape, (n for n in nuclei if n.touched))
     new: list[Nucleus] = []
-    for mask, score in found:
-        if not any(mask.iou(n.mask) >= 0.5 for n in decided.in_box(mask.box)):
+    for given, score in found:
+        mask = given.clip(nuclei.shape)
+        if mask and not any(mask.iou(n.mask) >= 0.5 for n in decided.in_box(mask.box)):
             origin = Origin(Kind.MODEL, model, mask)
             new.append(Nucleus(nuclei.next_id + len(new), mask, score, origin=origin))
     change = (nuclei.threshold, threshold) if threshold != nuclei.threshold else None
     return Edit("segment", old, tuple(new), threshold=change)
+
+
+def adopt(nuclei: Nuclei, others: Nuclei, name: str = "adopt") -> Edit:
+    """Put the nuclei of a file or of a label image in the place of all present ones.
+
+    Parameters
+    ----------
+    others : Nuclei
+        Of an image of the same size. They keep their ids where none of these has been used
+        here before; else all ids are raised by the same number.
+
+    Raises
+    ------
+    EditError
+        If the sizes differ, or there is nothing to change.
+    """
+    if others.shape != nuclei.shape:
+        sizes = " and ".join(f"{h}×{w}" for h, w in (others.shape, nuclei.shape))
+        raise EditError(f"The sizes differ ({sizes} px): these nuclei are of another image.")
+    lowest = min((n.id for n in others), default=nuclei.next_id)
+    up = max(0, nuclei.next_id - lowest)
+    rows = tuple(_renumbered(n, up) for n in others if n.mask)
+    new = (others.threshold, others.complete)
+    change = (nuclei.threshold, new[0]) if nuclei.threshold != new[0] else None
+    areas = (nuclei.complete, new[1]) if nuclei.complete != new[1] else None
+    if not (rows or len(nuclei) or change or areas):
+        raise EditError("Nothing to do: there are no nuclei in it.")
+    return Edit(name, tuple(nuclei), rows, change, areas)
+
+
+def _renumbered(nucleus: Nucleus, up: int) -> Nucleus:
+    if not up:
+        return nucleus
+    parents = tuple(i + up for i in nucleus.origin.parents)
+    return replace(nucleus, id=nucleus.id + up, origin=replace(nucleus.origin, parents=parents))

@@ -1,16 +1,26 @@
 """`Review`: one image's nuclei with their history and selection.
 
-Here: doing, undoing and redoing edits, and the events that tell of it. Not here: what an
-edit does (`edits.py`), how it is shown (`_napari/`).
+Here: doing, undoing and redoing edits, the events that tell of it, and having it all kept in
+the image's journal. Not here: what an edit does (`edits.py`), the journal's file
+(`journal.py`), how it is shown (`_napari/`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
+from numpy.typing import NDArray
 from psygnal import Signal
 
-from .edits import Edit
+from .counts import Counts
+from .edit import Edit, EditError
+from .errors import UserError
+from .history import History
+from .journal import LEAST, Journal, Subject
+from .journal_open import open_journal
+from .journal_place import Pixels, Plane
 from .nuclei import Nuclei
 
 
@@ -21,6 +31,10 @@ class Review:
     ----------
     nuclei : Nuclei
         Changed in place by the edits.
+    journal : Journal, optional
+        Where each change is recorded before it counts; `Review.open` finds it.
+    done, undone : History, optional
+        What can be undone and redone.
 
     Notes
     -----
@@ -31,15 +45,89 @@ class Review:
     changed = Signal(Edit)
     selected = Signal(tuple)
 
-    def __init__(self, nuclei: Nuclei) -> None:
+    def __init__(
+        self,
+        nuclei: Nuclei,
+        journal: Journal | None = None,
+        done: History | None = None,
+        undone: History | None = None,
+    ) -> None:
         self.nuclei = nuclei
-        self.done: list[Edit] = []
-        self.undone: list[Edit] = []
+        self.journal = journal
+        self.done = History() if done is None else done
+        self.undone = History() if undone is None else undone
         self.selection: tuple[int, ...] = ()
+        self._counts: Counts | None = None
+
+    @classmethod
+    def open(
+        cls,
+        image: Path | None,
+        plane: Plane = (),
+        start: Nuclei | None = None,
+        pixels: NDArray[Any] | Pixels | None = None,
+    ) -> Review:
+        """Open the review of an image with its journal; begin one if there is none.
+
+        Parameters
+        ----------
+        image : Path or None
+            The image file; None for what has none, then `pixels` must be given.
+        plane : tuple of int
+            Which plane of it, counted along all axes but the last two.
+        start : Nuclei, optional
+            With what a new review begins, and of what size the plane is; by default no
+            nuclei, and the size is read from the file. An existing journal goes first.
+        pixels : ndarray or callable, optional
+            The plane, or what returns it, for a journal that cannot lie beside the image;
+            by default it is read from the file.
+
+        Returns
+        -------
+        Review
+            What the person should be told of it is in ``journal.notices``; while
+            ``journal.read_only`` is true, every change is refused with a `UserError`.
+
+        Raises
+        ------
+        UserError
+            If the image or its journal cannot be read, or no place can be written.
+        """
+        image = None if image is None else Path(image)
+        nuclei = Nuclei(_shape_of(image, pixels)) if start is None else start
+        subject = Subject(nuclei.shape, image, tuple(plane))
+        journal, found = open_journal(subject, nuclei, lambda: _pixels_of(subject, pixels))
+        return cls(found.nuclei, journal, found.done, found.undone)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing may be changed, since another window has this review open."""
+        return self.journal is not None and self.journal.read_only
+
+    @property
+    def counts(self) -> Counts:
+        """How many nuclei there are of each kind; kept up to date, so cheap to ask for."""
+        if self._counts is None:
+            self._counts = Counts.of(self.nuclei)
+        return self._counts
+
+    # -- changing ---------------------------------------------------------------------
 
     def do(self, edit: Edit) -> None:
-        """Apply an edit and put it on the history; what was undone is forgotten."""
+        """Apply an edit and put it on the history; what was undone is forgotten.
+
+        Raises
+        ------
+        ValueError
+            If the edit was made for another state of the nuclei; then nothing is changed.
+        EditError
+            If the review is open in another window.
+        """
+        self._check()
+        line = None if self.journal is None else self.journal.line_of(edit)
         self.nuclei.apply(edit)
+        if self.journal is not None and line is not None:
+            self.journal.append(line)
         self.done.append(edit)
         self.undone.clear()
         self._tell(edit)
@@ -48,9 +136,12 @@ class Review:
         """Take the last edit back and return it; None if there is none."""
         if not self.done:
             return None
-        edit = self.done.pop()
+        self._check()
+        edit = self.done[-1]
         self.nuclei.apply(edit.inverse())
-        self.undone.append(edit)
+        if self.journal is not None:
+            self.journal.undo()
+        self.undone.append(self.done.pop())
         self._tell(edit.inverse())
         return edit
 
@@ -58,11 +149,23 @@ class Review:
         """Do the last undone edit again and return it; None if there is none."""
         if not self.undone:
             return None
-        edit = self.undone.pop()
+        self._check()
+        edit = self.undone[-1]
         self.nuclei.apply(edit)
-        self.done.append(edit)
+        if self.journal is not None:
+            self.journal.redo()
+        self.done.append(self.undone.pop())
         self._tell(edit)
         return edit
+
+    def go_to(self, count: int) -> None:
+        """Undo or redo until `count` edits are done, as a click on a line of the history."""
+        if not 0 <= count <= len(self.done) + len(self.undone):
+            raise ValueError(f"the history has no {count} edits")
+        while len(self.done) > count:
+            self.undo()
+        while len(self.done) < count:
+            self.redo()
 
     def select(self, ids: Iterable[int]) -> None:
         """Select nuclei; ids that do not exist are left out."""
@@ -71,6 +174,49 @@ class Review:
             self.selection = selection
             self.selected.emit(selection)
 
+    def close(self) -> str:
+        """Bring everything to the disk and let others open it; see `Journal.close`.
+
+        After that nothing can be changed any more.
+        """
+        if self.journal is None:
+            return ""
+        self.journal.offer(self.nuclei, self.done, self.undone, LEAST)
+        return self.journal.close()
+
+    def _check(self) -> None:
+        if self.read_only:
+            raise EditError("This review is closed here, or open in another window.")
+
     def _tell(self, edit: Edit) -> None:
+        if self._counts is not None:
+            if edit.threshold is not None:
+                self._counts = None
+            else:
+                self._counts.add(edit.before, self.nuclei, -1)
+                self._counts.add(edit.after, self.nuclei)
+        if self.journal is not None:
+            self.journal.offer(self.nuclei, self.done, self.undone)
         self.changed.emit(edit)
         self.select(self.selection)
+
+
+def _shape_of(image: Path | None, pixels: NDArray[Any] | Pixels | None) -> tuple[int, int]:
+    if image is not None:
+        from .images import image_size
+
+        return image_size(image)
+    if pixels is None:
+        raise UserError("neither an image file nor pixels are given")
+    height, width = (pixels() if callable(pixels) else pixels).shape[:2]
+    return int(height), int(width)
+
+
+def _pixels_of(subject: Subject, pixels: NDArray[Any] | Pixels | None) -> NDArray[Any]:
+    if pixels is not None:
+        return pixels() if callable(pixels) else pixels
+    from .images import read_image
+
+    if subject.path is None or len(subject.plane) > 1:
+        raise UserError("the pixels of this plane are needed to find its review")
+    return read_image(subject.path, plane=subject.plane[0] if subject.plane else None)

@@ -83,9 +83,11 @@ def nuclei(
     return Nuclei(shape, rows, draw(SCORES), complete, draw(st.integers(1, 50)))
 
 
+BOXES = st.sampled_from([None, (0, 1, 3, 4), (2, 2, 5, 5), (-3, -2, 4, 50), (4, 4, 4, 9)])
 OPERATIONS = [
     "add", "delete", "reject", "accept", "accept_above", "merge", "split", "repaint", "note",
-    "set_threshold", "mark_complete", "propose", "stroke",
+    "set_threshold", "mark_complete", "unmark", "propose", "stroke", "split_by_seeds",
+    "fill_holes", "smooth", "keep_largest", "grow", "shrink", "adopt",
 ]  # fmt: skip
 
 
@@ -110,9 +112,15 @@ def make_edit(draw: Any, of: Nuclei, operation: str) -> Edit | None:
             "repaint": lambda: (draw(st.sampled_from(ids)), draw(mask)),
             "note": lambda: (draw(some), draw(st.text(max_size=5))),
             "set_threshold": lambda: (draw(SCORES),),
-            "mark_complete": lambda: (draw(st.sampled_from([None, (0, 1, 3, 4)])),),
+            "mark_complete": lambda: (draw(BOXES),),
+            "unmark": lambda: (draw(BOXES),),
+            "split_by_seeds": lambda: (draw(st.sampled_from(ids)), draw(st.lists(point))),
+            "smooth": lambda: (draw(some), draw(st.sampled_from([0.5, 2.0]))),
+            "grow": lambda: (draw(some), draw(st.sampled_from([1, 1.5, 4]))),
+            "shrink": lambda: (draw(some), draw(st.sampled_from([1, 1.5, 4]))),
+            "adopt": lambda: (draw(nuclei(of.shape, most=3)),),
             "propose": lambda: (
-                draw(st.lists(st.tuples(mask, SCORES), max_size=3)),
+                draw(st.lists(st.tuples(mask.map(lambda m: m.shift(-2, 4)), SCORES), max_size=3)),
                 "netz",
                 draw(SCORES),
             ),

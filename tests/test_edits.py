@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -105,11 +106,12 @@ def test_accept_above(of: Nuclei) -> None:
 
 def test_merge(of: Nuclei) -> None:
     edit = edits.merge(of, [2, 1, 4])
-    (joined,) = edit.after
+    joined, record = edit.after
     assert joined.id == 2
     assert joined.mask == Mask.union_of([of[1].mask, of[2].mask, of[4].mask])
     assert joined.origin == Origin(Kind.MODEL, "netz", of[2].mask, (2, 1, 4))
     assert (joined.state, joined.order, joined.corrected) == (State.ACCEPTED, 2, True)
+    assert record == replace(of[1], state=State.REJECTED), "what the model had said of 1"
     for ids in ([1], [1, 1], [1, 77]):
         with pytest.raises(EditError, match="two nuclei"):
             edits.merge(of, ids)
@@ -154,6 +156,114 @@ def test_note_and_threshold_and_complete(of: Nuclei) -> None:
     of.apply(edits.mark_complete(of, (1, 2, 3, 4)))
     of.apply(edits.mark_complete(of))
     assert of.complete == ((1, 2, 3, 4), (0, 0, 20, 20))
+
+
+def test_areas_are_clipped_and_never_empty(of: Nuclei) -> None:
+    of.apply(edits.mark_complete(of, (-5, 3, 4, 99)))
+    assert of.complete == ((0, 3, 4, 20),)
+    for empty in ((3, 3, 3, 9), (5, 5, 2, 9), (30, 30, 40, 40)):
+        with pytest.raises(EditError, match="no pixel inside"):
+            edits.mark_complete(of, empty)
+    with pytest.raises(EditError, match="complete already"):
+        edits.mark_complete(of, (1, 4, 3, 9))
+
+
+@given(
+    boxes=st.lists(st.sampled_from([(0, 0, 9, 9), (3, 4, 20, 12), (5, 5, 6, 6)]), max_size=3),
+    gone=st.tuples(*[st.integers(-1, 21)] * 4),
+)
+def test_unmark_takes_away_just_its_area(boxes: list[Any], gone: Any) -> None:
+    of = Nuclei(SHAPE, complete=tuple(boxes))
+
+    def area() -> Any:
+        out = np.zeros(SHAPE, bool)
+        for y0, x0, y1, x1 in of.complete:
+            out[y0:y1, x0:x1] = True
+        return out
+
+    expected = area()
+    y0, x0, y1, x1 = (max(0, v) for v in gone)
+    touched = expected[y0:y1, x0:x1].any()
+    expected[y0:y1, x0:x1] = False
+    try:
+        of.apply(edits.unmark(of, gone))
+    except EditError:
+        assert not touched
+        return
+    assert (area() == expected).all()
+    assert all(y0 < y1 and x0 < x1 for y0, x0, y1, x1 in of.complete)
+
+
+def test_split_by_seeds(of: Nuclei) -> None:
+    ys, xs = np.mgrid[:20, :20]
+    pair = ((ys - 9) ** 2 + (xs - 5) ** 2 <= 22) | ((ys - 9) ** 2 + (xs - 13) ** 2 <= 16)
+    of.apply(edits.repaint(of, 2, Mask.from_array(pair)))
+    edit = edits.split_by_seeds(of, 2, [(9, 5), (9, 13), (0, 0)])
+    first, second = edit.after
+    assert (first.id, second.id, second.origin.parents) == (2, 5, (2,))
+    assert first.mask.union(second.mask) == of[2].mask
+    assert first.mask.overlap(second.mask) == 0
+    assert first.mask.contains(9, 5)
+    assert second.mask.contains(9, 13)
+    assert 8 <= first.mask.box[3] <= 11, "cut at the waist"
+    for seeds in ([], [(9, 5)], [(9, 5), (0, 0)], [(9, 5), (9, 5)]):
+        with pytest.raises(EditError, match="click twice"):
+            edits.split_by_seeds(of, 2, seeds)
+
+
+def test_outlines(of: Nuclei) -> None:
+    ring = np.ones((7, 7), bool)
+    ring[2:5, 2:5] = False
+    of.apply(edits.repaint(of, 1, Mask.from_array(ring)))
+    assert edits.fill_holes(of, [1, 2]).after[0].mask == Mask.from_array(np.ones((7, 7)))
+    with pytest.raises(EditError, match="no holes"):
+        edits.fill_holes(of, [2])
+    crumbs = square.union(Mask.from_array(np.ones((1, 2)), 9, 9))
+    of.apply(edits.repaint(of, 1, crumbs))
+    assert edits.keep_largest(of, [1]).after[0].mask == square
+    with pytest.raises(EditError, match="one part already"):
+        edits.keep_largest(of, [2])
+    spur = Mask.from_array(np.ones((9, 9)), 5, 5).union(Mask.from_array(np.ones((1, 3)), 8, 14))
+    of.apply(edits.repaint(of, 1, spur))
+    assert not edits.smooth(of, [1]).after[0].mask.contains(8, 16)
+
+
+def test_grow_and_shrink(of: Nuclei) -> None:
+    of.apply(edits.repaint(of, 1, Mask.from_array(np.ones((5, 5)), 0, 8)))
+    (grown,) = edits.grow(of, [1]).after
+    assert grown.mask.box == (0, 7, 6, 14), "clipped to the image"
+    assert not grown.mask.contains(5, 7), "by distance, so corners are round"
+    (shrunk,) = edits.shrink(of, [1], 2).after
+    assert (shrunk.mask.box, shrunk.state) == ((2, 10, 3, 11), State.ACCEPTED)
+    with pytest.raises(EditError, match="left of nucleus 1"):
+        edits.shrink(of, [1], 3)
+    for wrong in (0, -1, float("nan")):
+        with pytest.raises(EditError, match="number of pixels"):
+            edits.grow(of, [1], wrong)
+
+
+def test_propose_keeps_inside_the_image(of: Nuclei) -> None:
+    edit = edits.propose(of, [(square.shift(-2, 18), 0.9), (square.shift(30, 0), 0.9)], "netz", 0.3)
+    (new,) = edit.after
+    assert new.mask.box == (0, 18, 2, 20)
+    assert new.origin.mask == new.mask
+
+
+def test_adopt(of: Nuclei) -> None:
+    before = list(of)
+    others = Nuclei(SHAPE, [model(4, square), model(9, square, note="x")], complete=((0, 0, 1, 1),))
+    edit = edits.adopt(of, others)
+    of.apply(edit)
+    assert {n.id for n in of} == {5, 10}, "ids are never used twice"
+    assert (of.complete, of.threshold, of[10].note) == (((0, 0, 1, 1),), 0.0, "x")
+    of.apply(edit.inverse())
+    assert list(of) == before
+    fresh = Nuclei(SHAPE)
+    assert {n.id for n in edits.adopt(fresh, others).after} == {4, 9}
+    with pytest.raises(EditError, match="sizes differ"):
+        edits.adopt(of, Nuclei((3, 3)))
+    with pytest.raises(EditError, match="Nothing to do"):
+        edits.adopt(fresh, Nuclei(SHAPE))
 
 
 def test_propose_leaves_what_a_person_has_touched(of: Nuclei) -> None:

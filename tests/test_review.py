@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from strategies import OPERATIONS, make_edit, nuclei, state_of
 
 from napari_nuclei import edits
+from napari_nuclei.counts import Counts
 from napari_nuclei.labels import draw
 from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import Nuclei
@@ -81,6 +82,7 @@ class History(RuleBasedStateMachine):
         assert len(self.review.undone) == len(self.states) - 1 - self.now
         assert (self.view == draw(self.review.nuclei)).all()
         assert all(i in self.review.nuclei for i in self.review.selection)
+        assert self.review.counts == Counts.of(self.review.nuclei)
 
 
 TestHistory = History.TestCase
@@ -100,6 +102,37 @@ def test_events() -> None:
     assert told == [edit, (1,), edit.inverse(), ()]
     review.redo()
     assert told[4:] == [edit]
+
+
+def test_counts_follow_every_change() -> None:
+    review = Review(Nuclei((9, 9)))
+    assert review.counts == Counts()
+    found = [(square, 0.9), (square.shift(3, 3), 0.2)]
+    review.do(edits.propose(review.nuclei, found, "netz", 0.0))
+    review.do(edits.set_threshold(review.nuclei, 0.5))
+    assert (review.counts.shown, review.counts.hidden, review.counts.begun) == (1, 1, False)
+    review.do(edits.repaint(review.nuclei, 1, square.shift(1, 1)))
+    review.do(edits.note(review.nuclei, [2], "mitosis"))
+    review.do(edits.add(review.nuclei, square.shift(6, 6)))
+    assert review.counts == Counts(accepted=2, proposed=1, edited=2, noted=1)
+    review.do(edits.delete(review.nuclei, [1]))
+    for _ in range(3):
+        assert review.counts == Counts.of(review.nuclei)
+        review.undo()
+
+
+def test_go_back_to_a_line_of_the_history() -> None:
+    review = Review(Nuclei((9, 9)))
+    states = [state_of(review.nuclei)]
+    for k in range(4):
+        review.do(edits.add(review.nuclei, square.shift(k, k)))
+        states.append(state_of(review.nuclei))
+    for k in (1, 3, 0, 4):
+        review.go_to(k)
+        assert state_of(review.nuclei) == states[k]
+    for wrong in (-1, 5):
+        with pytest.raises(ValueError, match="history"):
+            review.go_to(wrong)
 
 
 def test_undo_with_nothing_to_undo() -> None:

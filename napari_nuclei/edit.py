@@ -1,0 +1,125 @@
+"""`Edit`: one change of an image's nuclei, as a value that can be undone.
+
+Here: what an edit is and says of itself, and what makers of edits share. Not here: the
+operations (`edits.py`, `shape_edits.py`), doing and undoing (`Nuclei.apply`, `review.py`).
+"""
+
+from __future__ import annotations
+
+import getpass
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from .errors import UserError
+from .mask import Box, Mask
+from .nuclei import Kind, Nuclei, Nucleus, State
+
+
+class EditError(UserError):
+    """An edit that makes no sense here; the message is for the person who asked for it."""
+
+
+def login_name() -> str:
+    """Return the name of the person at this computer; empty if it has none."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One change.
+
+    Attributes
+    ----------
+    name : str
+        What was done: ``"split"``, ``"accept"``, …
+    before, after : tuple of Nucleus
+        The nuclei that it takes away, and those that it puts in their place.
+    threshold : (float, float) or None
+        The score threshold before and after, if it changes.
+    complete : (tuple of Box, tuple of Box) or None
+        The complete areas before and after, if they change.
+    time : float
+        Seconds since the epoch.
+    author : str
+        Login name of the person.
+    """
+
+    name: str
+    before: tuple[Nucleus, ...] = ()
+    after: tuple[Nucleus, ...] = ()
+    threshold: tuple[float, float] | None = None
+    complete: tuple[tuple[Box, ...], tuple[Box, ...]] | None = None
+    time: float = field(default_factory=time.time)
+    author: str = field(default_factory=login_name)
+
+    def inverse(self) -> Edit:
+        """Return the edit that takes this one back."""
+        return replace(
+            self,
+            before=self.after,
+            after=self.before,
+            threshold=self.threshold and self.threshold[::-1],
+            complete=self.complete and self.complete[::-1],
+        )
+
+    @property
+    def ids(self) -> set[int]:
+        """Ids of all nuclei that it touches."""
+        return {n.id for n in (*self.before, *self.after)}
+
+    @property
+    def boxes(self) -> list[Box]:
+        """Boxes of the masks that it changes, before and after."""
+        return [n.mask.box for n in {*self.before} ^ {*self.after} if n.mask]
+
+    def words(self) -> str:
+        """Say in a few words what was done, as ``split 212 into 212 and 498``."""
+        old = [n.id for n in self.before]
+        new = [n.id for n in self.after]
+        if self.threshold is not None:
+            return f"{self.name} {self.threshold[0]:.2f} → {self.threshold[1]:.2f}"
+        if not old or set(old) == set(new):
+            return f"{self.name} {_listed(new)}".strip()
+        if not new:
+            return f"{self.name} {_listed(old)}"
+        return f"{self.name} {_listed(old)} into {_listed(new)}"
+
+
+def _listed(ids: list[int]) -> str:
+    if len(ids) > 3:
+        return f"{len(ids)} nuclei"
+    return " and ".join(
+        [", ".join(map(str, ids[:-1]))] * (len(ids) > 1) + [str(i) for i in ids[-1:]]
+    )
+
+
+# -- for those who make them -----------------------------------------------------------
+
+
+def take(nuclei: Nuclei, ids: Iterable[int], what: str) -> list[Nucleus]:
+    """Return those of these nuclei that there are; `what` is to be done with them."""
+    rows = [nuclei[i] for i in dict.fromkeys(ids) if i in nuclei]
+    if not rows:
+        raise EditError(f"No nucleus to {what} here. Point at one or select one.")
+    return rows
+
+
+def changed(nuclei: Nuclei, nucleus: Nucleus, mask: Mask) -> Nucleus:
+    """Give a nucleus another mask; whoever asks for that has looked at it."""
+    mask = mask.clip(nuclei.shape)
+    if not mask:
+        raise EditError("Nothing of the nucleus would be left. Delete it instead.")
+    return replace(nucleus, mask=mask, state=State.ACCEPTED)
+
+
+def on_record(rows: Iterable[Nucleus]) -> list[Nucleus]:
+    """Return what stays of nuclei that go: what a model had said, as rejected."""
+    return [
+        replace(n, state=State.REJECTED, mask=n.origin.mask or n.mask)
+        for n in rows
+        if n.origin.kind is Kind.MODEL
+    ]
