@@ -110,8 +110,8 @@ class ResultPanel(QWidget):
     def show_review(self, review: Review | None, removed: bool = False) -> None:
         """Show the state of a review; `removed`: its layer is gone from the viewer."""
         self._review = review
-        done = review.done[-1].words() if review and review.done else ""
-        undone = review.undone[-1].words() if review and review.undone else ""
+        done = review.done.last_words if review else ""
+        undone = review.undone.last_words if review else ""
         self.undo_button.setEnabled(bool(done))
         self.redo_button.setEnabled(bool(undone))
         self.undo_button.setToolTip(f"Undo: {done} (Ctrl+Z)" if done else "Nothing to undo")
