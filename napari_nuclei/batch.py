@@ -101,6 +101,9 @@ def segment_files(
             except UserError as error:
                 reason = str(error)
                 result = Failed(path, reason if str(path) in reason else f"{path}: {reason}")
+            except (RuntimeError, MemoryError) as error:  # what torch raises out of memory
+                reason = next(iter(str(error).splitlines()), "") or "out of memory"
+                result = Failed(path, f"{path}: {reason}. Try --device cpu or a smaller image.")
             yield Progress(done + 1, len(paths), path.name, result)
 
 

@@ -9,15 +9,20 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import UserError
 from .progress import Progress
+
+if TYPE_CHECKING:
+    from .batch import Failed, Segmented
+    from .output import Output
 
 
 def say(text: str) -> None:
@@ -55,12 +60,17 @@ def segment(options: Namespace) -> int:
     say(f"Model {detector.card.name} ({detector.card.licence}) on {detector.device}.")
     settings = Settings(score, options.diameter, options.plane, options.channels, output.sizes)
     begun, failed = time.monotonic(), []
-    for step in shown(segment_files(output.paths, detector, settings)):
-        if isinstance(step.new, Segmented):
-            output.add(step.new)
-        elif isinstance(step.new, Failed):
-            failed.append(step.new)
-            say(f"napari-nuclei: {step.new.reason}")
+    stopped = False
+    try:
+        for step in shown(segment_files(output.paths, detector, settings)):
+            new = step.new
+            if isinstance(new, Segmented):
+                new = _added(output, new)
+            if isinstance(new, Failed):
+                failed.append(new)
+                say(f"napari-nuclei: {new.reason}")
+    except KeyboardInterrupt:  # what is done is not lost
+        stopped = True
     written = output.close() if output.done else []
     seconds = time.monotonic() - begun
     place = options.out if written else "nothing is written"
@@ -80,9 +90,22 @@ def segment(options: Namespace) -> int:
             "failed": [{"path": str(f.path), "reason": f.reason} for f in failed],
         }
         print(json.dumps(summary))
+    if stopped:
+        raise KeyboardInterrupt
     if not failed:
         return 0
     return 1 if output.done else 2
+
+
+def _added(output: Output, done: Segmented) -> Failed | None:
+    """Hand an image on; what cannot be written does not stop the others."""
+    from .batch import Failed
+
+    try:
+        output.add(done)
+    except UserError as error:
+        return Failed(done.path, str(error))
+    return None
 
 
 def _current() -> str:
@@ -216,6 +239,10 @@ def has_screen() -> bool:
     """Whether a window could be seen."""
     if os.environ.get("QT_QPA_PLATFORM") in ("offscreen", "minimal"):
         return False
-    if platform.system() == "Linux":
-        return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    return True
+    if platform.system() != "Linux":
+        return True
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return False
+    # A display that is named but gone makes Qt abort: find that out in another process.
+    probe = "from qtpy.QtGui import QGuiApplication; QGuiApplication([])"
+    return not subprocess.run([sys.executable, "-c", probe], capture_output=True).returncode

@@ -179,15 +179,26 @@ def propose(
 
     Notes
     -----
-    What a person has touched stays. New proposals that cover more than half of such a
-    nucleus (IoU 0.5), shown or rejected, are dropped: the person has decided there.
+    What a person has touched stays. New proposals are dropped where the person has decided:
+    on such a nucleus, shown or rejected, as it is or as the model had first drawn it (IoU of
+    0.5 or more), and where such nuclei cover half of the proposal.
     """
     old = tuple(n for n in nuclei if not n.touched)
-    decided = Nuclei(nuclei.shape, (n for n in nuclei if n.touched))
+    touched = [n for n in nuclei if n.touched]
+    decided = Nuclei(nuclei.shape, touched)
+    drawn = [replace(n, mask=n.origin.mask) for n in touched if n.origin.mask]
+    said = Nuclei(nuclei.shape, drawn)
+
+    def is_free(mask: Mask) -> bool:
+        near = decided.in_box(mask.box)
+        covered = sum(mask.overlap(n.mask) for n in near if decided.is_shown(n))
+        both = (*near, *said.in_box(mask.box))
+        return 2 * covered < mask.area and all(mask.iou(n.mask) < 0.5 for n in both)
+
     new: list[Nucleus] = []
     for given, score in found:
         mask = given.clip(nuclei.shape)
-        if mask and not any(mask.iou(n.mask) >= 0.5 for n in decided.in_box(mask.box)):
+        if mask and is_free(mask):
             origin = Origin(Kind.MODEL, model, mask)
             new.append(Nucleus(nuclei.next_id + len(new), mask, score, origin=origin))
     change = (nuclei.threshold, threshold) if threshold != nuclei.threshold else None

@@ -48,8 +48,6 @@ class Output:
 
     def add(self, result: Segmented) -> None:
         """Take one image's nuclei; pictures and label images are written at once."""
-        self.done += 1
-        self.count += sum(1 for _ in result.nuclei.shown())
         self._keep(result)
         if self.overlay is not None:
             from .overlay import write_overlay
@@ -57,6 +55,8 @@ class Output:
             path = self.overlay / f"{result.path.stem}.overlay.png"
             write_overlay(path, result.pixels, result.nuclei)
             self.written.append(path)
+        self.done += 1
+        self.count += sum(1 for _ in result.nuclei.shown())
 
     def _keep(self, result: Segmented) -> None:
         raise NotImplementedError
@@ -81,12 +81,11 @@ class _Collected(Output):
 
     def _keep(self, result: Segmented) -> None:
         known = self.records.get(result.path.name)
-        record = known or ImageRecord(self._free_id(), result.path.name, *result.nuclei.shape)
+        # By its place among all images, so that one that fails shifts no other's id.
+        id = 1 + self.paths.index(result.path)
+        record = known or ImageRecord(id, result.path.name, *result.nuclei.shape)
         self.data.images.append(record)
         self.data.nuclei[record.id] = result.nuclei
-
-    def _free_id(self) -> int:
-        return 1 + max((image.id for image in self.data.images), default=0)
 
 
 class _CocoOutput(_Collected):
@@ -103,7 +102,7 @@ class _ResultsOutput(_Collected):
 
         results.write(self.out, self.data.nuclei)
         if not self.records and len(self.paths) > 1:
-            ids = f"1 to {len(self.data.images)}"
+            ids = f"1 to {len(self.paths)}"
             self.remarks.append(f"Image ids are {ids}, in the order of the file names.")
         return [self.out, *self.written]
 
@@ -115,7 +114,7 @@ class _LabelsOutput(Output):
         from .formats import label_tiff
 
         path = self.out
-        if len(self.paths) > 1 or self.out.is_dir():
+        if self.out.is_dir():
             path = self.out / f"{result.path.stem}.labels.tif"
         lost = label_tiff.write(path, result.nuclei)
         self.written.append(path)
@@ -158,12 +157,14 @@ def make_output(
     else:
         records, chosen = {}, list(paths)
     _refuse_doubles(path.stem if kind == "labels" or overlay else path.name for path in chosen)
-    if out.is_file() and any(out.samefile(path) for path in paths):
-        raise UserError(f"{out} is one of the images: name another file to write.")
-    many_labels = kind == "labels" and len(chosen) > 1
-    for folder in [out] * many_labels + [overlay] * (overlay is not None):
+    given = [*paths, *([image_ids] if image_ids else [])]
+    if out.is_file() and any(out.samefile(path) for path in given):
+        raise UserError(f"{out} is one of the files to read: name another one to write.")
+    # Without an ending it is a folder, for one image as for many.
+    into_folder = kind == "labels" and (len(chosen) > 1 or not out.suffix)
+    for folder in [out] * into_folder + [overlay] * (overlay is not None):
         make_folder(folder)
-    if not many_labels:
+    if not into_folder:
         check_writable(out, folder_is_good=kind == "labels")
     return _KINDS[kind](out, chosen, records, overlay)
 

@@ -30,8 +30,14 @@ LOW = 0.05
 """Detections below this score are not kept."""
 
 SMALLEST_ZOOM, LARGEST_ZOOM = 0.1, 4.0
-PROBE = 512
+PROBE = 384
 """Side of the window by which the size of nuclei is estimated, in px of the network."""
+
+LOOKS = (0.5, 1.0, 2.0)
+"""Zooms at which that window is looked at."""
+
+SURE = 0.3
+"""Detections from this score on count in the estimate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +93,9 @@ def segment_steps(
         As the generator's value.
     """
     pixels = normalize(np.asarray(image))
-    yield Progress(0, 0, "Measuring the size of nuclei" if diameter is None else "Segmenting")
+    yield Progress(0, 0, "Segmenting")
     if diameter is None:
-        diameter = estimate_diameter(pixels, detector)
+        diameter = yield from estimate_diameter(pixels, detector)
     scaled = resample(pixels, detector.card.diameter / diameter)
     zoom = (scaled.shape[0] / pixels.shape[0], scaled.shape[1] / pixels.shape[1])
     tiles = cut((scaled.shape[0], scaled.shape[1]), TILE, detector.margin, detector.stride)
@@ -128,42 +134,48 @@ def resample(pixels: NDArray[np.float32], zoom: float) -> NDArray[np.float32]:
     return array
 
 
-def estimate_diameter(pixels: NDArray[np.float32], detector: Detector) -> float:
+def estimate_diameter(
+    pixels: NDArray[np.float32], detector: Detector
+) -> Generator[Progress, None, float]:
     """Estimate the diameter of the typical nucleus, in px of the image.
 
-    Looks at a window at the image's own size, then again at the size that this suggests.
-    Where nothing is found, it looks at twice and at half the size. Falls back to the
-    detector's own diameter.
+    Looks at a window in the middle at half, one and two times the image's size. The look
+    that finds the most sure nuclei of the size that the detector knows best decides: a
+    detector finds something of its own size at any scale, but is surer at the right one.
+
+    Returns
+    -------
+    float
+        As the generator's value; the detector's own diameter where nothing is found.
     """
     own = detector.card.diameter
-    zoom, best = 1.0, None
-    for _ in range(3):
-        measured = _measured(pixels, detector, zoom)
-        if measured is None:
-            break
-        best, last = measured, zoom
-        zoom = min(max(own / measured, SMALLEST_ZOOM), LARGEST_ZOOM)
-        if 0.8 < zoom / last < 1.25:
-            break
-    if best is None:
-        tries = (_measured(pixels, detector, z) for z in (2.0, 0.5))
-        best = next((found for found in tries if found is not None), own)
+    best, most = own, 0.0
+    for done, zoom in enumerate(LOOKS):
+        yield Progress(done, 0, "Measuring the size of nuclei")
+        diameters, scores, area = _look(pixels, detector, zoom)
+        fit = np.exp(-0.5 * (np.log(diameters / own) / 0.5) ** 2)
+        # Per px of the image: more nuclei are better, but not many small bits of them.
+        found = float((fit * scores**2 * (diameters / zoom) ** 0.75).sum()) * zoom**2 / area
+        if found > most:
+            best, most = float(np.median(diameters)) / zoom, found
     return best
 
 
-def _measured(pixels: NDArray[np.float32], detector: Detector, zoom: float) -> float | None:
-    """Median diameter of what is found in the middle of an image at some zoom."""
+def _look(
+    pixels: NDArray[np.float32], detector: Detector, zoom: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    """Diameters and scores of what is found in the middle of an image, and the area seen.
+
+    Diameters and area are in px of the network.
+    """
     side = round(PROBE / zoom)
     y, x = (max(0, (n - side) // 2) for n in pixels.shape[:2])
     window = resample(np.ascontiguousarray(pixels[y : y + side, x : x + side]), zoom)
-    found = detector.detect(window)
-    sure = found.scores >= max(0.3, detector.card.threshold)
-    if not sure.any():
-        return None
-    boxes = found.boxes[sure]
-    share = (found.masks[sure] >= 255 * detector.card.mask_threshold).mean((1, 2))
-    areas = share * (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    return float(np.median(2 * np.sqrt(np.maximum(areas, 1) / np.pi))) / zoom
+    found = detector.detect(window, None, SURE)
+    sides = np.maximum(found.boxes[:, 2:] - found.boxes[:, :2], 1e-3)
+    share = (found.masks >= 255 * detector.card.mask_threshold).mean((1, 2))
+    areas = np.maximum(share * sides[:, 0] * sides[:, 1], 1)
+    return 2 * np.sqrt(areas / np.pi), found.scores.astype(float), window.shape[0] * window.shape[1]
 
 
 def _moved(found: Detections, tile: Tile) -> Detections:

@@ -192,10 +192,10 @@ def test_places_that_cannot_be_written(run: Run, images: Path) -> None:
     one = images / "a.png"
     refused(run("segment", one, "--out", "no/o.json"), "the folder no does not exist")
     refused(run("segment", one, "--out", images), "is a folder; name a file in it")
-    refused(run("segment", one, "--out", one), "is one of the images")
+    refused(run("segment", one, "--out", one), "is one of the files to read")
     refused(run("segment", one, "--out", "o.json", "--overlay", one), "is a file; name a folder")
     answer = run("segment", images, "--out", one, "--format", "labels")
-    refused(answer, "is one of the images")
+    refused(answer, "is one of the files to read")
     Path("file").write_text("")
     answer = run("segment", images, "--out", "file", "--format", "labels")
     refused(answer, "is a file; name a folder")

@@ -271,7 +271,7 @@ def test_propose_leaves_what_a_person_has_touched(of: Nuclei) -> None:
     of.apply(edits.reject(of, [2]))
     near = Mask.from_array(np.ones((4, 4)), 0, 1)  # IoU 0.6 with the accepted one
     far = Mask.from_array(np.ones((4, 4)), 10, 10)
-    found = [(near, 0.9), (square.shift(6, 0), 0.8), (far, 0.7), (square.shift(0, 2), 0.2)]
+    found = [(near, 0.9), (square.shift(6, 0), 0.8), (far, 0.7), (square.shift(0, 3), 0.2)]
     of.apply(edits.propose(of, found, "netz 2", 0.3))
     assert {n.id for n in of} == {1, 2, 4, 5, 6}
     assert (of[5].mask, of[5].score, of[5].origin) == (far, 0.7, Origin(Kind.MODEL, "netz 2", far))
@@ -279,6 +279,26 @@ def test_propose_leaves_what_a_person_has_touched(of: Nuclei) -> None:
     of.apply(edits.propose(of, [], "netz 3", 0.5))
     assert {n.id for n in of} == {1, 2, 4}
     assert of.threshold == 0.5
+
+
+def test_propose_brings_no_corrected_nucleus_back(of: Nuclei) -> None:
+    before = of[1].mask
+    assert before.height > 3
+    smaller = before.minus(
+        Mask.from_array(np.ones((before.height - 1, before.width)), *before.box[:2])
+    )
+    of.apply(edits.repaint(of, 1, smaller))
+    of.apply(edits.propose(of, [(before, 0.9)], "netz 2", 0.3))
+    assert [n.mask for n in of.shown() if n.mask.overlap(before)] == [smaller]
+
+
+def test_propose_puts_nothing_below_what_a_person_drew(of: Nuclei) -> None:
+    drawn = Mask.from_array(np.ones((7, 7)), 11, 11)
+    of.apply(edits.add(of, drawn))
+    inside = Mask.from_array(np.ones((3, 3)), 12, 12)
+    beside = Mask.from_array(np.ones((3, 3)), 12, 17)  # a third of it
+    of.apply(edits.propose(of, [(inside, 0.9), (beside, 0.8)], "netz 2", 0.3))
+    assert [n.mask for n in of if n.origin.model == "netz 2"] == [beside]
 
 
 def test_no_nucleus_is_one_clear_line(of: Nuclei) -> None:

@@ -18,7 +18,7 @@ from napari_nuclei.mask import Mask
 from napari_nuclei.models import Detections
 from napari_nuclei.models.maskrcnn_detector import MaskRCNNDetector
 from napari_nuclei.predict import estimate_diameter, joined, paste, resample, segment
-from napari_nuclei.progress import Progress
+from napari_nuclei.progress import Progress, result_of
 from napari_nuclei.tiles import GROWN, cut
 
 # -- tiles ------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ def test_the_diameter_is_estimated(factor: float) -> None:
     pixels = np.repeat(image[..., None], 3, -1).astype(np.float32)
     # Like a network it misses what is far from the size that it was trained on.
     detector = DiscDetector(26, sees=(0.4 * 26, 2.5 * 26))
-    assert estimate_diameter(pixels, detector) == pytest.approx(0.95 * diameter, rel=0.1)
+    assert result_of(estimate_diameter(pixels, detector)) == pytest.approx(0.95 * diameter, rel=0.1)
 
 
 @pytest.mark.parametrize("factor", [0.3, 3.0])
@@ -198,11 +198,11 @@ def test_the_diameter_is_estimated_where_the_first_look_shows_nothing(factor: fl
     image = picture(shape, scattered(shape, diameter, 1)) / np.float32(200)
     pixels = np.repeat(image[..., None], 3, -1).astype(np.float32)
     detector = DiscDetector(26, sees=(0.45 * 26, 2.2 * 26))
-    assert estimate_diameter(pixels, detector) == pytest.approx(0.95 * diameter, rel=0.2)
+    assert result_of(estimate_diameter(pixels, detector)) == pytest.approx(0.95 * diameter, rel=0.2)
 
 
 def test_without_nuclei_the_diameter_is_the_models() -> None:
-    assert estimate_diameter(np.zeros((60, 60, 3), np.float32), DiscDetector(26)) == 26
+    assert result_of(estimate_diameter(np.zeros((60, 60, 3), np.float32), DiscDetector(26))) == 26
 
 
 # -- odd images, with a real network ----------------------------------------------------

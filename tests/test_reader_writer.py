@@ -121,6 +121,45 @@ def test_stack_comes_back_as_one_layer(tmp_path: Path) -> None:
     assert again.review((1,)).nuclei == record.review((1,)).nuclei
 
 
+def test_planes_only_looked_at_are_not_exported(tmp_path: Path) -> None:
+    record = make_record((3,))
+    for plane in range(3):
+        record.review((plane,))
+    assert [(i.id, i.extra["plane"]) for i in record.data_set().images] == [(8, [1])]
+    emptied = record.review((2,))
+    emptied.do(edits.mark_complete(emptied.nuclei))
+    assert [i.id for i in record.data_set().images] == [8, 9]
+    coco.write(tmp_path / "a.json", record.data_set())
+    tifffile.imwrite(tmp_path / "cells.png", np.zeros((3, *SHAPE), np.uint8), **GRAY)
+    again = read(str(tmp_path / "a.json"))[-1][1]["metadata"][KEY]
+    assert again.image_id == 7
+    assert [i.id for i in again.data_set().images] == [8, 9]
+    empty = Record(SHAPE, stack=(3,)).data_set()
+    assert [(i.id, i.extra["plane"]) for i in empty.images] == [(1, [0])]
+
+
+def test_nuclei_of_a_multichannel_image_open_alone(
+    make_napari_viewer: Callable[..., Any], warned: list[str], tmp_path: Path
+) -> None:
+    record = make_record()
+    record.file_name = "cells.tif"
+    path = saved(tmp_path, record, with_image=False)
+    pixels = np.zeros((5, *SHAPE), np.uint16)
+    tifffile.imwrite(tmp_path / "cells.tif", pixels, imagej=True, metadata={"axes": "CYX"})
+    layers = read(str(path))
+    assert [kind for *_, kind in layers] == ["labels"]
+    (said,) = warned
+    assert "cells.tif" in said
+    assert "Open it by itself" in said
+    viewer = make_napari_viewer()
+    session = Session.of(viewer)
+    shown, meta, _ = layers[0]
+    layer = viewer.add_labels(shown, **meta)
+    image = viewer.add_image(pixels, name="cells", scale=(1, 0.5, 0.5), translate=(0, 3, 4))
+    assert session.image_of(layer) is image
+    np.testing.assert_allclose((*layer.scale, *layer.translate), (0.5, 0.5, 3, 4))
+
+
 def test_results_open_as_layers(tmp_path: Path) -> None:
     nuclei = make_record().review().nuclei
     results.write(tmp_path / "r.json", {4: nuclei})
@@ -233,6 +272,8 @@ def test_open_correct_save_in_napari(
     bridge = session.bridge_of(image)
     assert bridge is not None
     assert bridge.layer is layer
+    image.scale, image.translate = (0.5, 0.25), (3, 4)
+    np.testing.assert_allclose((*layer.scale, *layer.translate), (0.5, 0.25, 3, 4))
     layer.paint((50, 10), 6)
     assert in_step(bridge)
     (written,) = layer.save(str(tmp_path / "b.coco.json"), plugin="napari-nuclei")

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from gui import CARD, FOUND, FakeEngine, disk, in_step, settle
 from napari.utils._proxies import PublicOnlyProxy
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_nuclei import edits
 from napari_nuclei._napari import export_dialog, widget
@@ -257,10 +257,12 @@ def test_closed_widget_stops_its_work(desk: Desk) -> None:
     desk.engine.gate.clear()
     desk.widget.segment_button.click()
     desk.wait(lambda: bool(desk.engine.asked))
-    desk.viewer.window.remove_dock_widget(desk.widget)
-    desk.widget.deleteLater()
-    desk.wait(desk.engine.closed.is_set)
+    desk.widget.parent().destroyOnClose()  # as the dock's X does
+    desk.wait(desk.engine.closed.is_set)  # whose gate is still closed: nobody else ends it
+    assert not desk.widget.runner.running
+    settle()
     assert len(desk.viewer.layers) == 1
+    desk.qtbot.addWidget(desk.widget)  # napari leaves it to itself
 
 
 def test_another_run_keeps_what_a_person_did(desk: Desk) -> None:
@@ -275,6 +277,23 @@ def test_another_run_keeps_what_a_person_did(desk: Desk) -> None:
     assert nuclei[5].mask.contains(10, 60)
     assert sorted(n.score for n in nuclei.shown()) == [0.7, 0.9, 1.0]
     assert in_step(bridge)
+
+
+def test_each_plane_and_image_starts_with_the_threshold_of_the_model(desk: Desk) -> None:
+    desk.image(np.zeros((12, 60, 80), np.uint8))
+    bridge = desk.segment()
+    first = bridge.plane
+    desk.result.threshold_box.setValue(0.2)
+    desk.segment()  # at once: the move counts, and stays for the same plane
+    assert bridge.review.nuclei.threshold == 0.2
+    desk.viewer.dims.set_current_step(0, 3)
+    assert bridge.plane != first
+    desk.wait(lambda: "0 nuclei" in desk.result.state.text())
+    desk.segment()
+    assert bridge.review.nuclei.threshold == CARD.threshold
+    assert bridge.record.reviews[first].nuclei.threshold == 0.2
+    desk.image(name="other")
+    assert desk.segment().review.nuclei.threshold == CARD.threshold
 
 
 # -- images of all kinds ------------------------------------------------------------------
@@ -307,6 +326,22 @@ def test_multichannel(desk: Desk) -> None:
     desk.settings.channels_box.setCurrentText("all channels")
     assert desk.segment() is bridge  # the same nuclei, whatever channels show them
     np.testing.assert_array_equal(desk.engine.asked[-1].image, np.moveaxis(pixels, 0, -1))
+
+
+def test_other_channels_leave_what_was_corrected_in_reach(desk: Desk) -> None:
+    _, by_plane = asked_for(desk, np.zeros((3, 60, 80), np.uint8), "the plane in view")
+    by_plane.layer.paint((*by_plane.plane, 10, 60), 5)
+    desk.settings.channels_box.setCurrentText("all channels")
+    together = desk.segment()
+    assert together is not by_plane
+    desk.viewer.layers.selection.active = by_plane.layer
+    assert desk.widget.bridge is by_plane
+    desk.wait(lambda: "1 added" in desk.result.state.text())
+    desk.viewer.layers.selection.active = together.layer
+    assert desk.widget.bridge is together
+    desk.settings.channels_box.setCurrentText("the plane in view")
+    assert desk.segment() is by_plane
+    assert 5 in by_plane.review.nuclei
 
 
 def test_stack_one_review_a_plane(desk: Desk) -> None:
@@ -406,6 +441,19 @@ def test_slider_is_live_and_one_undo_entry(desk: Desk) -> None:
     desk.result.undo_button.click()
     desk.wait(lambda: desk.result.threshold == 0.25)
     assert len(desk.engine.asked) == 1  # without another run
+
+
+def test_slider_moves_only_the_review_it_was_shown_for(desk: Desk) -> None:
+    images = [desk.image(name=name) for name in "ab"]
+    bridges = []
+    for image in images:
+        desk.viewer.layers.selection.active = image
+        bridges.append(desk.segment())
+    desk.result.threshold_box.setValue(0.2)
+    desk.viewer.layers.selection.active = images[0]  # before the slider has settled
+    desk.qtbot.wait(100)
+    assert [b.review.nuclei.threshold for b in bridges] == [0.5, 0.2]
+    assert desk.result.threshold == 0.5
 
 
 def test_slider_spares_what_a_person_touched(desk: Desk) -> None:
@@ -526,6 +574,25 @@ def test_dialog_asks_for_format_and_id(
     assert dialog.request == Request(tmp_path / "out.results.json", Format.RESULTS, 12)
 
 
+def test_ending_replaces_no_file_unasked(
+    qtbot: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    dialog = ExportDialog(Record((60, 80), "cells.png"))
+    qtbot.addWidget(dialog)
+    (tmp_path / "x.coco.json").touch()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: (str(tmp_path / "x"), ""))
+    asked: list[str] = []
+    for answer in (QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes):
+        assert dialog.request is None
+        monkeypatch.setattr(
+            QMessageBox, "question", lambda *args, a=answer: asked.append(args[2]) or a
+        )
+        dialog._on_save()
+    assert len(asked) == 2
+    assert "x.coco.json" in asked[0]
+    assert dialog.request is not None
+
+
 def test_no_answer_exports_nothing(qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ExportDialog, "exec", lambda self: self.reject())
     assert export_dialog.ask_export(Record((60, 80)), None) is None  # type: ignore[arg-type]
@@ -610,6 +677,24 @@ def test_model_is_loaded_once_and_anew_on_another_device(monkeypatch: pytest.Mon
         assert result_of(running)[1:] == (f"fake on {device}", 20.0)
     assert loaded == [("fake", "auto"), ("fake", "cpu")]
     assert engine.devices() == ["auto", "cuda:0", "cpu"]
+
+
+def test_run_gets_its_own_model_though_a_cancelled_one_loads_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from napari_nuclei import models
+    from napari_nuclei.models import registry
+
+    engine = ModelEngine()
+
+    def devices() -> list[str]:
+        engine._loaded = (("other", "cpu", ""), "other")  # as the other thread may at any time
+        return ["cpu"]
+
+    monkeypatch.setattr(registry, "find", lambda model: CARD)
+    monkeypatch.setattr(models, "load", lambda model, device: f"{model} on {device}")
+    monkeypatch.setattr(models, "devices", devices)
+    assert engine._load("fake", "cpu") == "fake on cpu"
 
 
 @pytest.mark.screen

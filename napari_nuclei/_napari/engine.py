@@ -80,11 +80,12 @@ class ModelEngine:
         from ..models import registry
 
         key = (model, device, registry.find(model).sha256)
-        if self._loaded is None or self._loaded[0] != key:
-            self._loaded = None  # so that two never lie in a GPU's memory
-            self._loaded = (key, models.load(model, device))
+        loaded = self._loaded  # a cancelled run may still be loading another on its thread
+        if loaded is None or loaded[0] != key:
+            loaded = self._loaded = None  # so that two never lie in a GPU's memory
+            loaded = self._loaded = (key, models.load(model, device))
             self._devices = ["auto", *models.devices()]
-        return self._loaded[1]
+        return loaded[1]
 
 
 def read_and_segment(

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
+    QMessageBox,
     QPushButton,
     QSpinBox,
     QWidget,
@@ -103,11 +104,21 @@ class ExportDialog(QDialog):
         stem = Path(self._record.file_name).stem or "nuclei"
         ending = ".coco.json" if self.format is Format.COCO else ".results.json"
         name, _ = QFileDialog.getSaveFileName(self, "Export nuclei", stem + ending, "JSON (*.json)")
-        if name:
-            path = Path(name)
-            path = path if path.suffix else path.with_name(path.name + ending)
-            self.request = Request(path, self.format, self.id_box.value())
-            self.accept()
+        if not name:
+            return
+        path = Path(name)
+        if not path.suffix:
+            path = path.with_name(path.name + ending)
+            if path.exists() and not self._may_replace(path):
+                return
+        self.request = Request(path, self.format, self.id_box.value())
+        self.accept()
+
+    def _may_replace(self, path: Path) -> bool:
+        """Ask again: the file dialog has asked about the name without its ending."""
+        yes = QMessageBox.StandardButton.Yes
+        question = f"{path.name} already exists. Do you want to replace it?"
+        return QMessageBox.question(self, "Export nuclei", question) == yes
 
 
 def ask_export(record: Record, parent: QWidget) -> Request | None:

@@ -19,7 +19,7 @@ from ..formats import coco, results
 from ..formats.dataset import DataSet, ImageRecord
 from ..nuclei import Kind, Nuclei, Nucleus, Origin
 from ..review import Review
-from .record import KEY, Plane, Record
+from .record import KEY, Plane, Record, number_of
 from .table import Table
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -77,9 +77,9 @@ def _read(path: Path) -> list[LayerData]:
     layers: list[LayerData] = []
     for record in records:
         found = [] if is_list else _image_layer(path.parent, record)
-        if not found and not is_list:
+        if found == [] and not is_list:
             missing.append(record.file_name)
-        layers += [*found, _nuclei_layer(record)]
+        layers += [*(found or []), _nuclei_layer(record)]
     if missing:
         show_warning(f"Not found beside {path.name}: {', '.join(missing)}")
     return layers or [(None,)]  # type: ignore[list-item] # napari's word for "read, no layer"
@@ -111,7 +111,8 @@ def _of_data_set(data: DataSet) -> list[Record]:
             extra = {k: v for k, v in image.extra.items() if k not in ("plane", "stack")}
             if image.modality:
                 extra["modality"] = image.modality
-            records[key] = Record(image.shape, image.file_name, image.id, stack=stack, extra=extra)
+            first = max(0, image.id - number_of(plane, stack))
+            records[key] = Record(image.shape, image.file_name, first, stack=stack, extra=extra)
         records[key].reviews[plane] = Review(data.of(image))
     return list(records.values())
 
@@ -128,13 +129,21 @@ def _place(image: ImageRecord) -> tuple[Plane, tuple[int, ...]]:
     return tuple(plane), tuple(stack)
 
 
-def _image_layer(folder: Path, record: Record) -> list[LayerData]:
+def _image_layer(folder: Path, record: Record) -> list[LayerData] | None:
+    """Return the image layer, [] if there is no file, None if it could not be opened."""
     name = Path(record.file_name.replace("\\", "/"))
     places = [folder / name, folder / "images" / name, folder / name.name]
     path = next((p for p in places if p.is_file()), None)
     if path is None:
         return []
-    pixels = _pixels(path, record)
+    try:
+        pixels = _pixels(path, record)
+    except UserError:  # its words are for the shell, where a channel or plane can be named
+        show_warning(
+            f"{path.name} cannot be opened along with its nuclei. Open it by itself: "
+            "they are then put on it."
+        )
+        return None
     if pixels.shape[: len(record.layer_shape)] != record.layer_shape:
         size, said = (" × ".join(map(str, s)) for s in (pixels.shape, record.layer_shape))
         raise UserError(f"{path} is of size {size}, but the file with its nuclei says {said}.")

@@ -36,7 +36,8 @@ class Record:
     file_name : str
         Name of the image, for exports.
     image_id : int
-        Id of the image, for exports; further planes follow on.
+        Id of the image, for exports; of a stack that of the first plane, from which the others
+        count on.
     reviews : dict of Plane to Review
         Those that anybody has looked at.
     stack : tuple of int
@@ -73,15 +74,15 @@ class Record:
             self.shape, self.file_name, self.image_id, reviews, self.stack, extra=self.extra
         )
 
-    def data_set(self, plane: Plane | None = None) -> DataSet:
-        """Return what a COCO file holds of it: one image for each plane, or for one."""
-        planes = sorted(self.reviews) if plane is None else [plane]
+    def data_set(self) -> DataSet:
+        """Return what a COCO file holds of it: one image for each plane worked on."""
+        planes = [p for p, review in sorted(self.reviews.items()) if _is_begun(review)]
         images, nuclei = [], {}
-        for number, key in enumerate(planes or [()]):
+        for key in planes or [(0,) * len(self.stack)]:
             height, width = self.shape
             place = {"plane": list(key), "stack": list(self.stack)} if key else {}
             extra = {**self.extra, **place}
-            id = self.image_id + number
+            id = self.image_id + number_of(key, self.stack)
             images.append(ImageRecord(id, self.file_name, height, width, extra=extra))
             nuclei[id] = self.reviews[key].nuclei if key in self.reviews else Nuclei(self.shape)
         return DataSet(images, nuclei)
@@ -92,6 +93,16 @@ class Record:
         for plane, review in self.reviews.items():
             out[plane] = labels.draw(review.nuclei)
         return out
+
+
+def number_of(plane: Plane, stack: tuple[int, ...]) -> int:
+    """Return how many planes of a stack lie before this one."""
+    return int(np.ravel_multi_index(plane, stack)) if stack else 0
+
+
+def _is_begun(review: Review) -> bool:
+    """Whether anybody has segmented or worked on a plane; looking at it is not enough."""
+    return bool(len(review.nuclei) or review.nuclei.complete or review.done or review.undone)
 
 
 def copy_of(nuclei: Nuclei) -> Nuclei:

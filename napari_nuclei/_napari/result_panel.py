@@ -107,8 +107,16 @@ class ResultPanel(QWidget):
             self.slider.setValue(round(score * STEPS))
             self.threshold_box.setValue(score)
 
+    def flush(self) -> None:
+        """Let the nuclei follow a move of the slider that is still waited with."""
+        if self._timer.isActive():
+            self._apply()
+
     def show_review(self, review: Review | None, removed: bool = False) -> None:
         """Show the state of a review; `removed`: its layer is gone from the viewer."""
+        if review is not self._review:
+            self.flush()
+            self._moves.end()
         self._review = review
         done = review.done.last_words if review else ""
         undone = review.undone.last_words if review else ""

@@ -17,6 +17,7 @@ from napari.layers import Labels as AnyLabels
 from psygnal import Signal
 
 from .. import edits
+from ..nuclei import Kind
 from .bridge import Bridge
 from .layer import Labels, is_review
 from .record import KEY, Record
@@ -25,6 +26,7 @@ from .source import GEOMETRY, Source, geometry_of, plane_in_view, shape_of
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
+    from ..models.card import Card
     from ..predict import Prediction
 
 _sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
@@ -46,7 +48,10 @@ class Session:
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = weakref.ref(viewer)
         self.bridges: dict[AnyLabels, Bridge] = {}
-        self._images: WeakKeyDictionary[Image, Record] = WeakKeyDictionary()
+        # An image has one record, and one more for each shape of review layer that a choice of
+        # channels has led to; the one in use is the first.
+        self._images: WeakKeyDictionary[Image, list[Record]] = WeakKeyDictionary()
+        self._leaders: WeakKeyDictionary[AnyLabels, Any] = WeakKeyDictionary()
         for layer in list(viewer.layers):
             self.adopt(layer)
         viewer.layers.events.inserted.connect(self._on_inserted)
@@ -100,8 +105,8 @@ class Session:
         record = getattr(layer, "metadata", {}).get(KEY)
         if not isinstance(record, Record) or is_review(layer):
             return self.bridges.get(layer)
-        if isinstance(layer, Image) and record not in self._images.values():
-            self._images[layer] = record
+        if isinstance(layer, Image) and self._shown_by(record) is None:
+            self._images[layer] = [record]
         if not isinstance(layer, AnyLabels):
             return None
         bridge = Bridge(layer, record.copy() if record.shown else record)
@@ -112,25 +117,35 @@ class Session:
         return bridge
 
     def _link(self, bridge: Bridge) -> None:
-        """Find the image of a review layer that was opened without it."""
+        """Put a review layer on its image; finds that if it was opened apart."""
         record = bridge.record
-        if record in self._images.values():
-            return
-        for image in self.viewer.layers:
-            if (
-                isinstance(image, Image)
-                and image not in self._images
-                and shape_of(image)[-len(record.layer_shape) :] == record.layer_shape
-                and Path(_file_name(image)).stem == Path(record.file_name).stem
-            ):
-                self._images[image] = record
+        image = self._shown_by(record)
+        if image is None:
+            image = next((i for i in self.viewer.layers if self._fits(i, record)), None)
+            if image is None:
                 return
+            self._images[image] = [record]
+        if self._leaders.get(bridge.layer) != weakref.ref(image):
+            self._follow(image, bridge.layer)
+
+    def _fits(self, image: Any, record: Record) -> bool:
+        """Whether a layer is an image without a record that this one may be of."""
+        return (
+            isinstance(image, Image)
+            and image not in self._images
+            and shape_of(image)[-len(record.layer_shape) :] == record.layer_shape
+            and Path(_file_name(image)).stem == Path(record.file_name).stem
+        )
+
+    def _shown_by(self, record: Record) -> Image | None:
+        return next((i for i, records in self._images.items() if record in records), None)
 
     # -- images and their reviews -----------------------------------------------------
 
     def record_of(self, image: Image | None) -> Record | None:
         """Return the record of an image's nuclei, whether or not a layer shows it."""
-        return self._images.get(image) if image is not None else None
+        records = self._images.get(image) if image is not None else None
+        return records[0] if records else None
 
     def bridge_of(self, image: Image | None) -> Bridge | None:
         """Return the bridge of an image's review layer, if it is in the viewer."""
@@ -141,19 +156,43 @@ class Session:
     def image_of(self, layer: Any) -> Image | None:
         """Return the image of a review layer."""
         bridge = self.bridges.get(layer)
-        if bridge is None:
-            return None
-        return next((i for i, record in self._images.items() if record is bridge.record), None)
+        return self._shown_by(bridge.record) if bridge is not None else None
+
+    def use(self, layer: Any) -> None:
+        """Make a review layer the one that counts, if its image has several."""
+        image = self.image_of(layer)
+        if image is not None and self.record_of(image) is not self.bridges[layer].record:
+            self._put_first(image, self.bridges[layer].record)
+            self.changed.emit()
+
+    def _put_first(self, image: Image, record: Record) -> None:
+        others = self._images.get(image, [])
+        self._images[image] = [record, *(r for r in others if r is not record)]
+
+    def threshold_of(self, source: Source, card: Card) -> float:
+        """Return the threshold for a model's new result.
+
+        Each model scores differently: that of a plane holds only if it has nuclei of this one.
+        """
+        records = self._images.get(source.image, [])
+        record = next((r for r in records if r.layer_shape == source.shape), None)
+        review = record.reviews.get(source.plane) if record else None
+        if review is None:
+            return card.threshold
+        origins = (n.origin for n in review.nuclei)
+        known = any(o.kind is Kind.MODEL and o.model == card.name for o in origins)
+        return review.nuclei.threshold if known else card.threshold
 
     def open(self, image: Image, shape: tuple[int, ...]) -> Bridge:
         """Return the bridge of an image; makes or brings back the layer if it is missing."""
-        record = self.record_of(image)
-        bridge = self.bridge_of(image)
-        if record is None or record.layer_shape != shape:
+        records = self._images.get(image, [])
+        record = next((r for r in records if r.layer_shape == shape), None)
+        if record is None:
             record = Record((shape[-2], shape[-1]), _file_name(image), stack=shape[:-2])
-        elif bridge is not None:
+        self._put_first(image, record)
+        bridge = self.bridge_of(image)
+        if bridge is not None:
             return bridge
-        self._images[image] = record
         layer = Labels(
             record.draw(),
             name=f"{image.name} nuclei",
@@ -162,14 +201,14 @@ class Session:
             **geometry_of(image, shape),
         )
         self.viewer.layers.insert(self.viewer.layers.index(image) + 1, layer)
-        self._follow(image, layer)
         return self.bridges[layer]
 
     def _follow(self, image: Image, layer: AnyLabels) -> None:
-        """Keep a review layer where its image lies."""
+        """Put a review layer where its image lies, and keep it there."""
         target = weakref.ref(layer)
+        self._leaders[layer] = weakref.ref(image)
 
-        def move(event: Any) -> None:
+        def move(event: Any = None) -> None:
             layer = target()
             if layer is not None:
                 for name, value in geometry_of(image, layer.data.shape).items():
@@ -177,6 +216,7 @@ class Session:
 
         for name in GEOMETRY:
             getattr(image.events, name).connect(move)
+        move()
 
     def bring_back(self, image: Image) -> None:
         """Show the nuclei of an image again whose review layer was removed."""

@@ -12,6 +12,7 @@ from napari.layers import Image
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QWidget
 
+from ..models import registry
 from ..models.card import Card
 from .engine import Engine
 from .parts import combo, line, quiet, refill
@@ -39,7 +40,10 @@ class SettingsPanel(QWidget):
         self.channels_box = combo("Which channels the model sees")
         self.model_box = combo("")
         self.about_model = line()
-        self.device_box = combo("Where the model runs; auto takes a GPU if there is one")
+        self.device_box = combo(
+            "Where the model runs; auto takes a GPU if there is one.\n"
+            "Any GPUs are listed after the first run."
+        )
         self.diameter_box = _diameter_box()
         self.about_diameter = line()
         self._form = self._lay_out()
@@ -137,8 +141,8 @@ class SettingsPanel(QWidget):
         self.about_model.setText(
             f"Licence: {card.licence}"
             if card
-            else "No model is installed, so nothing can be "
-            "segmented. Reinstall napari-nuclei, or put a model into its folder."
+            else "No model is installed, so nothing can be segmented. Reinstall "
+            f"napari-nuclei, or put a model into {registry.user_folder()}."
         )
         self.about_model.setToolTip(self.model_box.toolTip())
         self.model_changed.emit()

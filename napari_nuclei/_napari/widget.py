@@ -10,10 +10,9 @@ import logging
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from napari.layers import Image
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import (
     QFrame,
@@ -53,8 +52,8 @@ OPEN = (
 )
 PRESS = "<b>Press Segment</b><br>The nuclei that are found come as a Labels layer."
 CORRECT = (
-    "Correct them with napari's brush, eraser, fill and polygon: M picks a new label, L the "
-    "one under the cursor, Ctrl+Z undoes."
+    "Correct them with napari's brush, eraser, fill and polygon: M starts a new label; L, then a "
+    "click, takes the one you point at; 2 goes back to the brush; Ctrl+Z undoes."
 )
 
 NOTHING_TO_SEGMENT = "There is no image to segment: open one first."
@@ -81,7 +80,6 @@ class NucleiWidget(QWidget):
         self.result = ResultPanel()
         self.runner = Runner(self)
         self._run: _Run | None = None
-        self._models: WeakKeyDictionary[Image, str] = WeakKeyDictionary()
         self.advice = line()
         self.segment_button = QPushButton("Segment")
         self.bar = QProgressBar()
@@ -142,6 +140,12 @@ class NucleiWidget(QWidget):
         self.runner.cancel()
         super().closeEvent(event)
 
+    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Stop what is running when napari takes the widget out of its dock, to close it."""
+        if event is not None and event.type() == QEvent.Type.ParentChange and not self.parent():
+            self.runner.cancel()
+        super().changeEvent(event)
+
     # -- what the viewer says ---------------------------------------------------------
 
     def _on_layers(self, event: Any = None) -> None:
@@ -168,6 +172,7 @@ class NucleiWidget(QWidget):
     def follow_active(self) -> None:
         """Follow the user to another image, or to the image of another review layer."""
         active = self.session.viewer.layers.selection.active
+        self.session.use(active)
         image = active if isinstance(active, Image) else self.session.image_of(active)
         if image is not None:
             self.settings.choose_image(image)
@@ -244,11 +249,8 @@ class NucleiWidget(QWidget):
     def _on_result(self, result: Prediction) -> None:
         assert self._run is not None
         card, source = self._run.card, self._run.source
-        bridge = self.session.bridge_of(source.image)
-        # Another model scores differently: its own threshold then, else the one that is set.
-        known = self._models.get(source.image) == card.name if bridge else True
-        threshold = self.result.threshold if known else card.threshold
-        self._models[source.image] = card.name
+        self.result.flush()
+        threshold = self.session.threshold_of(source, card)
         self.session.propose(source, result, card.name, threshold)
         if self._run.auto:
             self.settings.show_found_diameter(result.diameter)

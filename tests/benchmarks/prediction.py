@@ -72,10 +72,11 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
     from napari_nuclei import models
     from napari_nuclei.images import normalize
     from napari_nuclei.predict import estimate_diameter, resample, segment
+    from napari_nuclei.progress import result_of
 
     image = _image(options.image)
     detector = models.load(options.model, "cpu")
-    diameter = options.diameter or estimate_diameter(normalize(image), detector)
+    diameter = options.diameter or result_of(estimate_diameter(normalize(image), detector))
     segment(image[:256, :256], detector, diameter)
     scaled = resample(normalize(image), detector.card.diameter / diameter)
     zoom = scaled.shape[0] / image.shape[0]
