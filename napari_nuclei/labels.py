@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .edits import Edit, EditError
+from .edit import Edit, EditError, on_record
 from .mask import Box, Mask, enclosing
 from .nuclei import Kind, Nuclei, Nucleus, Origin, State
 
@@ -133,12 +133,7 @@ def _without_unseen(nuclei: Nuclei, edit: Edit) -> Edit:
     seen = set(np.unique(_result(nuclei, edit, box)).tolist())
     kept = [n for n in edit.after if n.id in seen]
     gone = {n.id for n in edit.before} - {n.id for n in kept}
-    # What a model had said stays on record as rejected.
-    record = [
-        replace(n, state=State.REJECTED, mask=n.origin.mask or n.mask)
-        for n in edit.before
-        if n.id in gone and n.origin.kind is Kind.MODEL
-    ]
+    record = on_record(n for n in edit.before if n.id in gone)
     return replace(edit, after=(*kept, *record))
 
 

@@ -11,7 +11,7 @@ import csv
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,6 @@ class State:
     step: int = 0
     seconds: float = 0.0
     best: float = -1.0
-    rows: list[dict[str, float]] = field(default_factory=list)
 
     def save(self, path: Path) -> None:
         """Write a checkpoint, whole or not at all."""
