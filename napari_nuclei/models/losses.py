@@ -40,9 +40,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How many anchors and RoIs of an image are learned from."""
+    """How many anchors and RoIs of an image are learned from.
 
-    anchors: int = 256
+    Few positive anchors beside many negative ones teach the proposal head to tell them apart;
+    half and half, it calls everything a nucleus and leaves all the work to the box head.
+    """
+
+    anchors: int = 512
+    anchor_positive: float = 0.25
     proposals: int = 400
     rois: int = 64
     roi_positive: float = 0.4
@@ -97,7 +102,7 @@ def _proposal_losses(
             best = per_box.max(1).values.clamp(min=1e-3)
             positive |= (per_box >= best[:, None] - 1e-4).any(0)
         negative = (overlap < 0.3) & ~positive & _looked_at(anchors, target)
-        pos = _pick(positive, sampling.anchors // 2)
+        pos = _pick(positive, int(sampling.anchors * sampling.anchor_positive))
         neg = _pick(negative, sampling.anchors - len(pos))
         chosen = torch.cat([pos, neg])
         truth = positive[chosen].float()
