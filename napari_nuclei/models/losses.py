@@ -110,11 +110,12 @@ def _proposal_losses(
         if len(pos):
             wanted = model.rpn_coder.encode_single(target.boxes[match[pos]], anchors[pos])
             box_terms.append(F.smooth_l1_loss(d[pos], wanted, beta=1 / 9, reduction="none").sum(1))
-    count = max(1, sum(len(t) for t in score_terms))
     zero = deltas.sum() * 0
+    scores, boxes = torch.cat(score_terms), torch.cat(box_terms) if box_terms else zero[None]
+    # Boxes weigh half as much as scores, however many background anchors go with them.
     return {
-        "objectness": torch.cat(score_terms).sum() / count,
-        "proposal_box": (torch.cat(box_terms).sum() if box_terms else zero) / count,
+        "objectness": scores.sum() / max(1, len(scores)),
+        "proposal_box": boxes.sum() / (2 * len(boxes)),
     }
 
 
