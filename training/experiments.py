@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from napari_nuclei.commands import shown
+from napari_nuclei.commands.terminal import shown
 from napari_nuclei.errors import UserError
 
 SETS = (

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from napari_nuclei.commands import shown
+from napari_nuclei.commands.terminal import shown
 from napari_nuclei.errors import UserError
 
 

@@ -1,0 +1,17 @@
+"""The commands of the command line, a file each: its arguments, and what it does.
+
+Here: which there are. A command's file has `arguments`, which fills its parser, and `run`, which
+returns the exit code; heavy imports stay inside of `run`. Not here: exit codes and errors
+(`cli.py`), anything that a script would want to call.
+"""
+
+from __future__ import annotations
+
+COMMANDS = {
+    "demo": "segment a sample image; open it in napari if there is a screen",
+    "segment": "segment images",
+    "evaluate": "score predictions against the truth",
+    "train": "train a model by a recipe",
+    "models": "list models, or show one's card",
+}
+"""Name, which is also its file's, and what `--help` says of it."""

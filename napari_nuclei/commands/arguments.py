@@ -1,0 +1,55 @@
+"""Types of arguments that several commands take. Not here: which command takes which."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def number(text: str) -> float:
+    """Parse a number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+
+
+def whole(text: str) -> int:
+    """Parse a whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+
+
+def share(text: str) -> float:
+    """Parse a number from 0 to 1."""
+    value = number(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} does not lie between 0 and 1")
+    return value
+
+
+def positive(text: str) -> float:
+    """Parse a number above 0."""
+    value = number(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def count(text: str) -> int:
+    """Parse a whole number above 0."""
+    value = whole(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def channels(text: str) -> list[int]:
+    """Parse whole numbers between commas."""
+    return [whole(part) for part in text.split(",")]
+
+
+def diameter(text: str) -> float | None:
+    """Parse px, or ``auto``: None."""
+    return None if text == "auto" else positive(text)

@@ -1,0 +1,44 @@
+"""`demo`: a sample image segmented, its answer written, and opened if there is a screen."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from ..errors import UserError
+from .terminal import has_screen, say, shown
+
+
+def arguments(p: ArgumentParser) -> None:
+    """Take none."""
+
+
+def run(_options: Namespace) -> int:
+    """Segment the crowded histology sample, write its answer, open it if there is a screen."""
+    from .. import models
+    from ..batch import Failed, segment_files
+    from ..models.registry import current
+    from ..output import make_output
+    from ..resources import resource_folder
+
+    image = resource_folder("sample_data") / "histology_crowded_1.png"
+    detector = models.load(current().name)
+    say(f"Model {detector.card.name} ({detector.card.licence}) on {detector.device}.")
+    output = make_output("results", Path("answer.json"), [image], None, Path())
+    results = [s.new for s in shown(segment_files([image], detector)) if s.new is not None]
+    result = results[0]
+    if isinstance(result, Failed):
+        raise UserError(result.reason)
+    output.add(result)
+    written = output.close()
+    say(f"{output.count} nuclei → {' and '.join(str(p) for p in written)}")
+    if not has_screen():
+        say("There is no screen here, so napari stays closed.")
+        return 0
+    try:
+        from .._napari.launch import open_window
+
+        open_window(result.path, result.pixels, result.nuclei)
+    except ImportError as error:  # there is no Qt, or one that does not work here
+        say(f"napari stays closed: {' '.join(str(error).split())}")
+    return 0
