@@ -66,6 +66,19 @@ class Edit:
             complete=self.complete and self.complete[::-1],
         )
 
+    def then(self, edit: Edit) -> Edit | None:
+        """Return this edit and one that goes on with it as one; None if it does not.
+
+        One goes on with the other where both move the threshold, or change the same nuclei.
+        """
+        if self.name != edit.name or self.complete is not None or edit.complete is not None:
+            return None
+        if self.after != edit.before or (self.threshold is None) != (edit.threshold is None):
+            return None
+        if self.threshold is None or edit.threshold is None:
+            return replace(edit, before=self.before)
+        return replace(edit, before=self.before, threshold=(self.threshold[0], edit.threshold[1]))
+
     @property
     def ids(self) -> set[int]:
         """Ids of all nuclei that it touches."""

@@ -108,9 +108,12 @@ class Journal:
 
     # -- writing ----------------------------------------------------------------------
 
-    def line_of(self, edit: Edit) -> bytes:
-        """Return the line that records an edit; raises `ValueError` if it cannot be recorded."""
-        return self._line(edit_row(edit, self.subject.shape))
+    def line_of(self, edit: Edit, ahead: int = 1) -> bytes:
+        """Return the line that records an edit, as the next one or one further ahead.
+
+        Raises `ValueError` if it cannot be recorded.
+        """
+        return self._line(edit_row(edit, self.subject.shape), ahead)
 
     def undo(self) -> None:
         """Record that the last edit was taken back."""
@@ -126,8 +129,8 @@ class Journal:
         row = {"image": fingerprint, "time": time.time(), "by": login_name()}
         self.append(self._line(row))
 
-    def _line(self, row: Row) -> bytes:
-        return _as_line({"n": self.count + 1, **row})
+    def _line(self, row: Row, ahead: int = 1) -> bytes:
+        return _as_line({"n": self.count + ahead, **row})
 
     def append(self, line: bytes) -> None:
         """Append the next line; never fails, see `trouble`."""

@@ -133,6 +133,22 @@ def find(image: Path, plane: Plane = ()) -> Path | None:
     return home if home.exists() else None
 
 
+def begun_planes(image: Path) -> list[Plane]:
+    """List the planes of an image file that have a journal; ``()`` is the whole of a flat one."""
+    names = [path.name for path in (image.parent / FOLDER).glob("*.jsonl")]
+    folder = str(image.absolute().parent)
+    names += [Path(key).name for key in _known() if str(Path(key).parent) == folder]
+    found: set[Plane] = set()
+    for name in names:
+        if name == journal_name(image.name):
+            found.add(())
+        elif name.startswith(f"{image.name}@"):
+            numbers = name[len(image.name) + 1 : -len(".jsonl")].split("-")
+            if all(n.isdigit() for n in numbers):
+                found.add(tuple(map(int, numbers)))
+    return sorted(found)
+
+
 def claim(image: Path | None, plane: Plane, pixels: Pixels) -> Claim:
     """Find the place of an image's journal, and take its lock if it is free.
 
@@ -190,7 +206,8 @@ def _claim_away(image: Path | None, plane: Plane, pixels: Pixels, reason: str) -
     try:
         user_folder().mkdir(parents=True, exist_ok=True)
         known = None if image is None else _away_of(image, plane)
-        found = _locked(known if known is not None and known.exists() else away_for(pixels()))
+        is_known = known is not None and known.exists()
+        found = _locked(known if known and is_known else away_for(pixels(), plane))
     except OSError as error:
         raise unwritable(user_folder(), error) from error
     if image is not None and found.lock is not None:
@@ -201,9 +218,9 @@ def _claim_away(image: Path | None, plane: Plane, pixels: Pixels, reason: str) -
     return found
 
 
-def away_for(pixels: NDArray[Any]) -> Path:
-    """Return where the journal of these pixels lies in the user's data folder."""
-    return user_folder() / f"{digest_of_pixels(pixels)}.jsonl"
+def away_for(pixels: NDArray[Any], plane: Plane = ()) -> Path:
+    """Return where the journal of a plane with these pixels lies in the user's data folder."""
+    return user_folder() / journal_name(digest_of_pixels(pixels), plane)
 
 
 def rescue(content: bytes, image: Path | None, plane: Plane) -> Path:

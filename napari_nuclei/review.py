@@ -7,9 +7,10 @@ the image's journal. Not here: what an edit does (`edits.py`), the journal's fil
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 from psygnal import Signal
@@ -44,6 +45,7 @@ class Review:
 
     changed = Signal(Edit)
     selected = Signal(tuple)
+    _writing: ClassVar[weakref.WeakSet[Journal]] = weakref.WeakSet()
 
     def __init__(
         self,
@@ -97,7 +99,13 @@ class Review:
         nuclei = Nuclei(_shape_of(image, pixels)) if start is None else start
         subject = Subject(nuclei.shape, image, tuple(plane))
         journal, found = open_journal(subject, nuclei, lambda: _pixels_of(subject, pixels))
+        cls._writing.add(journal)
         return cls(found.nuclei, journal, found.done, found.undone)
+
+    @classmethod
+    def open_here(cls) -> set[Path]:
+        """Return the journals that this process holds open for writing."""
+        return {journal.path for journal in cls._writing if not journal.read_only}
 
     @property
     def read_only(self) -> bool:
@@ -131,6 +139,37 @@ class Review:
         self.done.append(edit)
         self.undone.clear()
         self._tell(edit)
+
+    def amend(self, edit: Edit) -> Edit:
+        """Do an edit that goes on with the last one: the two are undone together.
+
+        For what a person does in many small moves, as with a slider. Both must change the
+        threshold, or replace the same nuclei.
+
+        Returns
+        -------
+        Edit
+            What stands on the history now.
+
+        Raises
+        ------
+        ValueError
+            As `do`, and if there is no last edit that this one can go on with.
+        """
+        self._check()
+        whole = self.done[-1].then(edit) if self.done else None
+        if whole is None:
+            raise ValueError(f"the edit {edit.name!r} does not go on with the last one")
+        line = None if self.journal is None else self.journal.line_of(whole, 2)
+        self.nuclei.apply(edit)
+        if self.journal is not None and line is not None:
+            self.journal.undo()
+            self.journal.append(line)
+        self.done.pop()
+        self.done.append(whole)
+        self.undone.clear()
+        self._tell(edit)
+        return whole
 
     def undo(self) -> Edit | None:
         """Take the last edit back and return it; None if there is none."""

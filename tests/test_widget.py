@@ -736,4 +736,4 @@ def test_window_of_the_shell(make_napari_viewer: Any, monkeypatch: pytest.Monkey
     assert is_review(layer)
     assert viewer.layers.selection.active is layer
     layer.paint((10, 60), 5)
-    assert 5 in nuclei
+    assert 5 in layer.metadata[KEY].review().nuclei

@@ -24,6 +24,7 @@ from qtpy.QtCore import QTimer
 
 from .. import labels
 from ..edits import Edit
+from ..errors import UserError
 from ..mask import Box, enclosing
 from ..nuclei import Nuclei
 from ..review import Review
@@ -57,9 +58,12 @@ class Bridge:
         The plane in view: undo, redo, the next label and the features are of this one.
     changed : Signal
         After every change of the nuclei, and when another plane comes into view.
+    refused : Signal
+        A line for the person: why something that they did changes nothing.
     """
 
     changed = Signal()
+    refused = Signal(str)
 
     def __init__(self, layer: layers.Labels, record: Record) -> None:
         self.layer = layer
@@ -126,11 +130,20 @@ class Bridge:
 
     def undo(self) -> None:
         """Take back the last change of the plane in view, whatever made it."""
-        self.review.undo()
+        self.attempt(self.review.undo)
 
     def redo(self) -> None:
         """Do the last undone change of the plane in view again."""
-        self.review.redo()
+        self.attempt(self.review.redo)
+
+    def attempt(self, change: Callable[[], Any]) -> bool:
+        """Try a change; one that is refused says why. Returns whether it was done."""
+        try:
+            change()
+        except UserError as error:
+            self.refused.emit(str(error))
+            return False
+        return True
 
     # -- nuclei → pixels --------------------------------------------------------------
 
@@ -201,7 +214,7 @@ class Bridge:
             for plane, (points, values) in by_plane(pixels):
                 review = self.review_at(plane)
                 before = len(review.done)
-                take(review, (points, values), name)
+                self.attempt(partial(take, review, (points, values), name))
                 boxes = [enclosing([(*points.min(0), *(points.max(0) + 1))])]
                 boxes += [box for edit in review.done[before:] for box in edit.boxes]
                 touched.append((plane, boxes))

@@ -37,7 +37,8 @@ def make_viewer(path: Path, pixels: NDArray[Any], nuclei: Nuclei) -> Any:
     import napari
 
     viewer = napari.Viewer(title=path.name)
-    record = Record(nuclei.shape, path.name, reviews={(): Review(nuclei)})
+    file = path.absolute() if path.exists() else None
+    record = Record(nuclei.shape, path.name, reviews={(): Review(nuclei)}, file=file)
     image = viewer.add_image(pixels, name=path.stem, metadata={KEY: record})
     viewer.window.add_dock_widget(NucleiWidget(viewer), name="Nuclei", area="right")
     Session.of(viewer).bring_back(image)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from qtpy.QtCore import QObject, Qt
-from qtpy.QtWidgets import QComboBox, QLabel, QWidget
+from qtpy.QtWidgets import QComboBox, QLabel, QMainWindow, QWidget
+
+_WATCHED = "napari_nuclei_watched"
 
 NARROW = 160
 """Width in px at which a wrapped text must still fit its place."""
@@ -64,3 +66,13 @@ def focus_canvas(widget: QWidget) -> None:
     for child in center.findChildren(QWidget) if center is not None else ():
         if child.inherits("QOpenGLWidget"):
             child.setFocus()
+
+
+def when_closed(widget: QWidget, call: Callable[[], None]) -> None:
+    """Call a function once the main window that a widget is docked in is gone."""
+    window: QObject | None = widget
+    while window is not None and not isinstance(window, QMainWindow):
+        window = window.parent()
+    if window is not None and not window.property(_WATCHED):
+        window.setProperty(_WATCHED, True)
+        window.destroyed.connect(call)

@@ -147,6 +147,7 @@ def _image_layer(folder: Path, record: Record) -> list[LayerData] | None:
     if pixels.shape[: len(record.layer_shape)] != record.layer_shape:
         size, said = (" × ".join(map(str, s)) for s in (pixels.shape, record.layer_shape))
         raise UserError(f"{path} is of size {size}, but the file with its nuclei says {said}.")
+    record.file = path.absolute()
     return [(pixels, {"name": name.stem, "metadata": {KEY: record}}, "image")]
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import labels
+from ..errors import UserError
 from ..formats.dataset import DataSet, ImageRecord
 from ..nuclei import Nuclei
 from ..review import Review
@@ -23,6 +25,16 @@ KEY = "napari_nuclei"
 
 Plane = tuple[int, ...]
 """Indices of a plane along all axes of the layer but the last two; () for a 2-D layer."""
+
+
+class Opener(Protocol):
+    """Opens the reviews of an image, and knows which of its planes have one."""
+
+    def __call__(self, plane: Plane) -> Review:
+        """Open the review of a plane; begin one if there is none."""
+
+    def begun(self) -> list[Plane]:
+        """List the planes that have one."""
 
 
 @dataclass(eq=False)
@@ -39,13 +51,19 @@ class Record:
         Id of the image, for exports; of a stack that of the first plane, from which the others
         count on.
     reviews : dict of Plane to Review
-        Those that anybody has looked at.
+        Those that are open.
     stack : tuple of int
         Size of the layer along all axes but the last two; () for a 2-D layer.
     shown : bool
         Whether a layer shows it now: then the layer's pixels are a view of the nuclei.
     extra : mapping
         What the file that it was read from says of the image besides.
+    file : Path or None
+        The image's file, where its layer may not tell it.
+    opener : Opener or None
+        Opens the review of a plane with its journal; without one reviews are in memory alone.
+    borrowed : bool
+        Whether the opener's owner closes the reviews.
     """
 
     shape: tuple[int, int]
@@ -55,6 +73,9 @@ class Record:
     stack: tuple[int, ...] = ()
     shown: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
+    file: Path | None = None
+    opener: Opener | None = None
+    borrowed: bool = False
 
     @property
     def layer_shape(self) -> tuple[int, ...]:
@@ -62,10 +83,35 @@ class Record:
         return (*self.stack, *self.shape)
 
     def review(self, plane: Plane = ()) -> Review:
-        """Return the review of a plane; a new and empty one if there is none."""
+        """Return the review of a plane, opened if it is not yet."""
         if plane not in self.reviews:
-            self.reviews[plane] = Review(Nuclei(self.shape))
+            new = Review(Nuclei(self.shape)) if self.opener is None else self.opener(plane)
+            self.reviews[plane] = new
         return self.reviews[plane]
+
+    def close(self) -> list[str]:
+        """Close all reviews; they are opened again when they are wanted.
+
+        Returns
+        -------
+        list of str
+            What the person should know: where those were written whose own place failed.
+        """
+        if self.borrowed:
+            self.reviews.clear()
+        said = []
+        for plane, review in list(self.reviews.items()):
+            if review.journal is None:
+                continue
+            try:
+                moved = review.close()
+            except UserError as error:
+                said.append(str(error))
+                continue
+            del self.reviews[plane]
+            if moved:
+                said.append(f"The review of {self.file_name} is kept in {moved}.")
+        return said
 
     def copy(self) -> Record:
         """Return a record of the same nuclei with histories of their own."""

@@ -165,15 +165,17 @@ class ThresholdMoves:
         self._time = 0.0
 
     def move(self, review: Review, score: float, dragging: bool) -> None:
-        """Set the threshold; takes the move before back if this one continues it."""
+        """Set the threshold; a move that continues the one before is one edit with it."""
         now = time.monotonic()
-        goes_on = self._edit is not None and now - self._time < ONE_CHANGE
-        if goes_on and review.done and review.done[-1] is self._edit:
-            review.undo()
-        self._edit = None
+        last = review.done[-1] if len(review.done) else None
+        goes_on = last is self._edit is not None and now - self._time < ONE_CHANGE
         if score != review.nuclei.threshold:
-            self._edit = edits.set_threshold(review.nuclei, score)
-            review.do(self._edit)
+            edit = edits.set_threshold(review.nuclei, score)
+            if goes_on:
+                edit = review.amend(edit)
+            else:
+                review.do(edit)
+            self._edit = edit
         self._time = float("inf") if dragging else now
 
     def end(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from napari.layers import Image
 from napari.layers import Labels as AnyLabels
@@ -20,8 +20,9 @@ from .. import edits
 from ..nuclei import Kind
 from .bridge import Bridge
 from .layer import Labels, is_review
-from .record import KEY, Record
-from .source import GEOMETRY, Source, geometry_of, plane_in_view, shape_of
+from .openers import is_cheap, kept, reviews_of
+from .record import KEY, Opener, Plane, Record
+from .source import Source, follow, geometry_of, name_of, plane_in_view, shape_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -41,9 +42,12 @@ class Session:
         The review layers that are in the viewer now.
     changed : Signal
         Nuclei have changed, a plane came into view, or a review layer came or went.
+    told : Signal
+        A line for the person; may come from a thread.
     """
 
     changed = Signal()
+    told = Signal(str)
 
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = weakref.ref(viewer)
@@ -51,6 +55,7 @@ class Session:
         # An image has one record, and one more for each shape of review layer that a choice of
         # channels has led to; the one in use is the first.
         self._images: WeakKeyDictionary[Image, list[Record]] = WeakKeyDictionary()
+        self._looked_up: WeakSet[Image] = WeakSet()
         self._leaders: WeakKeyDictionary[AnyLabels, Any] = WeakKeyDictionary()
         for layer in list(viewer.layers):
             self.adopt(layer)
@@ -74,6 +79,10 @@ class Session:
             raise RuntimeError("the viewer is gone")
         return viewer
 
+    def tell(self, text: str) -> None:
+        """Tell the person something; from any thread."""
+        self.told.emit(text)
+
     # -- layers that come and go ------------------------------------------------------
 
     def _on_inserted(self, event: Any) -> None:
@@ -87,6 +96,24 @@ class Session:
         if bridge is not None:
             bridge.close()
             self.changed.emit()
+        records = [bridge.record] if bridge else self._images.get(event.value, [])
+        for record in records:
+            if self._shown_by(record) not in self.viewer.layers and not record.shown:
+                self._close(record)
+
+    def _close(self, record: Record) -> None:
+        """Close the reviews of a record that nobody can see any more."""
+        for line in record.close():
+            self.tell(line)
+
+    def close(self) -> None:
+        """Close all reviews, since the window is closing; others may open them then."""
+        for bridge in list(self.bridges.values()):
+            bridge.close()
+        self.bridges.clear()
+        for records in list(self._images.values()):
+            for record in records:
+                self._close(record)
 
     def _on_dims(self, event: Any = None) -> None:
         for bridge in self.bridges.values():
@@ -109,24 +136,41 @@ class Session:
             self._images[layer] = [record]
         if not isinstance(layer, AnyLabels):
             return None
-        bridge = Bridge(layer, record.copy() if record.shown else record)
+        if record.shown:
+            record = record.copy()
+        self._keep(record)
+        bridge = Bridge(layer, record)
         self.bridges[layer] = bridge
         self._link(bridge)
         bridge.changed.connect(self.changed.emit)
+        bridge.refused.connect(self.tell)
         bridge.show(self._plane_of(layer))
         return bridge
 
-    def _link(self, bridge: Bridge) -> None:
-        """Put a review layer on its image; finds that if it was opened apart."""
-        record = bridge.record
+    def _keep(self, record: Record) -> None:
+        """Have a record that was read from a file kept in journals from now on."""
+        if record.opener is None:
+            told = kept(record, self._find_image(record), self.tell)
+            if told:
+                self.tell(told)
+
+    def _find_image(self, record: Record) -> Image | None:
+        """Return the image of a record; finds it too if it was opened apart."""
         image = self._shown_by(record)
         if image is None:
             image = next((i for i in self.viewer.layers if self._fits(i, record)), None)
-            if image is None:
-                return
-            self._images[image] = [record]
+            if image is not None:
+                self._images[image] = [record]
+        return image
+
+    def _link(self, bridge: Bridge) -> None:
+        """Put a review layer on its image."""
+        image = self._find_image(bridge.record)
+        if image is None:
+            return
         if self._leaders.get(bridge.layer) != weakref.ref(image):
-            self._follow(image, bridge.layer)
+            self._leaders[bridge.layer] = weakref.ref(image)
+            follow(image, bridge.layer)
 
     def _fits(self, image: Any, record: Record) -> bool:
         """Whether a layer is an image without a record that this one may be of."""
@@ -134,7 +178,7 @@ class Session:
             isinstance(image, Image)
             and image not in self._images
             and shape_of(image)[-len(record.layer_shape) :] == record.layer_shape
-            and Path(_file_name(image)).stem == Path(record.file_name).stem
+            and Path(name_of(image)).stem == Path(record.file_name).stem
         )
 
     def _shown_by(self, record: Record) -> Image | None:
@@ -188,11 +232,47 @@ class Session:
         records = self._images.get(image, [])
         record = next((r for r in records if r.layer_shape == shape), None)
         if record is None:
-            record = Record((shape[-2], shape[-1]), _file_name(image), stack=shape[:-2])
+            record = Record((shape[-2], shape[-1]), name_of(image), stack=shape[:-2])
+            record.opener = reviews_of(image, shape, self.tell)
+        return self._show(image, record)
+
+    def attach(
+        self, image: Image, opener: Opener, file_name: str, image_id: int = 1, lead: Plane = ()
+    ) -> Bridge:
+        """Make the review layer of an image whose reviews come from somewhere else.
+
+        Parameters
+        ----------
+        image : napari.layers.Image
+            A layer of the viewer.
+        opener : Opener
+            Opens the review of a plane, and lists those that have one.
+        file_name, image_id : str, int
+            What the image is called in exports.
+        lead : tuple of int
+            Size of the review layer along all axes but the last two.
+        """
+        height, width = shape_of(image)[-2:]
+        record = Record((height, width), file_name, image_id, stack=lead, opener=opener)
+        record.borrowed = True
+        return self._show(image, record)
+
+    def detach(self, image: Image) -> None:
+        """Take an image's review layers and records out; whoever opened the reviews closes them."""
+        records = self._images.pop(image, [])
+        for layer in [x for x, bridge in self.bridges.items() if bridge.record in records]:
+            self.viewer.layers.remove(layer)
+
+    def _show(self, image: Image, record: Record) -> Bridge:
+        """Show a record over its image, all planes that have a review."""
         self._put_first(image, record)
         bridge = self.bridge_of(image)
         if bridge is not None:
             return bridge
+        if record.opener is not None:
+            for plane in record.opener.begun():
+                record.review(plane)
+        shape = record.layer_shape
         layer = Labels(
             record.draw(),
             name=f"{image.name} nuclei",
@@ -203,26 +283,24 @@ class Session:
         self.viewer.layers.insert(self.viewer.layers.index(image) + 1, layer)
         return self.bridges[layer]
 
-    def _follow(self, image: Image, layer: AnyLabels) -> None:
-        """Put a review layer where its image lies, and keep it there."""
-        target = weakref.ref(layer)
-        self._leaders[layer] = weakref.ref(image)
-
-        def move(event: Any = None) -> None:
-            layer = target()
-            if layer is not None:
-                for name, value in geometry_of(image, layer.data.shape).items():
-                    setattr(layer, name, value)
-
-        for name in GEOMETRY:
-            getattr(image.events, name).connect(move)
-        move()
-
     def bring_back(self, image: Image) -> None:
         """Show the nuclei of an image again whose review layer was removed."""
         record = self.record_of(image)
         if record is not None:
             self.activate(self.open(image, record.layer_shape))
+
+    def resume(self, image: Image) -> Bridge | None:
+        """Go on with the review that an image has on disk; None if it has none."""
+        if self.record_of(image) is not None or image in self._looked_up:
+            return None
+        self._looked_up.add(image)
+        shape = shape_of(image)
+        shapes = [shape, shape[-2:]] if len(shape) > 2 else [shape]
+        for wanted in shapes:
+            opener = reviews_of(image, wanted, self.tell)
+            if (opener.file or is_cheap(image)) and opener.begun():
+                return self.open(image, wanted)
+        return None
 
     def propose(self, source: Source, result: Prediction, model: str, threshold: float) -> Bridge:
         """Put a model's result into the review of the plane that it was made of."""
@@ -236,8 +314,3 @@ class Session:
     def activate(self, bridge: Bridge) -> None:
         """Make a review layer the one that napari's tools and keys work on."""
         self.viewer.layers.selection.active = bridge.layer
-
-
-def _file_name(image: Image) -> str:
-    path = image.source.path
-    return str(path).replace("\\", "/").rsplit("/", 1)[-1] if path else image.name

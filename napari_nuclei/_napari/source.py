@@ -8,6 +8,7 @@ over. Layers are read here and never changed. Not here: the widget's combo boxes
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -179,6 +180,27 @@ def _shear_of(image: Image, lead: int) -> NDArray[Any]:
     if shear.ndim == 2:
         return shear[lead:, lead:]
     return shear[(rows >= lead) & (cols >= lead)]
+
+
+def follow(image: Image, layer: Any) -> None:
+    """Put a review layer where its image lies, and keep it there."""
+    target = weakref.ref(layer)
+
+    def move(event: Any = None) -> None:
+        layer = target()
+        if layer is not None:
+            for name, value in geometry_of(image, layer.data.shape).items():
+                setattr(layer, name, value)
+
+    for name in GEOMETRY:
+        getattr(image.events, name).connect(move)
+    move()
+
+
+def name_of(image: Image) -> str:
+    """Return what an image is called in exports: its file's name, if it has one."""
+    path = image.source.path
+    return str(path).replace("\\", "/").rsplit("/", 1)[-1] if path else image.name
 
 
 def micrometres_per_pixel(image: Image) -> float | None:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
-from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtCore import QEvent, Qt, QTimer, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import (
     QFrame,
@@ -31,7 +31,7 @@ from . import export
 from .bridge import Bridge
 from .engine import Engine, ModelEngine, read_and_segment
 from .export_dialog import ask_export
-from .parts import focus_canvas, line
+from .parts import focus_canvas, line, when_closed
 from .result_panel import ResultPanel
 from .runner import Runner
 from .session import Session
@@ -56,6 +56,7 @@ CORRECT = (
     "click, takes the one you point at; 2 goes back to the brush; Ctrl+Z undoes."
 )
 
+RESUMED = "This image's review goes on where you left it; Ctrl+Z reaches back to its first edit."
 NOTHING_TO_SEGMENT = "There is no image to segment: open one first."
 NO_MODEL = "There is no model to segment with: reinstall napari-nuclei."
 NOTHING_FOUND = "No nuclei were found. Set the diameter, or choose other channels or another model."
@@ -71,6 +72,8 @@ class NucleiWidget(QWidget):
     engine : Engine, optional
         What finds the nuclei; the project's own models by default.
     """
+
+    _told = Signal(str)
 
     def __init__(self, napari_viewer: Viewer, engine: Engine | None = None) -> None:
         super().__init__()
@@ -119,7 +122,7 @@ class NucleiWidget(QWidget):
 
     def _connect(self) -> None:
         self.segment_button.clicked.connect(self._on_segment)
-        self.settings.image_changed.connect(self.show_state)
+        self.settings.image_changed.connect(self._on_image)
         self.settings.model_changed.connect(self._on_model)
         self.result.undo.connect(lambda: self._on_history("undo"))
         self.result.redo.connect(lambda: self._on_history("redo"))
@@ -130,6 +133,9 @@ class NucleiWidget(QWidget):
         self.runner.failed.connect(self._on_failure)
         self.runner.ended.connect(self._on_end)
         self.session.changed.connect(self._on_session)
+        # What is told may come from a thread: queued, it arrives on the main one.
+        self._told.connect(self._on_told, Qt.ConnectionType.QueuedConnection)
+        self.session.told.connect(self._pass_on)
         layers = self.session.viewer.layers
         for event in (layers.events.inserted, layers.events.removed, layers.events.reordered):
             event.connect(self._on_layers)
@@ -142,8 +148,10 @@ class NucleiWidget(QWidget):
 
     def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802 - Qt's name
         """Stop what is running when napari takes the widget out of its dock, to close it."""
-        if event is not None and event.type() == QEvent.Type.ParentChange and not self.parent():
-            self.runner.cancel()
+        if event is not None and event.type() == QEvent.Type.ParentChange:
+            if not self.parent():
+                self.runner.cancel()
+            when_closed(self, self.session.close)
         super().changeEvent(event)
 
     # -- what the viewer says ---------------------------------------------------------
@@ -176,6 +184,21 @@ class NucleiWidget(QWidget):
         image = active if isinstance(active, Image) else self.session.image_of(active)
         if image is not None:
             self.settings.choose_image(image)
+
+    def _on_image(self) -> None:
+        """Go on with the review that an image has from before."""
+        image = self.settings.image
+        if image is not None and not self.runner.running:
+            bridge = self.session.resume(image)
+            if bridge is not None:
+                self.say(RESUMED)
+        self.show_state()
+
+    def _pass_on(self, text: str) -> None:
+        self._told.emit(text)
+
+    def _on_told(self, text: str) -> None:
+        self.say(text, problem=True)
 
     def _on_session(self) -> None:
         self._timer.start(SETTLE_MS)
