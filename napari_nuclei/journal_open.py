@@ -55,7 +55,7 @@ def open_journal(subject: Subject, start: Nuclei, pixels: Pixels) -> tuple[Journ
                 "This review is open in another window: you can look at it here, not change it."
             )
         with without_collector():
-            state = _Reading(journal, subject).state() or Replayed(copy_of(start))
+            state = _Reading(journal, subject).state() or Replayed(start.copy())
         return journal, state
     except BaseException:
         if place.lock is not None:
@@ -199,11 +199,6 @@ class _Reading:
             )
         if not self.journal.read_only:
             self.journal.image(asdict(now))
-
-
-def copy_of(nuclei: Nuclei) -> Nuclei:
-    """Return nuclei that change apart from these."""
-    return Nuclei(nuclei.shape, nuclei, nuclei.threshold, nuclei.complete, nuclei.next_id)
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -211,6 +211,10 @@ class Nuclei:
         """Return the `order` that puts a nucleus above all others."""
         return 1 + max((n.order for n in self), default=0)
 
+    def copy(self) -> Nuclei:
+        """Return nuclei that change apart from these."""
+        return Nuclei(self.shape, self, self.threshold, self.complete, self.next_id)
+
     # -- changing ---------------------------------------------------------------------
 
     def apply(self, edit: Edit) -> None:

@@ -20,7 +20,7 @@ from ..journal_place import away_for, begun_planes, find, user_folder
 from ..journal_snapshot import peek
 from ..nuclei import Nuclei
 from ..review import Review
-from .record import Plane, Record, copy_of, number_of
+from .record import Plane, Record, number_of
 from .source import shape_of
 
 MOST_BYTES = 256 << 20
@@ -166,7 +166,7 @@ def kept(record: Record, image: Image | None, tell: Tell) -> str:
 
 def _beginning(review: Review) -> Nuclei:
     """Return the nuclei with which a review in memory began."""
-    nuclei = copy_of(review.nuclei)
+    nuclei = review.nuclei.copy()
     for edit in reversed(review.done):
         nuclei.apply(edit.inverse())
     return nuclei

@@ -115,7 +115,7 @@ class Record:
 
     def copy(self) -> Record:
         """Return a record of the same nuclei with histories of their own."""
-        reviews = {plane: Review(copy_of(r.nuclei)) for plane, r in self.reviews.items()}
+        reviews = {plane: Review(r.nuclei.copy()) for plane, r in self.reviews.items()}
         return Record(
             self.shape, self.file_name, self.image_id, reviews, self.stack, extra=self.extra
         )
@@ -149,8 +149,3 @@ def number_of(plane: Plane, stack: tuple[int, ...]) -> int:
 def _is_begun(review: Review) -> bool:
     """Whether anybody has segmented or worked on a plane; looking at it is not enough."""
     return bool(len(review.nuclei) or review.nuclei.complete or review.done or review.undone)
-
-
-def copy_of(nuclei: Nuclei) -> Nuclei:
-    """Return nuclei that change apart from these."""
-    return Nuclei(nuclei.shape, nuclei, nuclei.threshold, nuclei.complete, nuclei.next_id)
