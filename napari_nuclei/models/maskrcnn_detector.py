@@ -1,12 +1,14 @@
-"""`MaskRCNNDetector`: the Mask R-CNN behind the `Detector` protocol.
+"""`MaskRCNNDetector`: the Mask R-CNN behind the `Detector` and `PromptableDetector` protocols.
 
-Here: one tile through the trained network, on any device. Not here: the network itself
-(`models/maskrcnn.py`), tiles and what they share (`predict.py`).
+Here: one tile through the trained network, on any device, at once or in two steps: pyramid
+and proposals (`encode`), then the heads. Not here: the network itself
+(`models/maskrcnn.py`), tiles and what they share (`predict.py`), prompts (`prompts.py`).
 """
 
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,6 +21,7 @@ from torchvision.ops import nms
 from .card import Card
 from .detector import Detections
 from .maskrcnn import INPUT_MEAN, STRIDE, MaskRCNN
+from .prompting import Judged
 from .runtime import autocast
 
 PER_MEGAPIXEL = 5000
@@ -26,6 +29,33 @@ PER_MEGAPIXEL = 5000
 
 CHUNK = 1024
 """RoIs pooled at once, which bounds the memory of a crowded tile."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedTile:
+    """A tile's feature pyramid and proposals, of which the heads can be asked at any time.
+
+    Attributes
+    ----------
+    maps : dict of Tensor
+        (1, C, h, w) float32, one a level.
+    size : (int, int)
+        Height and width of the network's input, padding included.
+    shape : (int, int)
+        Height and width of the tile.
+    proposals : Tensor
+        (P, 4) boxes (x0, y0, x1, y1), likeliest first.
+    """
+
+    maps: dict[str, Tensor]
+    size: tuple[int, int]
+    shape: tuple[int, int]
+    proposals: Tensor
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that it holds."""
+        return sum(t.nbytes for t in (*self.maps.values(), self.proposals))
 
 
 class MaskRCNNDetector:
@@ -53,7 +83,6 @@ class MaskRCNNDetector:
         # The largest anchor's nucleus, and as much again for what the network looks at.
         self.margin = 128
 
-    @torch.inference_mode()
     def detect(
         self,
         tile: NDArray[np.float32],
@@ -61,6 +90,11 @@ class MaskRCNNDetector:
         low: float = 0.05,
     ) -> Detections:
         """Find nuclei in a tile; see `Detector.detect`."""
+        return self.read(self.encode(tile), core, low)
+
+    @torch.inference_mode()
+    def encode(self, tile: NDArray[np.float32]) -> EncodedTile:
+        """Compute pyramid and proposals of a tile; see `PromptableDetector.encode`."""
         images, size = self._input(tile)
         with autocast(self.device):
             maps = self.network.features(images)
@@ -68,16 +102,49 @@ class MaskRCNNDetector:
             plain = {name: level.float().contiguous() for name, level in maps.items()}
             keep = max(300, round(PER_MEGAPIXEL * size[0] * size[1] / 1e6))
             ((proposals, objectness),) = self.network.propose(maps, size, keep)
-            proposals = proposals[objectness >= self.objectness]
-            boxes, scores = self._classified(plain, proposals, size)
+        shape = (tile.shape[0], tile.shape[1])
+        return EncodedTile(plain, size, shape, proposals[objectness >= self.objectness])
+
+    @torch.inference_mode()
+    def read(
+        self,
+        encoded: EncodedTile,
+        core: tuple[int, int, int, int] | None = None,
+        low: float = 0.05,
+    ) -> Detections:
+        """Find the nuclei of an encoded tile; see `Detector.detect`."""
+        with autocast(self.device):
+            boxes, scores, _ = self._classified(encoded, encoded.proposals)
             likely = scores >= low
             boxes, scores = boxes[likely], scores[likely]
             best = nms(boxes, scores, self.overlap)
             boxes, scores = boxes[best], scores[best]
-            wanted = _centred_in(boxes, core or (0, 0, *tile.shape[:2]))
+            wanted = _centred_in(boxes, core or (0, 0, *encoded.shape))
             boxes, scores = boxes[wanted], scores[wanted]
-            masks = self._masks(plain, boxes, size)
+            masks = self._masks(encoded, boxes)
         return Detections(boxes.cpu().numpy(), scores.cpu().numpy(), masks.cpu().numpy())
+
+    def proposals(self, encoded: EncodedTile) -> NDArray[np.float32]:
+        """Return an encoded tile's proposals; see `PromptableDetector.proposals`."""
+        boxes: NDArray[np.float32] = encoded.proposals.cpu().numpy()
+        return boxes
+
+    @torch.inference_mode()
+    def judge(self, encoded: EncodedTile, boxes: NDArray[np.float32]) -> Judged:
+        """Score and refine boxes; see `PromptableDetector.judge`."""
+        with autocast(self.device):
+            given = torch.from_numpy(boxes.astype(np.float32)).to(self.device)
+            refined, scores, features = self._classified(encoded, given)
+        parts = (refined, scores, features.float())
+        return Judged(*(part.cpu().numpy() for part in parts))
+
+    @torch.inference_mode()
+    def soft_masks(self, encoded: EncodedTile, boxes: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Return soft masks inside boxes; see `PromptableDetector.soft_masks`."""
+        with autocast(self.device):
+            masks = self._masks(encoded, torch.from_numpy(boxes.astype(np.float32)).to(self.device))
+        soft: NDArray[np.uint8] = masks.cpu().numpy()
+        return soft
 
     def _input(self, tile: NDArray[np.float32]) -> tuple[Tensor, tuple[int, int]]:
         height, width = tile.shape[:2]
@@ -87,22 +154,22 @@ class MaskRCNNDetector:
         image = image.to(self.device, memory_format=torch.channels_last)
         return image, (image.shape[-2], image.shape[-1])
 
-    def _classified(
-        self, maps: dict[str, Tensor], proposals: Tensor, size: tuple[int, int]
-    ) -> tuple[Tensor, Tensor]:
-        if not len(proposals):
-            return proposals, proposals.new_zeros(0)
-        parts = [self.network.classify(maps, [b], size) for b in proposals.split(CHUNK)]
+    def _classified(self, encoded: EncodedTile, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return refined boxes, calibrated scores and features."""
+        if not len(boxes):
+            return boxes, boxes.new_zeros(0), boxes.new_zeros(0, self.network.arch.box_hidden)
+        maps, size = encoded.maps, encoded.size
+        parts = [self.network.classify(maps, [b], size) for b in boxes.split(CHUNK)]
         scores = torch.cat([p[0] for p in parts])
         slope, offset = (self.card.calibration.get(k, v) for k, v in (("slope", 1), ("offset", 0)))
         if (slope, offset) != (1, 0):
             scores = (slope * torch.logit(scores, 1e-6) + offset).sigmoid()
-        return torch.cat([p[1] for p in parts]), scores
+        return torch.cat([p[1] for p in parts]), scores, torch.cat([p[2] for p in parts])
 
-    def _masks(self, maps: dict[str, Tensor], boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    def _masks(self, encoded: EncodedTile, boxes: Tensor) -> Tensor:
         if not len(boxes):
             return torch.zeros((0, 28, 28), dtype=torch.uint8)
-        soft = [self.network.masks(maps, [b], size) for b in boxes.split(CHUNK)]
+        soft = [self.network.masks(encoded.maps, [b], encoded.size) for b in boxes.split(CHUNK)]
         return (torch.cat(soft) * 255).round().to(torch.uint8)
 
 
