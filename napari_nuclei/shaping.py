@@ -43,6 +43,18 @@ def shrunk(mask: Mask, px: float) -> Mask:
     return Mask.from_array(ndimage.distance_transform_edt(pixels) > px, y, x)
 
 
+def polygon(points: Sequence[tuple[float, float]], shape: tuple[int, int]) -> Mask:
+    """Return the pixels of an image of this shape that lie inside a polygon of (y, x)."""
+    from skimage.draw import polygon as draw_polygon
+
+    corners = np.asarray(points, float).reshape(-1, 2)
+    if len(corners) < 3:
+        return Mask()
+    y, x = np.floor(corners.min(0)).astype(int)
+    ys, xs = draw_polygon(corners[:, 0] - y, corners[:, 1] - x)
+    return Mask.from_pixels(ys + y, xs + x).clip(shape)
+
+
 def smoothed(mask: Mask, radius: float) -> Mask:
     """Round an outline off, on a scale of some pixels."""
     from scipy import ndimage

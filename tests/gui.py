@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Sequence
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +18,7 @@ from qtpy.QtWidgets import QApplication, QOpenGLWidget, QWidget
 
 from napari_nuclei import labels
 from napari_nuclei._napari.bridge import Bridge
+from napari_nuclei._napari.widget import NucleiWidget
 from napari_nuclei.mask import Mask
 from napari_nuclei.models.card import Card
 from napari_nuclei.progress import Progress
@@ -97,6 +100,8 @@ def in_step(bridge: Bridge) -> bool:
 class Hand:
     """A mouse and a keyboard on the canvas of a viewer that is shown on a screen."""
 
+    widget: Any = None
+
     def __init__(self, viewer: Any, bridge: Bridge) -> None:
         self.viewer = viewer
         self.bridge = bridge
@@ -112,6 +117,9 @@ class Hand:
         py = (world[0] - camera.center[-2]) * camera.zoom + size.height() / 2
         return QPoint(round(px), round(py))
 
+    modifiers = Qt.KeyboardModifier.NoModifier
+    """Keys that are held down with the mouse."""
+
     def _send(
         self, kind: QEvent.Type, point: QPoint, button: Qt.MouseButton, held: Qt.MouseButton
     ) -> None:
@@ -122,12 +130,13 @@ class Hand:
             QPointF(self.canvas.mapToGlobal(point)),
             button,
             held,
-            Qt.KeyboardModifier.NoModifier,
+            self.modifiers,
         )
         QApplication.sendEvent(self.canvas, event)
         settle()
 
     def move(self, y: float, x: float, held: Any = Qt.MouseButton.NoButton) -> None:
+        time.sleep(0.012)  # vispy drops moves that follow each other faster
         self._send(QEvent.Type.MouseMove, self.at(y, x), Qt.MouseButton.NoButton, held)
 
     def press(self, y: float, x: float, button: Any = Qt.MouseButton.LeftButton) -> None:
@@ -155,6 +164,15 @@ class Hand:
             self.move(*point, held=Qt.MouseButton.LeftButton)
         self.release(*points[-1])
 
+    @contextmanager
+    def shift(self) -> Iterator[None]:
+        """Hold the shift key down."""
+        self.modifiers = Qt.KeyboardModifier.ShiftModifier
+        try:
+            yield
+        finally:
+            self.modifiers = Qt.KeyboardModifier.NoModifier
+
     def encircle(self, *points: tuple[float, float]) -> None:
         """Click the right button at the first point, and move along the others."""
         self.click(*points[0], button=Qt.MouseButton.RightButton)
@@ -172,6 +190,23 @@ class Hand:
     def redo(self) -> None:
         modifier = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
         self.key(Qt.Key.Key_Z, modifier)
+
+
+def window_with_nuclei(make_viewer: Any, qtbot: Any, pixels: Any = None, **place: Any) -> Hand:
+    """A window with an image, segmented by the widget, and a hand on its canvas."""
+    viewer = make_viewer(show=True)
+    viewer.window._qt_window.resize(1100, 760)
+    image = np.zeros((60, 80), np.uint8) if pixels is None else pixels
+    viewer.add_image(image, name="cells", **place)
+    widget = NucleiWidget(viewer, FakeEngine())
+    viewer.window.add_dock_widget(widget, name="Nuclei")
+    with qtbot.waitSignal(widget.segmenting.runner.succeeded, timeout=5000):
+        widget.segment()
+    viewer.reset_view()
+    hand = Hand(viewer, widget.bridge)
+    hand.widget = widget
+    hand.bridge.layer.brush_size = 4
+    return hand
 
 
 def canvas_of(window: QWidget) -> QWidget:

@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gui import FOUND, FakeEngine, Hand, in_step, settle
+from gui import FOUND, Hand, in_step, settle, window_with_nuclei
 from pycocotools import mask as coco_rle
 from qtpy.QtCore import Qt
 
 from napari_nuclei import labels
 from napari_nuclei._napari.export import Format, Request, save
-from napari_nuclei._napari.widget import NucleiWidget
 from napari_nuclei.formats import coco
 from napari_nuclei.nuclei import State
 
@@ -29,18 +28,7 @@ moved_too = pytest.mark.parametrize("hand", [{}, PLACE], ids=["plain", "moved"],
 def hand(
     request: pytest.FixtureRequest, make_napari_viewer: Callable[..., Any], qtbot: Any
 ) -> Iterator[Hand]:
-    """A window with an image, segmented by the widget, and a hand on its canvas."""
-    viewer = make_napari_viewer(show=True)
-    viewer.window._qt_window.resize(1100, 760)
-    viewer.add_image(np.zeros((60, 80), np.uint8), name="cells", **getattr(request, "param", {}))
-    widget = NucleiWidget(viewer, FakeEngine())
-    viewer.window.add_dock_widget(widget, name="Nuclei")
-    with qtbot.waitSignal(widget.runner.succeeded, timeout=5000):
-        widget.segment()
-    viewer.reset_view()
-    hand = Hand(viewer, widget.bridge)
-    hand.bridge.layer.brush_size = 4
-    yield hand
+    yield window_with_nuclei(make_napari_viewer, qtbot, **getattr(request, "param", {}))
     settle()
 
 

@@ -266,7 +266,7 @@ def test_open_correct_save_in_napari(
     viewer = make_napari_viewer()
     session = Session.of(viewer)
     viewer.open(saved(tmp_path, record), plugin="napari-nuclei")
-    image, layer = viewer.layers
+    image, layer = viewer.layers[:2]
     assert isinstance(image, Image)
     assert is_review(layer)
     bridge = session.bridge_of(image)

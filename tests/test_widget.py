@@ -55,7 +55,7 @@ class Desk:
         return self.viewer.add_image(pixels, **{"name": "cells", **kwargs})
 
     def segment(self) -> Any:
-        with self.qtbot.waitSignal(self.widget.runner.ended, timeout=5000):
+        with self.qtbot.waitSignal(self.widget.segmenting.runner.ended, timeout=5000):
             self.widget.segment_button.click()
         return self.widget.bridge
 
@@ -236,7 +236,7 @@ def test_image_renamed_while_running(desk: Desk) -> None:
     desk.engine.gate.clear()
     desk.widget.segment_button.click()
     image.name = "other"
-    with desk.qtbot.waitSignal(desk.widget.runner.succeeded, timeout=5000):
+    with desk.qtbot.waitSignal(desk.widget.segmenting.runner.succeeded, timeout=5000):
         desk.engine.gate.set()
     assert desk.widget.bridge.layer.name == "other nuclei"
 
@@ -259,7 +259,7 @@ def test_closed_widget_stops_its_work(desk: Desk) -> None:
     desk.wait(lambda: bool(desk.engine.asked))
     desk.widget.parent().destroyOnClose()  # as the dock's X does
     desk.wait(desk.engine.closed.is_set)  # whose gate is still closed: nobody else ends it
-    assert not desk.widget.runner.running
+    assert not desk.widget.segmenting.runner.running
     settle()
     assert len(desk.viewer.layers) == 1
     desk.qtbot.addWidget(desk.widget)  # napari leaves it to itself

@@ -51,7 +51,7 @@ def shoot(sample: str, path: Path, engine: Engine | None = None) -> None:
     ((pixels, meta, _),) = getattr(samples, sample)()
     viewer.add_image(pixels, **meta)
     done: list[Any] = []
-    widget.runner.ended.connect(lambda: done.append(True))
+    widget.segmenting.runner.ended.connect(lambda: done.append(True))
     widget.segment()
     wait(lambda: bool(done))
     if widget.bridge is None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari import layers
@@ -32,6 +32,9 @@ from .layer import give_to
 from .record import KEY, Plane, Record
 from .strokes import Pixels, by_plane, differences, is_seen, pixels_of, take
 from .table import Table
+
+if TYPE_CHECKING:
+    from .actions import Actions
 
 MANY = 200_000
 """Changed pixels from which on a whole redraw is cheaper than `data_setitem`."""
@@ -60,16 +63,25 @@ class Bridge:
         After every change of the nuclei, and when another plane comes into view.
     refused : Signal
         A line for the person: why something that they did changes nothing.
+    drawn : Signal
+        A plane, and the boxes of it that were brought up to date.
+    selected : Signal
+        The ids that are selected in the plane in view.
+    actions : Actions or None
+        What keys do here; the session's.
     """
 
     changed = Signal()
     refused = Signal(str)
+    drawn = Signal(tuple, list)
+    selected = Signal(tuple)
 
     def __init__(self, layer: layers.Labels, record: Record) -> None:
         self.layer = layer
         self.record = record
         self.plane: Plane = (0,) * (layer.ndim - 2)
-        self._slots: dict[Plane, Callable[[Edit], None]] = {}
+        self.actions: Actions | None = None
+        self._slots: dict[Plane, tuple[Callable[[Edit], None], Callable[[Any], None]]] = {}
         self._drawing = False
         self._table = Table()
         self._label = 0
@@ -94,8 +106,9 @@ class Bridge:
     def close(self) -> None:
         """Let the layer go; the record keeps its nuclei."""
         self._timer.stop()
-        for plane, slot in self._slots.items():
-            self.record.reviews[plane].changed.disconnect(slot)
+        for plane, (on_edit, on_selection) in self._slots.items():
+            self.record.reviews[plane].changed.disconnect(on_edit)
+            self.record.reviews[plane].selected.disconnect(on_selection)
         self._slots.clear()
         events = self.layer.events
         events.paint.disconnect(self._on_paint)
@@ -110,8 +123,13 @@ class Bridge:
         """Return the review of a plane, which this layer shows."""
         review = self.record.review(plane)
         if plane not in self._slots:
-            slot = self._slots[plane] = partial(self._on_edit, plane)
-            review.changed.connect(slot)
+            on_edit, on_selection = slots = (
+                partial(self._on_edit, plane),
+                partial(self._on_selection, plane),
+            )
+            self._slots[plane] = slots
+            review.changed.connect(on_edit)
+            review.selected.connect(on_selection)
         return review
 
     @property
@@ -127,6 +145,7 @@ class Bridge:
         self._settle_label()
         self.update_features()
         self.changed.emit()
+        self.selected.emit(self.review.selection)
 
     def undo(self) -> None:
         """Take back the last change of the plane in view, whatever made it."""
@@ -144,6 +163,10 @@ class Bridge:
             self.refused.emit(str(error))
             return False
         return True
+
+    def _on_selection(self, plane: Plane, ids: tuple[int, ...]) -> None:
+        if plane == self.plane:
+            self.selected.emit(ids)
 
     # -- nuclei → pixels --------------------------------------------------------------
 
@@ -180,6 +203,7 @@ class Bridge:
             lead = tuple(np.full(len(ys), index) for index in plane)
             with self.layer.events.paint.blocker():
                 self.layer.data_setitem((*lead, ys, xs), values)
+        self.drawn.emit(plane, boxes)
 
     def _set_data(self, data: NDArray[np.int32]) -> None:
         self._drawing = True

@@ -1,7 +1,7 @@
 """`Labels`: napari's Labels layer, tied to a review.
 
-Here: undo and redo go to the review's history, and the review has the last word on what a
-stroke painted. Not here: how it does that (`bridge.py`).
+Here: undo and redo go to the review's history, the review has the last word on what a stroke
+painted, and a stroke can be held back. Not here: how it does that (`bridge.py`).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from napari import layers
+from napari.utils.key_bindings import KeyBinding
 
 
 class Owner(Protocol):
@@ -35,6 +36,9 @@ class Labels(layers.Labels):
     owner: Owner | None = None
     """Where undo and redo go; with None the layer is like any other."""
 
+    suspended: bool = False
+    """Whether the mouse is doing something else than napari's tool would make of it."""
+
     def undo(self) -> None:
         """Take the last change of the nuclei back."""
         if self.owner is None:
@@ -53,13 +57,15 @@ class Labels(layers.Labels):
 
     def paint(self, *args: Any, **kwargs: Any) -> None:
         """Paint with the brush; see napari."""
-        super().paint(*args, **kwargs)
-        self._settle()
+        if not self.suspended:
+            super().paint(*args, **kwargs)
+            self._settle()
 
     def fill(self, *args: Any, **kwargs: Any) -> None:
         """Fill an area; see napari."""
-        super().fill(*args, **kwargs)
-        self._settle()
+        if not self.suspended:
+            super().fill(*args, **kwargs)
+            self._settle()
 
     def paint_polygon(self, *args: Any, **kwargs: Any) -> None:
         """Paint a polygon; see napari."""
@@ -70,6 +76,12 @@ class Labels(layers.Labels):
         """Set single pixels; see napari."""
         super().data_setitem(*args, **kwargs)
         self._settle()
+
+    def give_up(self) -> None:
+        """Do what Escape does on any Labels layer: end a polygon or an encircling under way."""
+        escape = layers.Labels.class_keymap.get(KeyBinding.from_str("Escape"))
+        if escape is not None:
+            escape(self)
 
     def _settle(self) -> None:
         if self.owner is not None:

@@ -69,7 +69,8 @@ class LayerReviews:
             return Review(self._new(plane))
         assert review.journal is not None
         for notice in review.journal.notices:
-            self._tell(notice)
+            if str(review.journal.path) not in notice:  # where it lies is always to be seen
+                self._tell(notice)
         review.journal.trouble.connect(self._tell)
         return review
 

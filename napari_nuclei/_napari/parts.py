@@ -60,19 +60,32 @@ def quiet(widget: QObject) -> Iterator[None]:
         widget.blockSignals(before)
 
 
+def canvas_of(widget: QWidget) -> QWidget | None:
+    """Return the canvas of the window that a widget is docked in."""
+    window = main_window_of(widget)
+    center = window.centralWidget() if window is not None else None
+    found = center.findChildren(QWidget) if center is not None else ()
+    return next((child for child in found if child.inherits("QOpenGLWidget")), None)
+
+
 def focus_canvas(widget: QWidget) -> None:
     """Give the keys to napari's canvas: in the layer list, Delete would remove the layer."""
-    center = getattr(widget.window(), "centralWidget", lambda: None)()
-    for child in center.findChildren(QWidget) if center is not None else ():
-        if child.inherits("QOpenGLWidget"):
-            child.setFocus()
+    canvas = canvas_of(widget)
+    if canvas is not None:
+        canvas.setFocus()
+
+
+def main_window_of(widget: QWidget) -> QMainWindow | None:
+    """Return the main window that a widget is docked in."""
+    parent: QObject | None = widget
+    while parent is not None and not isinstance(parent, QMainWindow):
+        parent = parent.parent()
+    return parent
 
 
 def when_closed(widget: QWidget, call: Callable[[], None]) -> None:
     """Call a function once the main window that a widget is docked in is gone."""
-    window: QObject | None = widget
-    while window is not None and not isinstance(window, QMainWindow):
-        window = window.parent()
+    window = main_window_of(widget)
     if window is not None and not window.property(_WATCHED):
         window.setProperty(_WATCHED, True)
         window.destroyed.connect(call)

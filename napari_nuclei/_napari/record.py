@@ -149,3 +149,17 @@ def number_of(plane: Plane, stack: tuple[int, ...]) -> int:
 def _is_begun(review: Review) -> bool:
     """Whether anybody has segmented or worked on a plane; looking at it is not enough."""
     return bool(len(review.nuclei) or review.nuclei.complete or review.done or review.undone)
+
+
+def nuclei_of(data: NDArray[Any], name: str) -> Nuclei:
+    """Read a label image that is not ours.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read as one.
+    """
+    try:
+        return labels.from_labels(np.asarray(data), name)
+    except ValueError as error:
+        raise UserError(f"“{name}” cannot be taken as nuclei: {error}.") from error

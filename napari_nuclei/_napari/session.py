@@ -19,6 +19,7 @@ from psygnal import Signal
 from .. import edits
 from ..nuclei import Kind
 from .bridge import Bridge
+from .companions import Companions
 from .layer import Labels, is_review
 from .openers import is_cheap, kept, reviews_of
 from .record import KEY, Opener, Plane, Record
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
     from ..models.card import Card
     from ..predict import Prediction
+
+OPACITY = 0.4
+"""Of review layers: what lies below must stay visible."""
 
 _sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
 
@@ -43,11 +47,17 @@ class Session:
     changed : Signal
         Nuclei have changed, a plane came into view, or a review layer came or went.
     told : Signal
-        A line for the person; may come from a thread.
+        A line for the person about something that went wrong; may come from a thread.
+    hinted : Signal
+        A line about what they are doing.
+    helped : Signal
+        They ask for the keys.
     """
 
     changed = Signal()
     told = Signal(str)
+    hinted = Signal(str)
+    helped = Signal()
 
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = weakref.ref(viewer)
@@ -55,6 +65,7 @@ class Session:
         # An image has one record, and one more for each shape of review layer that a choice of
         # channels has led to; the one in use is the first.
         self._images: WeakKeyDictionary[Image, list[Record]] = WeakKeyDictionary()
+        self.companions = Companions(self)
         self._looked_up: WeakSet[Image] = WeakSet()
         self._leaders: WeakKeyDictionary[AnyLabels, Any] = WeakKeyDictionary()
         for layer in list(viewer.layers):
@@ -83,6 +94,18 @@ class Session:
         """Tell the person something; from any thread."""
         self.told.emit(text)
 
+    def _on_changed(self) -> None:
+        # Not `changed.emit` itself: psygnal calls an emit that it connects, to learn what it takes.
+        self.changed.emit()
+
+    def ask_for_keys(self) -> None:
+        """Have the keys shown."""
+        self.helped.emit()
+
+    def hint(self, text: str) -> None:
+        """Tell the person about what they are doing."""
+        self.hinted.emit(text)
+
     # -- layers that come and go ------------------------------------------------------
 
     def _on_inserted(self, event: Any) -> None:
@@ -94,12 +117,16 @@ class Session:
     def _on_removed(self, event: Any) -> None:
         bridge = self.bridges.pop(event.value, None)
         if bridge is not None:
-            bridge.close()
+            self._let_go(bridge)
             self.changed.emit()
         records = [bridge.record] if bridge else self._images.get(event.value, [])
         for record in records:
             if self._shown_by(record) not in self.viewer.layers and not record.shown:
                 self._close(record)
+
+    def _let_go(self, bridge: Bridge) -> None:
+        self.companions.leave(bridge)
+        bridge.close()
 
     def _close(self, record: Record) -> None:
         """Close the reviews of a record that nobody can see any more."""
@@ -109,7 +136,7 @@ class Session:
     def close(self) -> None:
         """Close all reviews, since the window is closing; others may open them then."""
         for bridge in list(self.bridges.values()):
-            bridge.close()
+            self._let_go(bridge)
         self.bridges.clear()
         for records in list(self._images.values()):
             for record in records:
@@ -142,9 +169,10 @@ class Session:
         bridge = Bridge(layer, record)
         self.bridges[layer] = bridge
         self._link(bridge)
-        bridge.changed.connect(self.changed.emit)
+        bridge.changed.connect(self._on_changed)
         bridge.refused.connect(self.tell)
         bridge.show(self._plane_of(layer))
+        self.companions.join(bridge)
         return bridge
 
     def _keep(self, record: Record) -> None:
@@ -277,7 +305,7 @@ class Session:
             record.draw(),
             name=f"{image.name} nuclei",
             metadata={KEY: record},
-            opacity=0.5,
+            opacity=OPACITY,
             **geometry_of(image, shape),
         )
         self.viewer.layers.insert(self.viewer.layers.index(image) + 1, layer)

@@ -1,14 +1,11 @@
 """`NucleiWidget`: the dock widget.
 
 Here: the panels put together, and what each button sets going. Not here: the panels
-themselves, threads (`runner.py`), reviews and layers (`session.py`).
+themselves, segmenting (`segmenting.py`), reviews and layers (`session.py`).
 """
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
@@ -25,23 +22,22 @@ from qtpy.QtWidgets import (
 )
 
 from ..errors import UserError
-from ..models.card import Card
 from ..progress import Progress
-from . import export
+from . import export, keys
+from .adopting import adopt, adoptable
 from .bridge import Bridge
-from .engine import Engine, ModelEngine, read_and_segment
+from .engine import Engine, ModelEngine
 from .export_dialog import ask_export
-from .parts import focus_canvas, line, when_closed
+from .help_overlay import HelpOverlay
+from .parts import canvas_of, focus_canvas, line, when_closed
 from .result_panel import ResultPanel
-from .runner import Runner
+from .review_panel import ReviewPanel
+from .segmenting import Segmenting
 from .session import Session
 from .settings_panel import SettingsPanel
-from .source import Source, source_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
-
-    from ..predict import Prediction
 
 SETTLE_MS = 100
 """How long the counts wait for further changes."""
@@ -51,15 +47,11 @@ OPEN = (
     "File ▸ Open Sample ▸ Nuclei."
 )
 PRESS = "<b>Press Segment</b><br>The nuclei that are found come as a Labels layer."
-CORRECT = (
-    "Correct them with napari's brush, eraser, fill and polygon: M starts a new label; L, then a "
-    "click, takes the one you point at; 2 goes back to the brush; Ctrl+Z undoes."
-)
-
 RESUMED = "This image's review goes on where you left it; Ctrl+Z reaches back to its first edit."
-NOTHING_TO_SEGMENT = "There is no image to segment: open one first."
-NO_MODEL = "There is no model to segment with: reinstall napari-nuclei."
-NOTHING_FOUND = "No nuclei were found. Set the diameter, or choose other channels or another model."
+ADOPT = (
+    "Take the labels of this layer as the nuclei under review, in the place of those that are "
+    "there now. Ctrl+Z takes it back."
+)
 
 
 class NucleiWidget(QWidget):
@@ -77,16 +69,19 @@ class NucleiWidget(QWidget):
 
     def __init__(self, napari_viewer: Viewer, engine: Engine | None = None) -> None:
         super().__init__()
+        keys.register()
         self.session = Session.of(napari_viewer)
         self.engine = engine or ModelEngine()
         self.settings = SettingsPanel(self.engine)
         self.result = ResultPanel()
-        self.runner = Runner(self)
-        self._run: _Run | None = None
+        self.review = ReviewPanel()
+        self.segmenting = Segmenting(self.session, self.engine, self.settings, self)
+        self.adopt_button = QPushButton()
         self.advice = line()
         self.segment_button = QPushButton("Segment")
         self.bar = QProgressBar()
         self.message = line()
+        self._help: HelpOverlay | None = None
         self._lay_out()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -107,6 +102,8 @@ class NucleiWidget(QWidget):
         column.addWidget(self.segment_button)
         column.addWidget(self.bar)
         column.addWidget(self.message)
+        column.addWidget(self.adopt_button)
+        column.addWidget(self.review)
         column.addWidget(self.result)
         column.addStretch(1)
         self.bar.hide()
@@ -128,14 +125,18 @@ class NucleiWidget(QWidget):
         self.result.redo.connect(lambda: self._on_history("redo"))
         self.result.export.connect(self._on_export)
         self.result.bring_back.connect(self._on_bring_back)
-        self.runner.progressed.connect(self._on_progress)
-        self.runner.succeeded.connect(self._on_result)
-        self.runner.failed.connect(self._on_failure)
-        self.runner.ended.connect(self._on_end)
+        self.review.outlined.connect(self._on_outlined)
+        self.adopt_button.clicked.connect(self._on_adopt)
+        self.segmenting.progressed.connect(self._on_progress)
+        self.segmenting.said.connect(self.say)
+        self.segmenting.found.connect(self._on_found)
+        self.segmenting.ended.connect(self.show_state)
         self.session.changed.connect(self._on_session)
         # What is told may come from a thread: queued, it arrives on the main one.
         self._told.connect(self._on_told, Qt.ConnectionType.QueuedConnection)
         self.session.told.connect(self._pass_on)
+        self.session.hinted.connect(self._on_hint)
+        self.session.helped.connect(self._on_help)
         layers = self.session.viewer.layers
         for event in (layers.events.inserted, layers.events.removed, layers.events.reordered):
             event.connect(self._on_layers)
@@ -143,14 +144,14 @@ class NucleiWidget(QWidget):
 
     def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802 - Qt's name
         """Stop what is running when the window closes."""
-        self.runner.cancel()
+        self.segmenting.cancel()
         super().closeEvent(event)
 
     def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802 - Qt's name
         """Stop what is running when napari takes the widget out of its dock, to close it."""
         if event is not None and event.type() == QEvent.Type.ParentChange:
             if not self.parent():
-                self.runner.cancel()
+                self.segmenting.cancel()
             when_closed(self, self.session.close)
         super().changeEvent(event)
 
@@ -158,9 +159,9 @@ class NucleiWidget(QWidget):
 
     def _on_layers(self, event: Any = None) -> None:
         self._load_images()
-        source = self._run.source if self._run else None
-        if self.runner.running and source and source.image not in self.session.viewer.layers:
-            self.runner.cancel()
+        image = self.segmenting.image
+        if image is not None and image not in self.session.viewer.layers:
+            self.segmenting.cancel()
             self.say("Stopped: the image was removed.")
         self.show_state()
 
@@ -180,15 +181,24 @@ class NucleiWidget(QWidget):
     def follow_active(self) -> None:
         """Follow the user to another image, or to the image of another review layer."""
         active = self.session.viewer.layers.selection.active
+        outlined = self.session.companions.outlines_of(active)
+        if outlined is not None:  # where no key would work
+            self.session.activate(outlined)
+            return
         self.session.use(active)
+        if active in self.session.bridges:
+            QTimer.singleShot(0, self._focus)
         image = active if isinstance(active, Image) else self.session.image_of(active)
         if image is not None:
             self.settings.choose_image(image)
 
+    def _focus(self) -> None:
+        focus_canvas(self)
+
     def _on_image(self) -> None:
         """Go on with the review that an image has from before."""
         image = self.settings.image
-        if image is not None and not self.runner.running:
+        if image is not None and not self.segmenting.running:
             bridge = self.session.resume(image)
             if bridge is not None:
                 self.say(RESUMED)
@@ -224,7 +234,7 @@ class NucleiWidget(QWidget):
     def show_state(self) -> None:
         """Bring everything that depends on the chosen image up to date."""
         image, bridge = self.settings.image, self.bridge
-        running = self.runner.running
+        running = self.segmenting.running
         self.settings.setEnabled(image is not None and not running)
         self.segment_button.setText("Cancel" if running else "Segment")
         self.segment_button.setEnabled(image is not None and self.settings.card is not None)
@@ -233,34 +243,28 @@ class NucleiWidget(QWidget):
         self.advice.setText(OPEN if image is None else PRESS)
         self.advice.setVisible(bridge is None and not running and not removed)
         self.result.show_review(bridge.review if bridge else None, removed)
+        self.review.show_review(bridge.actions if bridge else None)
+        other = adoptable(self.session, image)
+        self.adopt_button.setVisible(other is not None and not running)
+        if other is not None:
+            name = self.fontMetrics().elidedText(other.name, Qt.TextElideMode.ElideMiddle, 160)
+            self.adopt_button.setText(f"Adopt “{name}”")
+            self.adopt_button.setToolTip(ADOPT)
 
     # -- what the buttons do ----------------------------------------------------------
 
     def _on_segment(self) -> None:
-        if self.runner.running:
-            self.runner.cancel()
+        if self.segmenting.running:
+            self.segmenting.cancel()
             self.say("Cancelled.")
         else:
             self.segment()
 
     def segment(self) -> None:
         """Segment the chosen image in the background."""
-        image, card = self.settings.image, self.settings.card
-        if image is None or card is None:
-            self.say(NOTHING_TO_SEGMENT if image is None else NO_MODEL, problem=True)
-            return
-        try:
-            source = source_of(image, self.settings.channels, self.session.viewer.dims.point)
-        except UserError as error:
-            self.say(str(error), problem=True)
-            return
-        diameter = self.settings.diameter
-        options = (card.name, self.settings.device, diameter)
-        make = partial(read_and_segment, self.engine, source.read, *options)
         self.bar.setRange(0, 0)
-        self.say("Starting")
-        self.runner.start(make)
-        self._run = _Run(source, card, diameter is None)
+        self.result.flush()
+        self.segmenting.start()
         self.show_state()
 
     def _on_progress(self, progress: Progress) -> None:
@@ -269,31 +273,40 @@ class NucleiWidget(QWidget):
             self.bar.setValue(round(1000 * progress.done / progress.total))
         self.say(progress.message)
 
-    def _on_result(self, result: Prediction) -> None:
-        assert self._run is not None
-        card, source = self._run.card, self._run.source
-        self.result.flush()
-        threshold = self.session.threshold_of(source, card)
-        self.session.propose(source, result, card.name, threshold)
-        if self._run.auto:
-            self.settings.show_found_diameter(result.diameter)
-        self.settings.load_devices()
-        self.say(CORRECT if result.found else NOTHING_FOUND)
+    def _on_found(self) -> None:
         focus_canvas(self)
-
-    def _on_failure(self, error: Exception) -> None:
-        if not isinstance(error, UserError):
-            logging.getLogger(__name__).error("segmentation failed", exc_info=error)
-        self.say(str(error) or type(error).__name__, problem=True)
-
-    def _on_end(self) -> None:
-        self._run = None
-        self.show_state()
 
     def _on_history(self, action: str) -> None:
         if self.bridge is not None:
             getattr(self.bridge, action)()
             self.show_state()
+
+    def _on_outlined(self, shown: bool) -> None:
+        self.session.companions.outlined = shown
+
+    def _on_adopt(self) -> None:
+        image = self.settings.image
+        other = adoptable(self.session, image)
+        if image is None or other is None:
+            return
+        try:
+            adopt(self.session, image, other)
+        except UserError as error:
+            self.say(str(error), problem=True)
+        else:
+            self.say(f"“{other.name}” is under review now; Ctrl+Z takes that back.")
+            focus_canvas(self)
+
+    def _on_hint(self, text: str) -> None:
+        self.say(text)
+        self._timer.start(SETTLE_MS)
+
+    def _on_help(self) -> None:
+        canvas = canvas_of(self)
+        if canvas is not None:
+            if self._help is None:
+                self._help = HelpOverlay(canvas)
+            self._help.toggle()
 
     def _on_bring_back(self) -> None:
         if self.settings.image is not None:
@@ -311,12 +324,3 @@ class NucleiWidget(QWidget):
             self.say(export.save(bridge.record, bridge.plane, request))
         except UserError as error:
             self.say(str(error), problem=True)
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """What is being segmented, by which model, and whether its diameter is to be found."""
-
-    source: Source
-    card: Card
-    auto: bool

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..formats import coco, label_tiff, results
 from ..formats.files import replacing
-from ..labels import from_labels
 from ..review import Review
-from .record import KEY, Record
+from .record import KEY, Record, nuclei_of
 from .strokes import by_plane, differences, take
 
 
@@ -88,8 +87,5 @@ def _foreign(data: NDArray[Any], name: str) -> Record:
     record = Record((data.shape[-2], data.shape[-1]), name, stack=stack)
     for plane in np.ndindex(*stack):
         if not stack or data[plane].any():
-            try:
-                record.reviews[plane] = Review(from_labels(data[plane], name))
-            except ValueError as error:
-                raise UserError(f"“{name}” cannot be saved as nuclei: {error}.") from error
+            record.reviews[plane] = Review(nuclei_of(data[plane], name))
     return record

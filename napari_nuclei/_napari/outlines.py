@@ -1,0 +1,203 @@
+"""`Outlines`: a layer that shows by colour how far each nucleus is.
+
+Here: states → colours, and outlines kept up to date with a review layer. Not here: the review
+layer itself (`bridge.py`), the legend in words (`legend.py`).
+"""
+
+from __future__ import annotations
+
+import weakref
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Labels
+from napari.utils import DirectLabelColormap
+from numpy.typing import NDArray
+
+from ..box import Box, enclosing, touches
+from ..nuclei import Kind, Nucleus, State
+from .bridge import Bridge
+from .source import follow
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+    from napari.viewer import Viewer
+
+SURE = 0.7
+"""Score below which a proposal is called doubtful; scores are calibrated."""
+
+
+class Look(IntEnum):
+    """How a nucleus is shown; the value is its pixels' in the layer."""
+
+    PROPOSED = 1
+    DOUBTFUL = 2
+    ACCEPTED = 3
+    EDITED = 4
+    SELECTED = 5
+
+
+COLORS = {
+    Look.PROPOSED: "#56B4E9",
+    Look.DOUBTFUL: "#D55E00",
+    Look.ACCEPTED: "#00C08A",
+    Look.EDITED: "#CC79A7",
+    Look.SELECTED: "#F0E442",
+}
+"""After Okabe and Ito, told apart by colour-blind people; a lighter green, for black images."""
+
+WORDS = {
+    Look.PROPOSED: "proposed",
+    Look.DOUBTFUL: "doubtful",
+    Look.ACCEPTED: "accepted",
+    Look.EDITED: "corrected or drawn",
+    Look.SELECTED: "selected",
+}
+
+
+def look_of(nucleus: Nucleus) -> Look:
+    """Return how a nucleus is shown when it is not selected."""
+    if nucleus.corrected or nucleus.origin.kind is Kind.HAND:
+        return Look.EDITED
+    if nucleus.state is State.ACCEPTED:
+        return Look.ACCEPTED
+    return Look.PROPOSED if nucleus.score >= SURE else Look.DOUBTFUL
+
+
+class Outlines:
+    """The outlines of one review layer.
+
+    Parameters
+    ----------
+    bridge : Bridge
+        Of the review layer; its plane in view is outlined.
+    image : Image or None
+        What the layer is put on.
+    """
+
+    def __init__(self, bridge: Bridge, viewer: Viewer, image: Image | None) -> None:
+        self.bridge = bridge
+        self._viewer = weakref.ref(viewer)
+        self._selected: tuple[int, ...] = ()
+        self._plane = bridge.plane
+        shown = bridge.layer
+        self.layer = Labels(
+            np.zeros(shown.data.shape, np.uint8),
+            name=f"{shown.name} outlines",
+            colormap=DirectLabelColormap(
+                color_dict={None: "transparent", 0: "transparent"}
+                | {int(look): color for look, color in COLORS.items()}
+            ),
+            opacity=1.0,
+        )
+        self.layer.editable = False
+        self.layer.mouse_pan = True
+        bridge.drawn.connect(self._on_drawn)
+        bridge.changed.connect(self._on_changed)
+        bridge.selected.connect(self._on_selected)
+        self._add(viewer, image)
+        self.draw()
+
+    def close(self) -> None:
+        """Take the layer away."""
+        self.bridge.drawn.disconnect(self._on_drawn)
+        self.bridge.changed.disconnect(self._on_changed)
+        self.bridge.selected.disconnect(self._on_selected)
+        viewer = self._viewer()
+        if viewer is not None and self.layer in viewer.layers:
+            viewer.layers.remove(self.layer)
+
+    def _add(self, viewer: Viewer, image: Image | None) -> None:
+        active = viewer.layers.selection.active
+        place = viewer.layers.index(self.bridge.layer) + 1
+        viewer.layers.insert(place, self.layer)
+        viewer.layers.selection.active = active
+        if image is not None:
+            follow(image, self.layer)
+
+    # -- drawing ----------------------------------------------------------------------
+
+    def draw(self) -> None:
+        """Draw the whole plane in view anew."""
+        height, width = self.bridge.review.nuclei.shape
+        self._draw([(0, 0, height, width)])
+
+    def _on_drawn(self, plane: Any, boxes: list[Box]) -> None:
+        if plane == self.bridge.plane:
+            self._draw(boxes)
+
+    def _on_changed(self) -> None:
+        if self.bridge.plane != self._plane:
+            self._plane = self.bridge.plane
+            self.draw()
+
+    def _on_selected(self, ids: tuple[int, ...]) -> None:
+        nuclei = self.bridge.review.nuclei
+        both = {*self._selected, *ids}
+        self._selected = ids
+        self._draw([nuclei[i].mask.box for i in both if i in nuclei])
+
+    def _draw(self, boxes: list[Box]) -> None:
+        parts = [self._pixels(box) for box in _joined(boxes)]
+        parts = [part for part in parts if len(part[2])]
+        if not parts:
+            return
+        ys, xs, values = (np.concatenate(part) for part in zip(*parts, strict=True))
+        view = self.layer.data[self.bridge.plane]
+        if len(values) > 200_000:
+            view[ys, xs] = values
+            self.layer.refresh(extent=False)
+            return
+        lead = tuple(np.full(len(ys), index) for index in self.bridge.plane)
+        self.layer.data_setitem((*lead, ys, xs), values)
+
+    def _pixels(self, box: Box) -> tuple[Any, Any, Any]:
+        """Return ys, xs and values of the pixels in and around a box that must change."""
+        nuclei = self.bridge.review.nuclei
+        height, width = nuclei.shape
+        y0, x0 = max(box[0] - 1, 0), max(box[1] - 1, 0)
+        y1, x1 = min(box[2] + 1, height), min(box[3] + 1, width)
+        plane = self.bridge.plane
+        drawn = outlined(self.bridge.layer.data[plane], (y0, x0, y1, x1))
+        ids, where = np.unique(drawn, return_inverse=True)
+        chosen = set(self.bridge.review.selection)
+        looks = [
+            0 if i not in nuclei else Look.SELECTED if i in chosen else look_of(nuclei[i])
+            for i in ids.tolist()
+        ]
+        fresh = np.array(looks, np.uint8)[where].reshape(drawn.shape)
+        ys, xs = np.nonzero(self.layer.data[plane][y0:y1, x0:x1] != fresh)
+        return ys + y0, xs + x0, fresh[ys, xs]
+
+
+def outlined(labels: NDArray[np.int32], box: Box) -> NDArray[np.int32]:
+    """Return the labels of a box's pixels that touch another label; 0 elsewhere."""
+    y0, x0, y1, x1 = box
+    top, left = min(y0, 1), min(x0, 1)
+    around = labels[y0 - top : y1 + 1, x0 - left : x1 + 1]
+    edge = np.zeros(around.shape, bool)
+    down = around[1:] != around[:-1]
+    across = around[:, 1:] != around[:, :-1]
+    edge[1:] |= down
+    edge[:-1] |= down
+    edge[:, 1:] |= across
+    edge[:, :-1] |= across
+    inner = (slice(top, top + y1 - y0), slice(left, left + x1 - x0))
+    out: NDArray[np.int32] = np.where(edge[inner], around[inner], 0)
+    return out
+
+
+def _joined(boxes: list[Box]) -> list[Box]:
+    """Return boxes with the same pixels in few pieces: many that touch become one."""
+    if len(boxes) < 3:
+        return boxes
+    whole = enclosing(boxes)
+    area = (whole[2] - whole[0]) * (whole[3] - whole[1])
+    if area <= 2 * sum((b[2] - b[0]) * (b[3] - b[1]) for b in boxes):
+        return [whole]
+    return [b for k, b in enumerate(boxes) if not any(_inside(b, o) for o in boxes[:k])]
+
+
+def _inside(box: Box, other: Box) -> bool:
+    return touches(box, other) and enclosing([box, other]) == other
