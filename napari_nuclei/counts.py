@@ -19,9 +19,11 @@ class Counts:
         By what a person has said of them.
     hidden : int
         How many of the proposed ones are below the threshold.
-    edited : int
-        How many were drawn by a person, or are no longer as predicted; rejected ones do
-        not count.
+    as_is : int
+        How many of the accepted ones are as the model predicted or the file said.
+    corrected, added : int
+        How many are no longer as predicted, and how many a person has drawn; rejected ones
+        do not count.
     noted : int
         How many carry a remark.
     """
@@ -30,7 +32,9 @@ class Counts:
     rejected: int = 0
     proposed: int = 0
     hidden: int = 0
-    edited: int = 0
+    as_is: int = 0
+    corrected: int = 0
+    added: int = 0
     noted: int = 0
 
     @classmethod
@@ -51,8 +55,11 @@ class Counts:
                 self.accepted += sign
             else:
                 self.rejected += sign
-            if n.state is not State.REJECTED and (n.origin.kind is Kind.HAND or n.corrected):
-                self.edited += sign
+            if n.state is not State.REJECTED:
+                drawn, corrected = n.origin.kind is Kind.HAND, n.corrected
+                self.added += sign * drawn
+                self.corrected += sign * corrected
+                self.as_is += sign * (n.state is State.ACCEPTED and not (drawn or corrected))
             if n.note:
                 self.noted += sign
 
@@ -66,10 +73,21 @@ class Counts:
         """How many are seen of which a person has not said anything yet."""
         return self.proposed - self.hidden
 
+    def words(self) -> str:
+        """Say it in one line, for a person."""
+        head = "1 nucleus" if self.shown == 1 else f"{self.shown:,} nuclei"
+        numbers = {
+            "accepted": self.as_is,
+            "corrected": self.corrected,
+            "added": self.added,
+            "rejected": self.rejected,
+        }
+        return " · ".join([head, *(f"{n:,} {name}" for name, n in numbers.items() if n)])
+
     @property
     def begun(self) -> bool:
         """Whether a person has done anything to them."""
-        return bool(self.accepted or self.rejected or self.edited or self.noted)
+        return bool(self.accepted or self.rejected or self.corrected or self.added or self.noted)
 
 
 def is_complete(nuclei: Nuclei) -> bool:

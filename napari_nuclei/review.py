@@ -7,10 +7,9 @@ the image's journal. Not here: what an edit does (`edits.py`), the journal's fil
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from numpy.typing import NDArray
 from psygnal import Signal
@@ -45,7 +44,6 @@ class Review:
 
     changed = Signal(Edit)
     selected = Signal(tuple)
-    _writing: ClassVar[weakref.WeakSet[Journal]] = weakref.WeakSet()
 
     def __init__(
         self,
@@ -99,13 +97,7 @@ class Review:
         nuclei = Nuclei(_shape_of(image, pixels)) if start is None else start
         subject = Subject(nuclei.shape, image, tuple(plane))
         journal, found = open_journal(subject, nuclei, lambda: _pixels_of(subject, pixels))
-        cls._writing.add(journal)
         return cls(found.nuclei, journal, found.done, found.undone)
-
-    @classmethod
-    def open_here(cls) -> set[Path]:
-        """Return the journals that this process holds open for writing."""
-        return {journal.path for journal in cls._writing if not journal.read_only}
 
     @property
     def read_only(self) -> bool:

@@ -114,7 +114,7 @@ def test_counts_follow_every_change() -> None:
     review.do(edits.repaint(review.nuclei, 1, square.shift(1, 1)))
     review.do(edits.note(review.nuclei, [2], "mitosis"))
     review.do(edits.add(review.nuclei, square.shift(6, 6)))
-    assert review.counts == Counts(accepted=2, proposed=1, edited=2, noted=1)
+    assert review.counts == Counts(accepted=2, proposed=1, added=1, corrected=1, noted=1)
     review.do(edits.delete(review.nuclei, [1]))
     for _ in range(3):
         assert review.counts == Counts.of(review.nuclei)

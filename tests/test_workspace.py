@@ -83,7 +83,7 @@ def test_standing(folder: Path) -> None:
     assert of.standing(path).stage is Stage.BEGUN
     of.release(path)
     assert not of.is_open(path)
-    assert of.standing(path).counts == Counts(accepted=1, proposed=4, hidden=2)
+    assert of.standing(path).counts == Counts(accepted=1, as_is=1, proposed=4, hidden=2)
     again = of.review(path)
     again.do(edits.mark_complete(again.nuclei))
     assert of.standing(path).stage is Stage.COMPLETE

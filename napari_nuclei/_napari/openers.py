@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from napari.layers import Image
@@ -26,7 +26,15 @@ from .source import shape_of
 MOST_BYTES = 256 << 20
 """Size of an image without a file up to which its pixels are looked up unasked."""
 
-Tell = Callable[[str], None]
+
+class Teller(Protocol):
+    """Who opens reviews and speaks to the person: the session."""
+
+    def tell(self, text: str) -> None:
+        """Tell the person something; from any thread."""
+
+    def held(self) -> set[Path]:
+        """Return the journals that are open for its own layers."""
 
 
 class LayerReviews:
@@ -40,8 +48,8 @@ class LayerReviews:
         The image's file.
     pixels : callable
         Returns the pixels of a plane, for an image whose journal cannot lie beside a file.
-    tell : callable
-        Is given what the person should know, a line at a time.
+    teller : Teller
+        The session.
     start : mapping of Plane to Nuclei
         With what new reviews begin.
     """
@@ -51,13 +59,13 @@ class LayerReviews:
         shape: Sequence[int],
         file: Path | None,
         pixels: Callable[[Plane], NDArray[Any]],
-        tell: Tell,
+        teller: Teller,
         start: Mapping[Plane, Nuclei] | None = None,
     ) -> None:
         self.shape = tuple(shape)
         self.file = file
         self._pixels = pixels
-        self._tell = tell
+        self._teller = teller
         self._start = dict(start or {})
 
     def __call__(self, plane: Plane) -> Review:
@@ -65,13 +73,15 @@ class LayerReviews:
         try:
             review = self._open(plane)
         except UserError as error:
-            self._tell(f"{error} The review is kept in memory alone: export it before you close.")
+            self._teller.tell(
+                f"{error} The review is kept in memory alone: export it before you close."
+            )
             return Review(self._new(plane))
         assert review.journal is not None
         for notice in review.journal.notices:
             if str(review.journal.path) not in notice:  # where it lies is always to be seen
-                self._tell(notice)
-        review.journal.trouble.connect(self._tell)
+                self._teller.tell(notice)
+        review.journal.trouble.connect(self._teller.tell)
         return review
 
     def _open(self, plane: Plane) -> Review:
@@ -81,18 +91,22 @@ class LayerReviews:
         key = self.key(plane)
         if self.file is not None:
             review = Review.open(self.file, key, self._new(plane), pixels)
-            if not review.read_only or not _is_ours(review):
+            if not review.read_only or not self._is_ours(review):
                 return review
         # A second layer of the same file, such as one channel of several: a review of its own.
         review = Review.open(None, key, self._new(plane), pixels)
         for number in count(1):
-            if not review.read_only or not _is_ours(review):
+            if not review.read_only or not self._is_ours(review):
                 break
             # A copy of a layer: its pixels are no name for it, so take a number that is free.
             named = (*key, number)
             if not away_for(pixels(), named).exists():
                 review = Review.open(None, named, self._new(plane), pixels)
         return review
+
+    def _is_ours(self, review: Review) -> bool:
+        """Whether another layer of this very window holds a review."""
+        return review.journal is not None and review.journal.path in self._teller.held()
 
     def _new(self, plane: Plane) -> Nuclei:
         return self._start.get(plane) or Nuclei((self.shape[-2], self.shape[-1]))
@@ -121,16 +135,12 @@ class LayerReviews:
         return away_for(self._pixels((0,) * (len(self.shape) - 2))).exists()
 
 
-def _is_ours(review: Review) -> bool:
-    return review.journal is not None and review.journal.path in Review.open_here()
-
-
-def reviews_of(image: Image, shape: Sequence[int], tell: Tell) -> LayerReviews:
+def reviews_of(image: Image, shape: Sequence[int], teller: Teller) -> LayerReviews:
     """Return the opener of an image layer's reviews, for a review layer of this shape."""
-    return LayerReviews(shape, file_of(image), lambda p: pixels_at(image, shape, p), tell)
+    return LayerReviews(shape, file_of(image), lambda p: pixels_at(image, shape, p), teller)
 
 
-def kept(record: Record, image: Image | None, tell: Tell) -> str:
+def kept(record: Record, image: Image | None, teller: Teller) -> str:
     """Give the reviews of a record that was read from a file journals.
 
     They are kept with their image, unless that has another review already: that one is not
@@ -144,12 +154,12 @@ def kept(record: Record, image: Image | None, tell: Tell) -> str:
     before = record.reviews
     start = {plane: _beginning(review) for plane, review in before.items()}
     drawn = record.draw()
-    own = LayerReviews(record.layer_shape, None, lambda p: drawn[p], tell, start)
+    own = LayerReviews(record.layer_shape, None, lambda p: drawn[p], teller, start)
     file = record.file or (file_of(image) if image is not None else None)
     record.opener = own
     words = ""
     if file is not None:
-        beside = LayerReviews(record.layer_shape, file, lambda p: drawn[p], tell, start)
+        beside = LayerReviews(record.layer_shape, file, lambda p: drawn[p], teller, start)
         if all(_agrees(beside, plane, before.get(plane)) for plane in beside.begun()):
             record.opener = beside
         else:

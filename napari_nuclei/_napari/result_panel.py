@@ -24,7 +24,6 @@ from .. import edits
 from ..edits import Edit
 from ..review import Review
 from .parts import line, quiet
-from .table import count
 
 STEPS = 100
 """Steps of the slider from 0 to 1."""
@@ -131,7 +130,7 @@ class ResultPanel(QWidget):
         if review is None:
             self.state.setText("The layer with the nuclei was removed. Nothing is lost.")
             return
-        counts = count(review.nuclei)
+        counts = review.counts
         hidden = f"\n{counts.hidden:,} of lower score are hidden" if counts.hidden else ""
         self.state.setText(counts.words() + hidden)
         if not self._timer.isActive() and not self.slider.isSliderDown():

@@ -102,6 +102,13 @@ class Session:
         """Have the keys shown."""
         self.helped.emit()
 
+    def held(self) -> set[Path]:
+        """Return the journals that are open for the layers of this viewer."""
+        records = [r for rows in self._images.values() for r in rows]
+        records += [bridge.record for bridge in self.bridges.values()]
+        reviews = [review for record in records for review in record.reviews.values()]
+        return {r.journal.path for r in reviews if r.journal is not None}
+
     def hint(self, text: str) -> None:
         """Tell the person about what they are doing."""
         self.hinted.emit(text)
@@ -178,7 +185,7 @@ class Session:
     def _keep(self, record: Record) -> None:
         """Have a record that was read from a file kept in journals from now on."""
         if record.opener is None:
-            told = kept(record, self._find_image(record), self.tell)
+            told = kept(record, self._find_image(record), self)
             if told:
                 self.tell(told)
 
@@ -261,7 +268,7 @@ class Session:
         record = next((r for r in records if r.layer_shape == shape), None)
         if record is None:
             record = Record((shape[-2], shape[-1]), name_of(image), stack=shape[:-2])
-            record.opener = reviews_of(image, shape, self.tell)
+            record.opener = reviews_of(image, shape, self)
         return self._show(image, record)
 
     def attach(
@@ -325,7 +332,7 @@ class Session:
         shape = shape_of(image)
         shapes = [shape, shape[-2:]] if len(shape) > 2 else [shape]
         for wanted in shapes:
-            opener = reviews_of(image, wanted, self.tell)
+            opener = reviews_of(image, wanted, self)
             if (opener.file or is_cheap(image)) and opener.begun():
                 return self.open(image, wanted)
         return None

@@ -1,11 +1,9 @@
-"""What the widget and the layer say of nuclei: a features table, and counts in words.
+"""What a layer says of its nuclei: a features table.
 
-Here: nuclei → rows and numbers. Not here: when they are brought up to date (`bridge.py`).
+Here: nuclei → rows. Not here: when they are brought up to date (`bridge.py`).
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import pandas as pd
 
@@ -43,34 +41,3 @@ def state_of(nucleus: Nucleus) -> str:
     if nucleus.origin.kind is Kind.HAND and nucleus.state is not State.REJECTED:
         return "added"
     return nucleus.state.value
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many nuclei there are of each kind."""
-
-    shown: int = 0
-    accepted: int = 0
-    corrected: int = 0
-    added: int = 0
-    rejected: int = 0
-    hidden: int = 0
-
-    def words(self) -> str:
-        """Say it in one line."""
-        head = "1 nucleus" if self.shown == 1 else f"{self.shown:,} nuclei"
-        names = ("accepted", "corrected", "added", "rejected")
-        parts = [f"{getattr(self, name):,} {name}" for name in names if getattr(self, name)]
-        return " · ".join([head, *parts])
-
-
-def count(nuclei: Nuclei) -> Counts:
-    """Count nuclei; `hidden` are proposals below the threshold."""
-    found: dict[str, int] = {}
-    for nucleus in nuclei:
-        shown = nuclei.is_shown(nucleus)
-        state = state_of(nucleus) if shown or nucleus.state is State.REJECTED else "hidden"
-        found[state] = found.get(state, 0) + 1
-        found["shown"] = found.get("shown", 0) + shown
-    found.pop("proposed", None)
-    return Counts(**found)

@@ -177,6 +177,7 @@ class NucleiWidget(QWidget):
 
     def _on_active(self, event: Any = None) -> None:
         self.follow_active()
+        self.show_state()
 
     def follow_active(self) -> None:
         """Follow the user to another image, or to the image of another review layer."""

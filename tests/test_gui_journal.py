@@ -1,0 +1,265 @@
+"""Nothing is lost: reviews in the window across closing, removal, second windows and bad disks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gui import FakeEngine, disk, in_step, settle
+from napari.layers import Labels
+from PIL import Image as Picture
+
+from napari_nuclei import edits
+from napari_nuclei._napari.session import Session
+from napari_nuclei._napari.widget import NucleiWidget
+from napari_nuclei.formats import coco
+from napari_nuclei.journal_place import home_of, user_folder
+from napari_nuclei.nuclei import State
+from napari_nuclei.review import Review
+
+GRAY = np.zeros((60, 80), np.uint8)
+
+
+class Window:
+    """A viewer with the widget on an image file."""
+
+    def __init__(self, make: Callable[..., Any], qtbot: Any, path: Path | None) -> None:
+        self.viewer, self.qtbot = make(), qtbot
+        self.widget = NucleiWidget(self.viewer, FakeEngine())
+        self.viewer.window.add_dock_widget(self.widget, name="Nuclei")
+        if path is None:
+            self.image = self.viewer.add_image(GRAY, name="cells")
+        else:
+            (self.image,) = self.viewer.open(str(path), plugin="napari")
+        self.session = Session.of(self.viewer)
+
+    @property
+    def bridge(self) -> Any:
+        return self.widget.bridge
+
+    def segment(self) -> None:
+        with self.qtbot.waitSignal(self.widget.segmenting.ended, timeout=5000):
+            self.widget.segment_button.click()
+
+    def close(self) -> None:
+        """Close the reviews, as when the window is closed."""
+        self.session.close()
+        self.viewer.layers.clear()
+
+
+@pytest.fixture
+def open_window(make_napari_viewer: Callable[..., Any], qtbot: Any) -> Callable[..., Window]:
+    def make(path: Path | None = None) -> Window:
+        return Window(make_napari_viewer, qtbot, path)
+
+    return make
+
+
+@pytest.fixture
+def cells(tmp_path: Path) -> Path:
+    path = tmp_path / "cells.png"
+    Picture.fromarray(GRAY).save(path)
+    return path
+
+
+def test_review_goes_on_where_it_was_left(open_window: Any, cells: Path) -> None:
+    first = open_window(cells)
+    first.segment()
+    first.bridge.layer.paint((50, 10), first.bridge.layer.selected_label)
+    first.bridge.review.do(edits.accept(first.bridge.review.nuclei, [1]))
+    nuclei = first.bridge.review.nuclei.copy()
+    assert home_of(cells).exists()
+    first.close()
+    second = open_window(cells)
+    assert second.bridge is not None, "the review was not opened with its image"
+    assert second.bridge.review.nuclei == nuclei
+    assert in_step(second.bridge)
+    assert "goes on" in second.widget.message.text()
+    for _ in range(3):
+        second.bridge.layer.undo()
+    assert len(second.bridge.review.nuclei) == 0
+    second.bridge.layer.redo()
+    assert len(second.bridge.review.nuclei) == 4
+
+
+def test_closing_the_main_window_lets_others_open(open_window: Any, cells: Path) -> None:
+    first = open_window(cells)
+    first.segment()
+    assert Review.open(cells).read_only
+    first.viewer.close()
+    settle()
+    review = Review.open(cells)
+    assert not review.read_only
+    assert len(review.nuclei) == 4
+    review.close()
+
+
+def test_image_without_a_file_is_known_by_its_pixels(open_window: Any) -> None:
+    first = open_window()
+    first.segment()
+    first.bridge.review.do(edits.reject(first.bridge.review.nuclei, [3]))
+    assert len(list(user_folder().glob("*.jsonl"))) == 1
+    assert "data folder" in first.widget.review.kept.text()
+    first.close()
+    second = open_window()
+    assert second.bridge.review.nuclei[3].state is State.REJECTED
+
+
+def test_removed_and_renamed_layers_lose_nothing(open_window: Any, cells: Path) -> None:
+    window = open_window(cells)
+    window.segment()
+    layer = window.bridge.layer
+    layer.name = "mine"
+    layer.paint((50, 10), layer.selected_label)
+    window.viewer.layers.remove(layer)
+    assert window.widget.bridge is None
+    window.widget.result.back_button.click()
+    assert window.bridge.review.nuclei.at(50, 10) is not None
+    window.viewer.layers.remove(window.image)
+    window.viewer.layers.clear()
+    review = Review.open(cells)
+    assert not review.read_only
+    assert review.nuclei.at(50, 10) is not None
+    review.close()
+
+
+def test_second_window_looks_but_changes_nothing(open_window: Any, cells: Path) -> None:
+    first = open_window(cells)
+    first.segment()
+    second = open_window(cells)
+    settle()
+    assert second.bridge.review.read_only
+    assert "another window" in second.widget.message.text()
+    assert "another window" in second.widget.review.kept.text()
+    before = second.bridge.review.nuclei.copy()
+    second.bridge.layer.paint((50, 10), 9)
+    second.bridge.layer.undo()
+    second.bridge.actions.accept_above(0)
+    assert second.bridge.review.nuclei == before
+    assert in_step(second.bridge), "what was painted stays on the screen"
+    first.bridge.review.do(edits.accept(first.bridge.review.nuclei, [1]))
+    assert len(first.bridge.review.done) == 2
+
+
+def test_two_layers_of_one_file_have_a_review_each(open_window: Any, cells: Path) -> None:
+    window = open_window(cells)
+    window.segment()
+    window.viewer.open(str(cells), plugin="napari", name="again")
+    window.segment()
+    bridges = list(window.session.bridges.values())
+    assert len(bridges) == 2
+    assert not any(bridge.review.read_only for bridge in bridges)
+    bridges[0].review.do(edits.accept(bridges[0].review.nuclei, [1]))
+    assert bridges[1].review.nuclei[1].state is State.PROPOSED
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_folder_that_cannot_be_written(open_window: Any, cells: Path) -> None:
+    cells.parent.chmod(0o555)
+    try:
+        window = open_window(cells)
+        window.segment()
+        assert window.bridge.review.journal.path.parent == user_folder()
+    finally:
+        cells.parent.chmod(0o755)
+
+
+def test_no_place_at_all_is_said(
+    open_window: Any, cells: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    nowhere = tmp_path / "file"
+    nowhere.write_text("")
+    monkeypatch.setenv("XDG_DATA_HOME", str(nowhere))
+    window = open_window()
+    window.segment()
+    settle()
+    assert window.bridge.review.journal is None
+    assert "in memory alone" in window.widget.message.text()
+    assert "In memory alone" in window.widget.review.kept.text()
+    window.bridge.layer.paint((50, 10), window.bridge.layer.selected_label)
+    assert window.bridge.review.nuclei.at(50, 10) is not None
+
+
+def test_disk_that_fails_in_mid_review_is_said_at_once(open_window: Any, cells: Path) -> None:
+    window = open_window(cells)
+    window.segment()
+    journal = window.bridge.review.journal
+    journal.trouble.emit("No space left on the device. Your work is kept in memory.")
+    settle()
+    assert "No space left" in window.widget.message.text()
+
+
+def test_changed_image_is_noticed(open_window: Any, cells: Path) -> None:
+    first = open_window(cells)
+    first.segment()
+    first.close()
+    Picture.fromarray(GRAY + 7).save(cells)
+    second = open_window(cells)
+    settle()
+    assert "has changed" in second.widget.message.text()
+    assert len(second.bridge.review.nuclei) == 4
+
+
+def test_file_of_nuclei_does_not_replace_a_review(
+    open_window: Any, cells: Path, tmp_path: Path
+) -> None:
+    first = open_window(cells)
+    first.segment()
+    other = tmp_path / "other.coco.json"
+    coco.write(other, first.bridge.record.data_set())
+    first.bridge.review.do(edits.reject(first.bridge.review.nuclei, [1]))
+    first.close()
+    second = open_window(cells)
+    (layer,) = [
+        x for x in second.viewer.open(str(other), plugin="napari-nuclei") if isinstance(x, Labels)
+    ]
+    settle()
+    assert "stays as it is" in second.widget.message.text()
+    own = second.session.bridge_of(second.image)
+    assert own.review.nuclei[1].state is State.REJECTED
+    assert second.session.bridges[layer].review.nuclei[1].state is State.PROPOSED
+
+
+def test_labels_are_adopted_as_one_edit(open_window: Any, cells: Path) -> None:
+    window = open_window(cells)
+    window.segment()
+    labels = np.zeros((60, 80), np.uint16)
+    disk(30, 40, 6).paint(labels, 5)
+    layer = window.viewer.add_labels(labels, name="from somewhere else, with a long name")
+    assert not window.widget.adopt_button.isHidden()
+    window.widget.adopt_button.click()
+    assert [n.mask for n in window.bridge.review.nuclei] == [disk(30, 40, 6)]
+    assert not layer.visible
+    assert window.viewer.layers.selection.active is window.bridge.layer
+    window.bridge.layer.undo()
+    assert len(window.bridge.review.nuclei) == 4
+
+
+def test_labels_that_do_not_fit_are_not_offered(open_window: Any, cells: Path) -> None:
+    window = open_window(cells)
+    window.viewer.add_labels(np.zeros((30, 30), np.uint16))
+    assert window.widget.adopt_button.isHidden()
+
+
+def test_stack_keeps_each_plane_apart(
+    make_napari_viewer: Callable[..., Any], qtbot: Any, tmp_path: Path
+) -> None:
+    import tifffile
+
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, np.zeros((3, 60, 80), np.uint8), photometric="minisblack")
+    first = Window(make_napari_viewer, qtbot, path)
+    first.viewer.dims.set_current_step(0, 2)
+    first.segment()
+    first.close()
+    assert home_of(path, (2,)).exists()
+    second = Window(make_napari_viewer, qtbot, path)
+    second.viewer.dims.set_current_step(0, 2)
+    assert len(second.bridge.review.nuclei) == 4
+    second.viewer.dims.set_current_step(0, 0)
+    assert len(second.bridge.review.nuclei) == 0
+    assert len(second.bridge.record.data_set().images) == 1
