@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import rle
 from .mask import Mask
@@ -57,7 +58,14 @@ def decode(counts: Sequence[str | bytes], shape: tuple[int, int]) -> list[Mask]:
 
 
 def _decode(texts: list[bytes], shape: tuple[int, int]) -> Iterator[Mask]:
-    corners, runs, sizes = rle.to_crops(*rle.decompress(texts), shape)
+    return from_runs(*rle.decompress(texts), shape)
+
+
+def from_runs(
+    runs: NDArray[np.int64], sizes: NDArray[np.int64], shape: tuple[int, int]
+) -> Iterator[Mask]:
+    """Make masks of the run lengths of a whole image, (N,), of which each has `sizes`, (M,)."""
+    corners, runs, sizes = rle.to_crops(runs, sizes, shape)
     counts = runs.astype("<u4").tobytes()
     ends = (4 * np.cumsum(sizes)).tolist()
     for (y, x, height, width), start, end in zip(corners.tolist(), [0, *ends], ends, strict=False):

@@ -1,4 +1,4 @@
-"""Where segmented images go: one data set, one answer, or a folder of label images.
+"""Where segmented images go: one file for all of them, or a file an image.
 
 Here: checking the place before any work, collecting, writing. Not here: the formats
 themselves (`formats/`), segmenting (`batch.py`).
@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from .batch import Segmented
 from .errors import UserError
+from .formats.beside import Beside
 from .formats.dataset import DataSet, ImageRecord
+from .formats.registry import FORMATS, WRITABLE, Format, write
 from .images import image_size
 
 
@@ -122,7 +126,34 @@ class _LabelsOutput(Output):
             self.remarks.append(f"{path.name}: {lost} px under overlaps are lost in labels.")
 
 
-_KINDS = {"coco": _CocoOutput, "results": _ResultsOutput, "labels": _LabelsOutput}
+class _AnyOutput(_Collected):
+    """Any other format: a file an image as each is done, or one file at the end."""
+
+    def __init__(self, format: Format, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.format = format
+        self.beside = Beside(known={path.stem: path for path in self.paths})
+
+    def _keep(self, result: Segmented) -> None:
+        super()._keep(result)
+        if self.format.per_image:
+            image = self.data.images.pop()
+            one = DataSet([image], {image.id: self.data.nuclei.pop(image.id)})
+            self.written += write(self.out, one, self.format, self.beside)
+
+    def close(self) -> list[Path]:
+        if not self.format.per_image:
+            self.written = [*write(self.out, self.data, self.format, self.beside), *self.written]
+        self.remarks += dict.fromkeys(self.beside.remarks)
+        return self.written
+
+
+_KINDS: dict[str, Callable[..., Output]] = {
+    **{name: partial(_AnyOutput, FORMATS[name]) for name in WRITABLE},
+    "coco": _CocoOutput,
+    "results": _ResultsOutput,
+    "labels": _LabelsOutput,
+}
 
 
 def make_output(
@@ -137,7 +168,7 @@ def make_output(
     Parameters
     ----------
     kind : str
-        ``coco``, ``results`` or ``labels``.
+        Name of a format that can be written.
     paths : sequence of Path
         The images found.
     image_ids : Path, optional
@@ -156,16 +187,17 @@ def make_output(
         chosen = _matched(records, paths, image_ids)
     else:
         records, chosen = {}, list(paths)
-    _refuse_doubles(path.stem if kind == "labels" or overlay else path.name for path in chosen)
+    per_image, folder_is_good = FORMATS[kind].per_image, not FORMATS[kind].endings
+    _refuse_doubles(path.stem if per_image or overlay else path.name for path in chosen)
     given = [*paths, *([image_ids] if image_ids else [])]
     if out.is_file() and any(out.samefile(path) for path in given):
         raise UserError(f"{out} is one of the files to read: name another one to write.")
     # Without an ending it is a folder, for one image as for many.
-    into_folder = kind == "labels" and (len(chosen) > 1 or not out.suffix)
+    into_folder = folder_is_good or (per_image and (len(chosen) > 1 or not out.suffix))
     for folder in [out] * into_folder + [overlay] * (overlay is not None):
         make_folder(folder)
     if not into_folder:
-        check_writable(out, folder_is_good=kind == "labels")
+        check_writable(out, folder_is_good=per_image)
     return _KINDS[kind](out, chosen, records, overlay)
 
 

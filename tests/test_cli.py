@@ -53,15 +53,15 @@ def test_help_lists_what_there_is(run: Run) -> None:
     code, out, _ = run("--help")
     assert code == 0
     assert "{" not in out
-    for command in ("demo", "segment", "evaluate", "train", "models"):
+    for command in ("demo", "segment", "evaluate", "train", "convert", "models"):
         assert command in out
         assert run(command, "--help")[0] == 0
-    for command in ("retrain", "convert", "review"):
+    for command in ("retrain", "review"):
         assert f"    {command}" not in out
         refused(run(command), "invalid choice")
     _, out, _ = run("segment", "--help")
     assert "--image-ids" in out
-    for option in ("geojson", "table", "imagej", "--scheduler"):
+    for option in ("cellpose", "--scheduler"):
         assert option not in out
 
 
@@ -76,7 +76,7 @@ def test_no_command_shows_the_help(run: Run) -> None:
     [
         (("segment", "x.png"), "--out"),
         (("segment", "--out", "x"), "PATH"),
-        (("segment", "x.png", "--out", "o", "--format", "geojson"), "geojson"),
+        (("segment", "x.png", "--out", "o", "--format", "svg"), "svg"),
         (("segment", "x.png", "--out", "o", "--score", "2"), "2 does not lie between 0 and 1"),
         (("segment", "x.png", "--out", "o", "--score", "nan"), "does not lie between"),
         (("segment", "x.png", "--out", "o", "--score", "high"), "'high' is not a number"),

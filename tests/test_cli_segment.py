@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import sys
@@ -17,6 +18,8 @@ from shell import MODEL, QUICK, Run, image_ids, make_run, refused
 from tiny import disc, picture, write_model
 
 from napari_nuclei.formats import coco, label_tiff
+from napari_nuclei.formats.beside import Beside
+from napari_nuclei.formats.convert import read
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +62,25 @@ def test_a_coco_data_set(run: Run, images: Path) -> None:
     shown = list(data.of(data.images[0]).shown())
     assert shown
     assert all(n.origin.model == "tiny" and n.score >= 0.5 for n in shown)
+
+
+@pytest.mark.parametrize("name", ["geojson", "imagej", "table", "dsb", "masks"])
+def test_the_other_formats(run: Run, images: Path, name: str) -> None:
+    out = Path("o.csv" if name in ("table", "dsb") else "out")
+    code, _, err = run("segment", images, "--out", out, "--format", name, *MODEL, *QUICK)
+    assert code == 0
+    assert "3 of 3 images" in err
+    if name == "table":
+        with out.open() as file:
+            assert {"area", "intensity_mean"} <= set(next(csv.reader(file)))
+        return
+    assert len(list(out.iterdir()) if out.is_dir() else [out]) == (1 if name == "dsb" else 3)
+    back, format = read([out], Beside(images))
+    assert format.name == name
+    assert [(i.file_name, i.shape) for i in back.images] == [
+        ("a.png", (60, 70)), ("b.png", (60, 70)), ("c.png", (50, 40)),
+    ]  # fmt: skip
+    assert all(len(back.of(image)) for image in back.images)
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools

@@ -12,6 +12,7 @@ COMMANDS = {
     "segment": "segment images",
     "evaluate": "score predictions against the truth",
     "train": "train a model by a recipe",
+    "convert": "convert nuclei between file formats",
     "models": "list models, or show one's card",
 }
 """Name, which is also its file's, and what `--help` says of it."""

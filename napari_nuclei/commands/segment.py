@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
+from ..formats.registry import WRITABLE
 from .arguments import channels, diameter, share, whole
 from .terminal import say, shown
 
@@ -25,10 +26,11 @@ def arguments(p: ArgumentParser) -> None:
     )
     p.add_argument(
         "--format",
-        choices=("coco", "results", "labels"),
+        choices=WRITABLE,
         default="coco",
+        metavar="FORMAT",
         help="coco: data set with RLE masks (default); results: competition answer; "
-        "labels: one label TIFF an image",
+        f"or {', '.join(name for name in WRITABLE if name not in ('coco', 'results'))}",
     )
     p.add_argument("--model", default=None, metavar="NAME|FILE", help="default: the one in use")
     p.add_argument(

@@ -33,6 +33,14 @@ def unwritable(path: Path, error: OSError) -> UserError:
     return UserError(f"cannot write {path}: {reason}")
 
 
+def unreadable(path: str | os.PathLike[str], error: OSError) -> UserError:
+    """Say in one line why a file cannot be read."""
+    missing = isinstance(error, FileNotFoundError)
+    return UserError(
+        f"cannot read {path}: {'there is no such file' if missing else error.strerror or error}"
+    )
+
+
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a file that takes the place of `path` when the block ends without an error.
@@ -107,8 +115,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        reason = "there is no such file" if isinstance(error, FileNotFoundError) else error.strerror
-        raise UserError(f"cannot read {path}: {reason}") from error
+        raise unreadable(path, error) from error
     try:
         return json.loads(data, parse_constant=_refuse)
     except UserError as error:

@@ -17,7 +17,7 @@ from ..nuclei import Nuclei
 from .files import replacing
 
 
-def write(path: str | os.PathLike[str], nuclei: Nuclei) -> int:
+def write(path: str | os.PathLike[str], nuclei: Nuclei, pixel_size: float | None = None) -> int:
     """Write the nuclei that are shown as a label image.
 
     Parameters
@@ -27,6 +27,8 @@ def write(path: str | os.PathLike[str], nuclei: Nuclei) -> int:
         32-bit otherwise.
     nuclei : Nuclei
         Where they overlap, the one drawn on top is written.
+    pixel_size : float, optional
+        Side of a pixel in µm, which ImageJ takes as its scale.
 
     Returns
     -------
@@ -44,8 +46,24 @@ def write(path: str | os.PathLike[str], nuclei: Nuclei) -> int:
     highest = int(labels.max(initial=0))
     labels = labels.astype(np.uint16 if highest <= np.iinfo(np.uint16).max else np.uint32)
     with replacing(path) as stream:
-        tifffile.imwrite(stream, labels, compression="zlib", metadata={"axes": "YX"})
+        tifffile.imwrite(stream, labels, compression="zlib", **_scale(labels, pixel_size))
     return sum(n.mask.area for n in nuclei.shown()) - int(np.count_nonzero(labels))
+
+
+def _scale(labels: np.ndarray[Any, Any], pixel_size: float | None) -> dict[str, Any]:
+    """Return what tells ImageJ and others how large a pixel is."""
+    # ImageJ's own words for its readers; tifffile writes them for 8 and 16 bits only.
+    words = f"ImageJ=1.11a\nmin=0.0\nmax={float(labels.max(initial=0))}\n"
+    if not pixel_size:
+        return {"description": words, "metadata": None}
+    per_pixel = (1 / pixel_size, 1 / pixel_size)
+    words += "unit=micron\n"
+    return {
+        "description": words,
+        "metadata": None,
+        "resolution": per_pixel,
+        "resolutionunit": "NONE",
+    }
 
 
 def read(path: str | os.PathLike[str]) -> Nuclei:

@@ -1,0 +1,81 @@
+"""Which format a file is of, by its first bytes; names only help. Not here: reading it."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+from .files import unreadable
+from .registry import FORMATS, Format
+
+HEAD = 1 << 16
+"""Bytes of a file that are looked at."""
+
+
+def detect(path: Path) -> Format | None:
+    """Tell a file's format by its first bytes and its ending; None if it is none of these.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read.
+    """
+    if path.is_dir():
+        return _detect_folder(path)
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if head[:6] == b"\x93NUMPY":
+        return FORMATS["cellpose"]
+    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return FORMATS["labels"]
+    if head[:4] == b"Iout":
+        return FORMATS["imagej"]
+    if head[:4] == b"PK\3\4" or head[:4] == b"PK\5\6":
+        return FORMATS["coco" if _holds_json(path) else "imagej"]
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text[:1] in (b"{", b"["):
+        return _detect_json(text, path)
+    if b"EncodedPixels" in text.split(b"\n", 1)[0]:
+        return FORMATS["dsb"]
+    return None
+
+
+def _detect_json(text: bytes, path: Path) -> Format | None:
+    is_list = text.startswith(b"[")
+    if path.suffix.lower() == ".geojson" or b'"Feature' in text or b'"geometry"' in text:
+        return FORMATS["geojson"]
+    if is_list and (b'"image_id"' in text or text.strip() == b"[]"):
+        return FORMATS["results"]
+    words = (b'"images"', b'"annotations"', b'"segmentation"', b'"categories"', b'"info"')
+    if not is_list and any(word in text for word in words):
+        return FORMATS["coco"]
+    if not is_list and len(text) == HEAD:  # may say it further down
+        try:
+            keys = json.loads(path.read_bytes()).keys()
+        except (ValueError, OSError):
+            return None
+        return FORMATS["coco"] if {"images", "annotations"} <= keys else None
+    return None
+
+
+def _holds_json(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as z:
+            return any(name.endswith(".json") for name in z.namelist())
+    except (zipfile.BadZipFile, OSError):
+        return False
+
+
+def _detect_folder(folder: Path) -> Format | None:
+    if any((folder / "annotations").glob("*.json")) or (folder / "result.json").is_file():
+        return FORMATS["coco"]
+    try:
+        if any((p / "masks").is_dir() for p in folder.iterdir() if p.is_dir()):
+            return FORMATS["masks"]
+    except OSError:
+        return None
+    return None

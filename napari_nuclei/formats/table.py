@@ -1,0 +1,149 @@
+"""Tables: a row a nucleus, with its state, shape and intensities, as CSV or Parquet.
+
+Here: data set → table. Not here: what is measured (`measure.py`). A table holds no masks, so it
+is written and never read back.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import UserError
+from ..images import read_image
+from ..measure import measure
+from ..nuclei import Nuclei
+from .beside import Beside
+from .dataset import DataSet, ImageRecord
+from .files import replacing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LENGTHS = ("perimeter", "equivalent_diameter_area", "axis_major_length", "axis_minor_length")
+"""Columns in px that are given in µm as well."""
+
+AREAS = ("area", "area_convex")
+"""Columns in px² that are given in µm² as well."""
+
+
+def write_csv(path: Path, data: DataSet, beside: Beside) -> None:
+    """Write a table of the nuclei that are shown as CSV (UTF-8, commas, points in numbers).
+
+    Raises
+    ------
+    UserError
+        If the file cannot be written, or an image is not of the size that its nuclei have.
+    """
+    # Through text, at once: pandas writes to binary streams in small pieces.
+    text = _all(path, data, beside).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    with replacing(path) as stream:
+        stream.write(text.encode())
+
+
+def write_parquet(path: Path, data: DataSet, beside: Beside) -> None:
+    """Write the same table as Parquet, which needs pyarrow.
+
+    Raises
+    ------
+    UserError
+        As `write_csv`, or if pyarrow is not installed.
+    """
+    if find_spec("pyarrow") is None:
+        raise UserError(
+            'Parquet needs pyarrow: pip install "napari-nuclei[parquet]", or write a CSV table'
+        )
+    stream = io.BytesIO()
+    _all(path, data, beside).to_parquet(stream, engine="pyarrow", index=False)
+    with replacing(path) as out:
+        out.write(stream.getvalue())
+
+
+def _all(path: Path, data: DataSet, beside: Beside) -> pd.DataFrame:
+    import pandas as pd
+
+    frames = list(_frames(path, data, beside))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def _frames(path: Path, data: DataSet, beside: Beside) -> Iterator[pd.DataFrame]:
+    without, unscaled = 0, 0
+    for image in data.images:
+        found = _image_of(path, image, beside)
+        without += found is None
+        pixels = None
+        if found is not None:
+            pixels = read_image(found)
+            if pixels.shape[:2] != image.shape:
+                height, width = pixels.shape[:2]
+                raise UserError(
+                    f"{found} is {height}×{width} px (height × width), but its nuclei are of an "
+                    f"image of {image.height}×{image.width}: is it the right image?"
+                )
+        size = beside.pixel_size_of(image)
+        unscaled += size is None
+        yield frame(image, data.of(image), pixels, size)
+    if without:
+        beside.remarks.append(
+            f"{path.name}: no intensities for {without:,} of {len(data.images):,} images, which "
+            "were not found: name their folder with --images."
+        )
+    if unscaled:
+        beside.remarks.append(
+            f"{path.name}: lengths are in px only for {unscaled:,} of {len(data.images):,} images, "
+            "of which the size of a pixel is not known: give it with --pixel-size."
+        )
+
+
+def _image_of(path: Path, image: ImageRecord, beside: Beside) -> Path | None:
+    return None if "plane" in image.extra else beside.image(path, image.file_name)
+
+
+def frame(
+    image: ImageRecord, nuclei: Nuclei, pixels: Any = None, pixel_size: float | None = None
+) -> pd.DataFrame:
+    """Return the table of one image.
+
+    Parameters
+    ----------
+    image : ImageRecord
+        For its name and id.
+    nuclei : Nuclei
+        Those that are shown get a row, by id.
+    pixels : (H, W) or (H, W, C) array, optional
+        For intensities.
+    pixel_size : float, optional
+        Side of a pixel in µm; adds columns ``…_um`` and ``…_um2``.
+
+    Returns
+    -------
+    DataFrame
+        `image`, `image_id`, `id`, `state`, `origin`, `model`, `score`, `note`, and what
+        `measure` gives.
+    """
+    import pandas as pd
+
+    rows = sorted((n for n in nuclei.shown() if n.mask), key=lambda n: n.id)
+    measured = measure([n.mask for n in rows], pixels)
+    columns: dict[str, Any] = {
+        "image": np.full(len(rows), image.file_name, object),
+        "image_id": np.full(len(rows), image.id, np.int64),
+        "id": np.array([n.id for n in rows], np.int64),
+        "state": np.array([n.state.value for n in rows], object),
+        "origin": np.array([n.origin.kind.value for n in rows], object),
+        "model": np.array([n.origin.model for n in rows], object),
+        "score": np.array([float(n.score) for n in rows]),
+        "note": np.array([n.note for n in rows], object),
+    }
+    for name, values in measured.items():
+        columns[name] = values
+        if pixel_size and name in LENGTHS:
+            columns[f"{name}_um"] = values * pixel_size  # type: ignore[operator]
+        if pixel_size and name in AREAS:
+            columns[f"{name}_um2"] = values * pixel_size**2  # type: ignore[operator]
+    return pd.DataFrame(columns)

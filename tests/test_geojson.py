@@ -1,0 +1,148 @@
+"""GeoJSON: there and back, as shapely reads it, and what QuPath's files hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from strategies import nuclei
+
+from napari_nuclei.errors import UserError
+from napari_nuclei.formats import geojson
+from napari_nuclei.formats.beside import Beside
+from napari_nuclei.formats.dataset import ImageRecord
+from napari_nuclei.mask import Mask
+from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, State
+
+RING = [[2, 1], [6, 1], [6, 5], [2, 5], [2, 1]]
+HOLE = [[3, 2], [3, 3], [4, 3], [4, 2], [3, 2]]
+ABOUT = {"file_name": "a.png", "height": 8, "width": 9}
+
+
+def feature(shape: Any = (RING,), id: str = "x", kind: str = "Polygon", **more: Any) -> Any:
+    geometry = {"type": kind, "coordinates": shape}
+    return {"type": "Feature", "id": id, "geometry": geometry, "properties": more}
+
+
+ON_PLANE_3 = feature()
+ON_PLANE_3["geometry"]["plane"] = {"c": -1, "z": 3, "t": 0}
+
+
+def saved(path: Path, features: Any, **more: Any) -> Path:
+    value = {"type": "FeatureCollection", "features": features, **more}
+    path.write_text(json.dumps(value))
+    return path
+
+
+def read(path: Path, beside: Beside | None = None) -> Nuclei:
+    return geojson.read(path, beside or Beside())[1]
+
+
+@given(of=nuclei())
+def test_shown_nuclei_come_back(of: Nuclei, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("g") / "a.geojson"
+    image = ImageRecord(1, "ä b.png", *of.shape)
+    geojson.write(path, image, of, Beside())
+    found, back = geojson.read(path, Beside())
+    assert found == image
+    shown = {n.id: n for n in of.shown()}
+    assert {n.id for n in back} == set(shown)
+    for n in back:
+        was = shown[n.id]
+        assert (n.mask, n.state, n.note, n.origin.kind) == (
+            was.mask, was.state, was.note, was.origin.kind,
+        )  # fmt: skip
+        assert n.score == pytest.approx(was.score, abs=1e-6)
+
+
+def test_what_qupath_needs(tmp_path: Path) -> None:
+    ring = np.ones((4, 4), bool)
+    ring[1, 1] = False
+    of = Nuclei((8, 9), [Nucleus(7, Mask.from_array(ring, 1, 2), 0.5, State.ACCEPTED)])
+    path = tmp_path / "a.geojson"
+    geojson.write(path, ImageRecord(1, "a.png", 8, 9), of, Beside(pixel_size=0.5))
+    (row,) = json.loads(path.read_text())["features"]
+    assert len(row["id"]) == 36
+    assert row["geometry"]["type"] == "Polygon"
+    outer, hole = row["geometry"]["coordinates"]
+    assert outer[0] == outer[-1] == [2, 1]
+    assert len(outer) == len(hole) == 5
+    properties = row["properties"]
+    assert properties["objectType"] == "detection"
+    assert properties["classification"]["name"] == "Nucleus: accepted"
+    assert properties["measurements"] == {"Score": 0.5, "Area px^2": 15, "Area µm^2": 3.75}
+
+
+def test_files_of_qupath(tmp_path: Path) -> None:
+    cell = feature([RING], "1", objectType="cell")
+    cell["nucleusGeometry"] = {"type": "Polygon", "coordinates": [RING, HOLE]}
+    old = feature(
+        [[RING], [[[0, 0], [1.6, 0], [1.6, 1], [0, 1], [0, 0]]]],
+        "PathDetectionObject",
+        "MultiPolygon",
+        classification={"names": ["Tumour", "Rejected"]},
+        measurements=[{"name": "Score", "value": 0.25}, {"name": "x", "value": None}],
+        name="doubtful",
+    )
+    others = [
+        feature([RING], "3", objectType="annotation"),
+        feature([1, 1], "4", "Point", objectType="detection"),
+    ]
+    beside = Beside()
+    path = saved(tmp_path / "a.geojson", [cell, old, *others], napari_nuclei=ABOUT)
+    first, second = read(path, beside)
+    assert first.mask.area == 15
+    assert second.mask.area == 18
+    assert (second.score, second.state, second.note) == (0.25, State.REJECTED, "doubtful")
+    assert first.origin.kind is Kind.IMPORT
+    assert len(beside.remarks) == 2
+    assert "annotations" in "".join(beside.remarks)
+
+
+def test_annotations_alone_are_nuclei_and_copies_get_ids_of_their_own(tmp_path: Path) -> None:
+    id = f"{geojson.MARK}-8000-00000000000c"
+    rows = [feature([RING], i, objectType="annotation") for i in (id, id, "other")]
+    found = read(saved(tmp_path / "a.geojson", rows, napari_nuclei=ABOUT))
+    assert [n.id for n in found] == [12, 13, 14]
+
+
+def test_the_size_of_the_image(tmp_path: Path) -> None:
+    from PIL import Image
+
+    path = saved(tmp_path / "a.geojson", [feature()])
+    with pytest.raises(UserError, match=r"does not say how large.*--images"):
+        read(path)
+    beside = Beside(guess_size=True)
+    assert read(path, beside).shape == (5, 6)
+    assert "extent" in beside.remarks[0]
+    Image.new("L", (20, 30)).save(tmp_path / "a.png")
+    assert geojson.read(path, Beside())[0] == ImageRecord(1, "a.png", 30, 20)
+    (tmp_path / "elsewhere").mkdir()
+    Image.new("L", (3, 3)).save(tmp_path / "elsewhere" / "a.png")
+    with pytest.raises(UserError, match="right image"):
+        read(path, Beside(tmp_path / "elsewhere"))
+
+
+@pytest.mark.parametrize(
+    ("features", "words"),
+    [
+        ("x", "no list of features"),
+        ([3], "no list of features"),
+        ([feature(None)], "coordinates"),
+        ([feature([3])], "coordinates|three corners"),
+        ([feature([[[1, 2], [3, 4]]])], "three corners"),
+        ([feature([[[1, 2], [3, "a"], [1, 2]]])], "three corners"),
+        ([feature([[[1, 2], [3, 1e9], [1, 2]]])], "three corners"),
+        ([feature(), ON_PLANE_3], "2 planes"),
+    ],
+)
+def test_bad_files(features: Any, words: str, tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.geojson", features, napari_nuclei=ABOUT)
+    with pytest.raises(UserError, match=words) as caught:
+        read(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)

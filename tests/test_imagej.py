@@ -1,0 +1,101 @@
+"""ImageJ ROIs: there and back, files of others, damaged ones."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import roifile
+from hypothesis import given
+from PIL import Image
+from strategies import nuclei
+
+from napari_nuclei.errors import UserError
+from napari_nuclei.formats import imagej
+from napari_nuclei.formats.beside import Beside
+from napari_nuclei.formats.dataset import ImageRecord
+from napari_nuclei.mask import Mask
+from napari_nuclei.nuclei import Nuclei, Nucleus
+
+
+@given(of=nuclei())
+def test_shown_nuclei_come_back(of: Nuclei, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("roi")
+    Image.new("L", of.shape[::-1]).save(folder / "a.png")
+    imagej.write(folder / "a.rois.zip", ImageRecord(1, "a.png", *of.shape), of, Beside())
+    if not any(of.shown()):
+        with pytest.raises(UserError, match="no ROI"):
+            imagej.read(folder / "a.rois.zip", Beside())
+        return
+    image, back = imagej.read(folder / "a.rois.zip", Beside())
+    assert image == ImageRecord(1, "a.png", *of.shape)
+    shown = {n.id: n for n in of.shown()}
+    assert {n.id: (n.mask, n.state) for n in back} == {
+        id: (n.mask, n.state) for id, n in shown.items()
+    }
+    assert all(n.score == pytest.approx(shown[n.id].score, abs=1e-5) for n in back)
+
+
+def test_kinds_of_rois(tmp_path: Path) -> None:
+    R = roifile.ImagejRoi
+    shapes = {
+        "rectangle": R(roitype=roifile.ROI_TYPE.RECT, left=2, top=3, right=6, bottom=5),
+        "oval": R(roitype=roifile.ROI_TYPE.OVAL, left=10, top=10, right=20, bottom=18),
+        "freehand": R.frompoints([[0.5, 0.5], [4.5, 0.5], [4.5, 2.5]]),
+        "point": R(roitype=roifile.ROI_TYPE.POINT),
+        "label": R(roitype=roifile.ROI_TYPE.RECT, subtype=roifile.ROI_SUBTYPE.TEXT, right=9),
+    }
+    path = tmp_path / "RoiSet.zip"
+    with zipfile.ZipFile(path, "w") as z:
+        for name, roi in shapes.items():
+            z.writestr(f"{name}.roi", roi.tobytes())
+    beside = Beside(guess_size=True)
+    image, found = imagej.read(path, beside)
+    assert image.shape == (18, 20)
+    areas = [n.mask.area for n in found]
+    assert areas[0] == 8
+    assert areas[1] == pytest.approx(np.pi * 5 * 4, abs=2)
+    assert len(areas) == 3
+    left = [r.split(" ROIs of type ")[1] for r in beside.remarks if " ROIs of type " in r]
+    assert sorted(line.split(",")[0] for line in left) == ["point", "text"]
+
+
+def test_a_single_roi_and_names(tmp_path: Path) -> None:
+    path = tmp_path / "0007.roi"
+    roi = roifile.ImagejRoi.frompoints([[0, 0], [3, 0], [3, 3]], name="")
+    path.write_bytes(roi.tobytes())
+    _, found = imagej.read(path, Beside(guess_size=True))
+    assert [n.id for n in found] == [7]
+
+
+def test_bytes_of_one_ring_are_traced_and_others_composite(tmp_path: Path) -> None:
+    ring = np.ones((4, 4), bool)
+    ring[1, 1] = False
+    of = Nuclei((9, 9), [Nucleus(1, Mask.from_array(ring)), Nucleus(12, Mask.from_array([[True]]))])
+    imagej.write(tmp_path / "a.zip", ImageRecord(1, "a", 9, 9), of, Beside())
+    first, second = roifile.roiread(tmp_path / "a.zip")
+    assert first.composite
+    assert len(first.coordinates(multi=True)) == 2
+    assert second.roitype is roifile.ROI_TYPE.TRACED
+    assert second.name == "12"
+    assert second.coordinates().tolist() == [[0, 0], [1, 0], [1, 1], [0, 1]]
+
+
+def test_damaged_files(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with pytest.raises(UserError, match="no such file"):
+        imagej.read(path, Beside())
+    of = Nuclei((9, 9), [Nucleus(1, Mask.from_array(np.ones((4, 4))))])
+    imagej.write(path, ImageRecord(1, "a", 9, 9), of, Beside())
+    whole = path.read_bytes()
+    for broken in (b"", b"PK\3\4", whole[:-5], b"Iout1234", whole[:30] + b"??" + whole[32:]):
+        path.write_bytes(broken)
+        with pytest.raises(UserError, match=r"a\.zip") as caught:
+            imagej.read(path, Beside(guess_size=True))
+        assert "\n" not in str(caught.value)
+    with zipfile.ZipFile(path, "w") as z:
+        z.writestr("readme.txt", "hello")
+    with pytest.raises(UserError, match="ROI Manager"):
+        imagej.read(path, Beside())
