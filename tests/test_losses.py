@@ -89,9 +89,9 @@ def test_anchors_are_ignored_where_nobody_has_looked() -> None:
     objectness = torch.zeros(1, len(anchors), requires_grad=True)
     deltas = torch.zeros(1, len(anchors), 4, requires_grad=True)
     found = losses_room._proposal_losses(
-        net, objectness, deltas, anchors, [target], Sampling(anchors=1000)
+        net, objectness, deltas, anchors, [target], Sampling(anchors=1000), [None]
     )
-    sum(found.values(), torch.zeros(())).backward()
+    sum((part for part, _ in found.values()), torch.zeros(())).backward()
     assert objectness.grad is not None
     grad = objectness.grad[0]
     in_known = (anchors[:, 0] + anchors[:, 2]) / 2 < SIDE // 2

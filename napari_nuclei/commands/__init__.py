@@ -12,7 +12,8 @@ COMMANDS = {
     "segment": "segment images",
     "evaluate": "score predictions against the truth",
     "train": "train a model by a recipe",
+    "retrain": "teach a model what you corrected, and keep it if it is better",
     "convert": "convert nuclei between file formats",
-    "models": "list models, or show one's card",
+    "models": "list models, show a card, use another one, go back",
 }
 """Name, which is also its file's, and what `--help` says of it."""

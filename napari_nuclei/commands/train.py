@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,10 @@ def run(options: Namespace) -> int:
         changes["out"] = options.out
     recipe = read_recipe(options.recipe, changes)
     last = ""
-    for step in shown(train(recipe, options.data, options.device, options.resume)):
-        if isinstance(step.new, str) and step.new != last:
+    first = os.environ.get("RANK", "0") == "0"  # of those that torchrun started, one speaks
+    steps = train(recipe, options.data, options.device, options.resume)
+    for step in shown(steps) if first else steps:
+        if isinstance(step.new, str) and step.new != last and first:
             last = step.new
             say(last)
     return 0

@@ -63,7 +63,7 @@ def from_json(value: Any, source: str) -> DataSet:
         if key not in ("images", "annotations", "categories", NAMESPACE)
     }
     names = (c["name"] for c in lists["categories"] if isinstance(_get(c, "name"), str))
-    return DataSet(images, nuclei, about, tuple(names) or ("nucleus",))
+    return DataSet(images, nuclei, about, tuple(names) or ("nucleus",), NAMESPACE not in value)
 
 
 def _get(value: Any, key: str) -> Any:

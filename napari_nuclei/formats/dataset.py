@@ -64,12 +64,15 @@ class DataSet:
     categories : tuple of str
         Names of the categories that were read. All of them are taken as nuclei; files are
         written with the one category ``"nucleus"``.
+    foreign : bool
+        Read from another tool's file, which does not say what has been reviewed.
     """
 
     images: list[ImageRecord]
     nuclei: dict[int, Nuclei]
     about: dict[str, Any] = field(default_factory=dict)
     categories: tuple[str, ...] = ("nucleus",)
+    foreign: bool = field(default=False, compare=False)
 
     def of(self, image: ImageRecord) -> Nuclei:
         """Return an image's nuclei."""

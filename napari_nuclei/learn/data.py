@@ -23,12 +23,18 @@ from torch.nn import functional as F
 from torch.utils.data import IterableDataset
 
 from ..errors import UserError
-from ..formats.dataset import DataSet
+from ..formats.dataset import DataSet, ImageRecord
 from ..images import normalize, read_image
 from ..mask import Mask
 from ..models.losses import Target
 from ..models.maskrcnn import INPUT_MEAN
 from .augment import crop, recolour
+
+DRAWS = 2**40
+"""Added to a crop's seed: what is sampled in it shall not depend on how it was cut."""
+
+LOCKED = -1
+"""Label of what is kept for judging: never seen by the network, as what lies beyond the border."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,7 @@ class Example:
     image : Tensor
         (1 or 3, H, W) float16, percentile-normalised.
     labels : Tensor
-        (H, W) int16, 0 = background.
+        (H, W) int16, 0 = background, `LOCKED` where the image must not be seen.
     known : Tensor
         (H, W) bool: where somebody has looked.
     centres : Tensor
@@ -74,8 +80,8 @@ def load_examples(data: DataSet, images: Path, diameter: float) -> list[Example]
         If an image cannot be read, or is of another size than the data set says.
     """
     return [
-        _example(
-            _pixels(images / image.file_name, image.shape),
+        example_of(
+            pixels_of(image, images),
             [n.mask for n in data.of(image).shown()],
             image.modality,
             diameter,
@@ -84,15 +90,49 @@ def load_examples(data: DataSet, images: Path, diameter: float) -> list[Example]
     ]
 
 
-def _pixels(path: Path, shape: tuple[int, int]) -> NDArray[Any]:
-    pixels = read_image(path)
-    if pixels.shape[:2] != shape:
+def pixels_of(image: ImageRecord, folder: Path) -> NDArray[Any]:
+    """Read the image of a data set's record, or the plane that it is of.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read, or is of another size than the record says.
+    """
+    path = folder / image.file_name
+    place = image.extra.get("plane")
+    plane = int(place[0]) if isinstance(place, list) and len(place) == 1 else None
+    pixels: NDArray[Any] = read_image(path, plane=plane)
+    if pixels.shape[:2] != image.shape:
         height, width = pixels.shape[:2]
-        raise UserError(f"{path}: is {height}×{width} px, its data set says {shape[0]}×{shape[1]}.")
+        raise UserError(
+            f"{path}: is {height}×{width} px, its data set says {image.height}×{image.width}. "
+            "Is it the right image?"
+        )
     return pixels
 
 
-def _example(pixels: NDArray[Any], masks: list[Mask], group: str, diameter: float) -> Example:
+def example_of(
+    pixels: NDArray[Any],
+    masks: list[Mask],
+    group: str,
+    diameter: float,
+    known: NDArray[np.bool_] | None = None,
+    locked: NDArray[np.bool_] | None = None,
+) -> Example:
+    """Bring an image and its nuclei to the network's scale.
+
+    Parameters
+    ----------
+    pixels : (H, W) or (H, W, C)
+        As read.
+    masks : list of Mask
+        Its nuclei; their median diameter becomes `diameter`.
+    known : (H, W) bool, optional
+        Where somebody has looked; everywhere by default.
+    locked : (H, W) bool, optional
+        What must not be seen: blanked here, before anything is made of the pixels but the
+        two levels that the whole image is normalised by.
+    """
     labels = np.zeros(pixels.shape[:2], np.int32)
     # Large ones first, so that a small nucleus inside a large one stays visible.
     masks = sorted(masks, key=lambda m: -m.area)
@@ -100,16 +140,26 @@ def _example(pixels: NDArray[Any], masks: list[Mask], group: str, diameter: floa
         mask.paint(labels, value)
     sizes = [2 * math.sqrt(mask.area / math.pi) for mask in masks]
     zoom = min(diameter / float(np.median(sizes)), 4.0) if sizes else 1.0
-    image = torch.from_numpy(np.require(normalize(pixels), requirements="W")).permute(2, 0, 1)
+    seen = np.require(normalize(pixels), requirements="W")
+    if locked is not None:
+        seen = np.where(locked[..., None], np.float32(INPUT_MEAN), seen)
+        labels[locked] = LOCKED
+    image = torch.from_numpy(seen).permute(2, 0, 1)
     gray = bool((image[0] == image[1]).all() and (image[0] == image[2]).all())
     size = [max(1, round(n * zoom)) for n in pixels.shape[:2]]
     resized = F.interpolate(
         image[: 1 if gray else 3][None], size, mode="bilinear", antialias=True, align_corners=False
     )[0]
-    small = F.interpolate(torch.from_numpy(labels)[None, None].double(), size, mode="nearest-exact")
-    flat = small[0, 0].to(torch.int16)
-    known = torch.ones_like(flat, dtype=torch.bool)
-    return Example(resized.half(), flat, known, _centres(flat), group)
+    flat = _resized(labels, size).to(torch.int16)
+    looked = torch.ones_like(flat, dtype=torch.bool)
+    if known is not None:
+        looked = _resized(known, size).bool() & (flat != LOCKED)
+    return Example(resized.half(), flat, looked, _centres(flat), group)
+
+
+def _resized(array: NDArray[Any], size: list[int]) -> Tensor:
+    tensor = torch.from_numpy(array)[None, None].double()
+    return F.interpolate(tensor, size, mode="nearest-exact")[0, 0]
 
 
 def _centres(labels: Tensor) -> Tensor:
@@ -137,6 +187,8 @@ class Crops(IterableDataset[tuple[Tensor, Target]]):
         Crops are numbered from `start` on, each drawn from a generator seeded by `seed` and
         its own number. A worker draws `batch` crops in a row, as many as its loader puts
         together: so the batches do not depend on the number of workers.
+    rank, size : int
+        Of several processes that train together, each draws its own part of every batch.
     """
 
     def __init__(
@@ -148,9 +200,13 @@ class Crops(IterableDataset[tuple[Tensor, Target]]):
         seed: int = 0,
         start: int = 0,
         batch: int = 1,
+        rank: int = 0,
+        size: int = 1,
     ) -> None:
         self.examples, self.side, self.zoom_spread = examples, side, zoom_spread
         self.seed, self.start, self.batch = seed, start, batch
+        self.part = batch // size
+        self.first = rank * self.part
         groups = Counter(e.group for e in examples)
         # Larger images hold more to see: draw them more often, by the root of their side.
         weights = torch.tensor(
@@ -162,12 +218,13 @@ class Crops(IterableDataset[tuple[Tensor, Target]]):
         worker = torch.utils.data.get_worker_info()
         first, workers = (worker.id, worker.num_workers) if worker else (0, 1)
         for block in count(first, workers):
-            for place in range(self.batch):
+            for place in range(self.first, self.first + self.part):
                 yield self.draw(self.start + block * self.batch + place)
 
     def draw(self, number: int) -> tuple[Tensor, Target]:
         """Return crop `number`: a (3, side, side) image and its truth."""
-        rng = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
+        seed = self.seed * 1_000_003 + number
+        rng = torch.Generator().manual_seed(seed)
         example = self.examples[int(torch.multinomial(self.weights, 1, generator=rng))]
         height, width = example.labels.shape
         spread = self.zoom_spread * torch.randn(1, generator=rng).item()
@@ -192,9 +249,10 @@ class Crops(IterableDataset[tuple[Tensor, Target]]):
             rng,
         )
         image = recolour(image, example.image.shape[0] == 1, rng)
-        image = torch.where(inside, image, torch.tensor(INPUT_MEAN))
+        image = torch.where(inside & (labels != LOCKED), image, torch.tensor(INPUT_MEAN))
+        labels = labels.clamp(min=0)
         boxes, ids = boxes_of(labels)
-        return image, Target(boxes, ids, labels.int(), known | ~inside)
+        return image, Target(boxes, ids, labels.int(), known | ~inside, seed + DRAWS)
 
 
 def _keep_in(position: float, length: int, window: float) -> float:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import copy
 import csv
-import os
+import io
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from ..errors import UserError
+from ..formats.files import replacing
 from ..models.losses import Sampling, Target, losses
 from ..models.maskrcnn import Architecture, MaskRCNN
 from ..models.runtime import autocast
 from ..progress import Progress
 from .data import Crops, Example
+from .parallel import ALONE, World
 from .recipe import Recipe, Schedule
 
 Batch = tuple[Tensor, list[Target]]
@@ -53,8 +56,14 @@ class State:
     best: float = -1.0
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint, whole or not at all."""
-        part = path.with_suffix(".part")
+        """Write a checkpoint, whole or not at all.
+
+        Raises
+        ------
+        UserError
+            If it cannot be written; the earlier one is still there.
+        """
+        whole = io.BytesIO()  # torch's own writer does not survive a full disk
         torch.save(
             {
                 "arch": self.model.arch.to_dict(),
@@ -65,9 +74,10 @@ class State:
                 "seconds": self.seconds,
                 "best": self.best,
             },
-            part,
+            whole,
         )
-        os.replace(part, path)
+        with replacing(path) as file:
+            file.write(whole.getbuffer())
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint of the same architecture."""
@@ -119,7 +129,7 @@ def batches(crops: Crops, schedule: Schedule) -> Iterator[Batch]:
     """Draw batches, ahead of time in `schedule.workers` processes."""
     loader = DataLoader(
         crops,
-        batch_size=schedule.batch,
+        batch_size=crops.part,
         num_workers=schedule.workers,
         collate_fn=_collate,
         prefetch_factor=4 if schedule.workers else None,
@@ -142,59 +152,125 @@ def train_steps(
     recipe: Recipe,
     device: torch.device,
     log: Path,
+    world: World = ALONE,
 ) -> Iterator[Progress]:
     """Step until the time is up; yields after each step, with the losses as `new`.
 
-    Saving and validating are the caller's.
+    Saving and validating are the caller's. Where memory runs out, crops and batches shrink,
+    and `new` is a line that says so.
+
+    Raises
+    ------
+    UserError
+        If not even the smallest crop fits into memory.
     """
     schedule = recipe.schedule
-    crops = Crops(
-        examples,
-        schedule.crop,
-        recipe.data.balance,
-        schedule.zoom_spread,
-        schedule.seed,
-        state.step * schedule.batch,
-        schedule.batch,
-    )
+    if schedule.batch % world.size:
+        raise UserError(
+            f"a batch of {schedule.batch} crops cannot be shared by {world.size} processes: set "
+            "schedule.batch in the recipe to a multiple of their number."
+        )
     budget = schedule.minutes * 60
     state.model.train()
     if schedule.freeze_norm:
         freeze_norm(state.model)
-    source = batches(crops, schedule)
+    source = drawn(state, examples, schedule, recipe.data.balance, world)
     with log.open("a", newline="", encoding="utf-8") as file:
         writer: Any = None
         while state.seconds < budget:
             begun = time.monotonic()
-            values = step(state, next(source), schedule, device, state.seconds / budget)
-            state.seconds += time.monotonic() - begun
+            done = state.seconds / budget
+            try:
+                values = step(state, next(source), schedule, device, done, world)
+            except (RuntimeError, MemoryError) as error:
+                schedule = smaller(schedule, error, world)
+                source = drawn(state, examples, schedule, recipe.data.balance, world)
+                yield Progress(state.seconds, budget, new=_less(schedule))
+                continue
+            state.seconds += world.mean(time.monotonic() - begun)
             row = {"step": state.step, "seconds": round(state.seconds, 1), **values}
             if writer is None:
                 writer = csv.DictWriter(file, list(row))
                 if log.stat().st_size == 0:
                     writer.writeheader()
-            writer.writerow(row)
-            file.flush()
+            if world.first:
+                writer.writerow(row)
+                file.flush()
             yield Progress(state.seconds, budget, f"loss {values['loss']:.3f}", row)
 
 
+def drawn(
+    state: State, examples: list[Example], schedule: Schedule, balance: float, world: World
+) -> Iterator[Batch]:
+    """Draw this process's part of each batch, from the state's step on."""
+    crops = Crops(
+        examples,
+        schedule.crop,
+        balance,
+        schedule.zoom_spread,
+        schedule.seed,
+        state.step * schedule.batch,
+        schedule.batch,
+        world.rank,
+        world.size,
+    )
+    return batches(crops, schedule)
+
+
+SMALLEST_CROP = 128
+"""Side in px below which a crop shows too few nuclei to learn from."""
+
+
+def smaller(schedule: Schedule, error: Exception, world: World) -> Schedule:
+    """Return a schedule that needs less memory; any other error goes its way."""
+    if not _out_of_memory(error) or world.size > 1:
+        raise error
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if schedule.batch > 1:
+        return schedule.model_copy(update={"batch": schedule.batch // 2})
+    if schedule.crop <= SMALLEST_CROP:
+        raise UserError(
+            f"Out of memory, even with single crops of {schedule.crop} px: close other programs, "
+            "or train on another --device."
+        ) from None
+    side = max(SMALLEST_CROP, schedule.crop * 3 // 4 // 32 * 32)
+    return schedule.model_copy(update={"crop": side})
+
+
+def _out_of_memory(error: Exception) -> bool:
+    said = str(error).lower()
+    known = "out of memory", "can't allocate memory", "not enough memory"
+    return isinstance(error, MemoryError) or any(words in said for words in known)
+
+
+def _less(schedule: Schedule) -> str:
+    return (
+        f"Out of memory: going on with batches of {schedule.batch} and crops of {schedule.crop} px"
+    )
+
+
 def step(
-    state: State, batch: Batch, schedule: Schedule, device: torch.device, done: float
+    state: State,
+    batch: Batch,
+    schedule: Schedule,
+    device: torch.device,
+    done: float,
+    world: World = ALONE,
 ) -> dict[str, float]:
-    """Make one optimizer step and return its losses as numbers."""
+    """Make one optimizer step and return its losses as numbers.
+
+    Raises
+    ------
+    RuntimeError, MemoryError
+        What torch and Python raise out of memory; then the state is as it was.
+    """
     rate = learning_rate(schedule, state.step, done)
     for group in state.optimizer.param_groups:
         group["lr"] = rate
-    images = batch[0].to(device, memory_format=torch.channels_last)
-    targets = [
-        Target(t.boxes.to(device), t.ids.to(device), t.labels.to(device), t.known.to(device))
-        for t in batch[1]
-    ]
-    with autocast(device):
-        parts = losses(state.model, images, targets, Sampling())
-    total = torch.stack(list(parts.values())).sum()
     state.optimizer.zero_grad(set_to_none=True)
-    total.backward()
+    parts, total = backward(state.model, batch, device, world)
+    world.average(state.model, buffers=not schedule.freeze_norm)
     norm = nn.utils.clip_grad_norm_(state.model.parameters(), 5.0)
     if torch.isfinite(norm):
         state.optimizer.step()
@@ -202,6 +278,28 @@ def step(
     average(state.ema, state.model, min(schedule.ema, (1 + state.step) / (10 + state.step)))
     values = {name: round(float(part.detach()), 5) for name, part in parts.items()}
     return {"loss": round(float(total.detach()), 5), **values, "norm": round(float(norm), 3)}
+
+
+def backward(
+    model: MaskRCNN, batch: Batch, device: torch.device, world: World = ALONE
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Find the losses of a batch, their sum, and this process's part of the gradients."""
+    images = batch[0].to(device, memory_format=torch.channels_last)
+    targets = [
+        replace(
+            t,
+            boxes=t.boxes.to(device),
+            ids=t.ids.to(device),
+            labels=t.labels.to(device),
+            known=t.known.to(device),
+        )
+        for t in batch[1]
+    ]
+    with autocast(device):
+        parts = losses(model, images, targets, Sampling(), world.counts)
+    total = torch.stack(list(parts.values())).sum()
+    total.backward()
+    return parts, total
 
 
 @torch.no_grad()

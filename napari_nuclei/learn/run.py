@@ -6,6 +6,7 @@ Here: data in, steps with saving and validating, weights and card out. Not here:
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ from .calibrate import best_threshold, expected_error, fit
 from .curve import draw_curve
 from .data import Example, load_examples
 from .loop import State, new_state, train_steps
+from .parallel import World, world
 from .recipe import DataSet as Source
 from .recipe import Recipe
 from .validate import SAMPLE, calibrated, hits, predict_set, sample_figures
@@ -38,8 +40,10 @@ from .validate import SAMPLE, calibrated, hits, predict_set, sample_figures
 
 def train(
     recipe: Recipe, folder: Path | None = None, device: str = "auto", resume: bool = False
-) -> Generator[Progress, None, Card]:
+) -> Generator[Progress, None, Card | None]:
     """Train by a recipe, validate, pack the best weights with a card.
+
+    Under `torchrun` the processes share each batch.
 
     Parameters
     ----------
@@ -59,19 +63,28 @@ def train(
 
     Returns
     -------
-    Card
-        Of the packed model, as the generator's value.
+    Card or None
+        Of the packed model, as the generator's value; None in all processes but the first.
     """
-    chosen = pick_device(device)
-    folder = folder or Path()
+    with world(pick_device(device)) as processes:
+        return (yield from _train(recipe, folder or Path(), processes, resume))
+
+
+def _train(
+    recipe: Recipe, folder: Path, processes: World, resume: bool
+) -> Generator[Progress, None, Card | None]:
+    chosen = processes.device
     yield Progress(0, 0, "Reading the data")
     if not recipe.data.train:
         raise UserError("the recipe names no training data: add [[data.train]] to it.")
     examples = [e for s in recipe.data.train for e in _examples(s, folder, recipe.diameter)]
     checks = [(_checked(s, folder), folder / s.images) for s in recipe.data.validation]
-    state = _state(recipe, resume, chosen)
+    state = _state(recipe, resume, processes)
     yield Progress(0, 0, new=f"{len(examples)} images, from step {state.step}")
-    yield from _steps(state, examples, checks, recipe, chosen)
+    if not processes.first:  # it steps along; the first one validates, writes and packs
+        yield from train_steps(state, examples, recipe, chosen, Path(os.devnull), processes)
+        return None
+    yield from _steps(state, examples, checks, recipe, processes)
     best = recipe.out / "best.ckpt"
     if best.is_file():
         state.load(best)
@@ -94,7 +107,8 @@ def _checked(source: Source, folder: Path) -> DataSet:
     return data
 
 
-def _state(recipe: Recipe, resume: bool, device: torch.device) -> State:
+def _state(recipe: Recipe, resume: bool, processes: World) -> State:
+    device = processes.device
     make_folder(recipe.out)
     network = recipe.network
     arch = Architecture(**network.model_dump(exclude={"start"}))
@@ -108,11 +122,11 @@ def _state(recipe: Recipe, resume: bool, device: torch.device) -> State:
         if not last.is_file():
             raise UserError(f"{last}: nothing to resume. Leave --resume out to begin anew.")
         _load(state, last)
-    elif last.is_file() or (recipe.out / "best.ckpt").is_file():
+    elif processes.first and (last.is_file() or (recipe.out / "best.ckpt").is_file()):
         raise UserError(
             f"{recipe.out} holds an earlier run: go on with --resume, or name another --out."
         )
-    for log in ("losses.csv", "validation.csv"):
+    for log in ("losses.csv", "validation.csv") if processes.first else ():
         forget_after(recipe.out / log, state.step)
     return state
 
@@ -143,12 +157,13 @@ def _steps(
     examples: list[Example],
     checks: list[tuple[DataSet, Path]],
     recipe: Recipe,
-    device: torch.device,
+    processes: World,
 ) -> Iterator[Progress]:
-    schedule = recipe.schedule
+    schedule, device = recipe.schedule, processes.device
+    log = recipe.out / "losses.csv"
     saved = time.monotonic()
     checked = state.seconds
-    for step in train_steps(state, examples, recipe, device, recipe.out / "losses.csv"):
+    for step in train_steps(state, examples, recipe, device, log, processes):
         yield step
         if time.monotonic() - saved > schedule.save_minutes * 60:
             state.save(recipe.out / "last.ckpt")

@@ -6,6 +6,7 @@ Here: targets for anchors and RoIs, and their losses. Not here: the network
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,12 +31,20 @@ class Target:
         (H, W) int32 label image, 0 = background.
     known : Tensor
         (H, W) bool: where somebody has looked. Elsewhere a missing label says nothing.
+    seed : int or None
+        Decides which anchors and RoIs are drawn, whatever else is in the batch; None leaves
+        it to torch's own generator.
     """
 
     boxes: Tensor
     ids: Tensor
     labels: Tensor
     known: Tensor
+    seed: int | None = None
+
+    def generator(self) -> torch.Generator | None:
+        """Return what this image's samples are drawn by."""
+        return None if self.seed is None else torch.Generator().manual_seed(self.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +63,24 @@ class Sampling:
     masks: int = 20
 
 
+Part = tuple[Tensor, int]
+"""A loss summed up, and over how many anchors, boxes, RoIs or masks."""
+
+Counts = Callable[[Sequence[int]], list[float]]
+"""Turns counts into what the sums are divided by."""
+
+
+def own_counts(counts: Sequence[int]) -> list[float]:
+    """Divide by one's own counts: the only ones, where one process trains alone."""
+    return [max(1.0, count) for count in counts]
+
+
 def losses(
-    model: MaskRCNN, images: Tensor, targets: list[Target], sampling: Sampling
+    model: MaskRCNN,
+    images: Tensor,
+    targets: list[Target],
+    sampling: Sampling,
+    counts: Counts = own_counts,
 ) -> dict[str, Tensor]:
     """Run the network on a batch and return its losses by name.
 
@@ -65,24 +90,29 @@ def losses(
         (B, 3, H, W), normalised, as for `MaskRCNN.features`.
     targets : list of Target
         One an image.
+    counts : callable
+        Asked once, for the counts of all losses; several processes that train one network
+        put theirs together here, so that their gradients add up to those of one.
     """
     size = (images.shape[-2], images.shape[-1])
     maps = model.features(images)
     levels = list(maps.values())
     objectness, deltas = model.proposal_head(levels)
     anchors = model.anchor_boxes(levels, size)
-    counts = [m.shape[-1] * m.shape[-2] * 3 for m in levels]
-    out = _proposal_losses(model, objectness, deltas, anchors, targets, sampling)
+    lengths = [m.shape[-1] * m.shape[-2] * 3 for m in levels]
+    draws = [target.generator() for target in targets]
+    parts = _proposal_losses(model, objectness, deltas, anchors, targets, sampling, draws)
 
     rois, matched = [], []
-    for o, d, target in zip(objectness, deltas, targets, strict=True):
-        boxes, _ = model.select(o.detach(), d.detach(), anchors, counts, size, sampling.proposals)
-        chosen, match = _sample_rois(torch.cat([boxes, target.boxes]), target, sampling)
+    for o, d, target, draw in zip(objectness, deltas, targets, draws, strict=True):
+        boxes, _ = model.select(o.detach(), d.detach(), anchors, lengths, size, sampling.proposals)
+        chosen, match = _sample_rois(torch.cat([boxes, target.boxes]), target, sampling, draw)
         rois.append(chosen)
         matched.append(match)
-    out |= _box_losses(model, maps, size, rois, matched, targets)
-    out["mask"] = _mask_loss(model, maps, size, rois, matched, targets, sampling)
-    return out
+    parts |= _box_losses(model, maps, size, rois, matched, targets)
+    parts["mask"] = _mask_loss(model, maps, size, rois, matched, targets, sampling)
+    over = counts([count for _, count in parts.values()])
+    return {name: part / n for (name, (part, _)), n in zip(parts.items(), over, strict=True)}
 
 
 def _proposal_losses(
@@ -92,9 +122,12 @@ def _proposal_losses(
     anchors: Tensor,
     targets: list[Target],
     sampling: Sampling,
-) -> dict[str, Tensor]:
-    score_terms, box_terms = [], []
-    for o, d, target in zip(objectness, deltas, targets, strict=True):
+    draws: Sequence[torch.Generator | None],
+) -> dict[str, Part]:
+    zero = deltas.sum() * 0
+    scores, boxes = zero, zero
+    drawn = positives = 0
+    for o, d, target, draw in zip(objectness, deltas, targets, draws, strict=True):
         overlap, match = _best_overlap(target.boxes, anchors)
         positive = overlap >= 0.6
         if len(target.boxes):  # the best anchor of each nucleus always learns it
@@ -102,28 +135,30 @@ def _proposal_losses(
             best = per_box.max(1).values.clamp(min=1e-3)
             positive |= (per_box >= best[:, None] - 1e-4).any(0)
         negative = (overlap < 0.3) & ~positive & _looked_at(anchors, target)
-        pos = _pick(positive, int(sampling.anchors * sampling.anchor_positive))
-        neg = _pick(negative, sampling.anchors - len(pos))
+        pos = _pick(positive, int(sampling.anchors * sampling.anchor_positive), draw)
+        neg = _pick(negative, sampling.anchors - len(pos), draw)
         chosen = torch.cat([pos, neg])
         truth = positive[chosen].float()
-        score_terms.append(F.binary_cross_entropy_with_logits(o[chosen], truth, reduction="none"))
+        scores = scores + _entropy(o[chosen], truth)
         if len(pos):
             wanted = model.rpn_coder.encode_single(target.boxes[match[pos]], anchors[pos])
-            box_terms.append(F.smooth_l1_loss(d[pos], wanted, beta=1 / 9, reduction="none").sum(1))
-    zero = deltas.sum() * 0
-    scores, boxes = torch.cat(score_terms), torch.cat(box_terms) if box_terms else zero[None]
+            boxes = boxes + F.smooth_l1_loss(d[pos], wanted, beta=1 / 9, reduction="sum")
+        drawn, positives = drawn + len(chosen), positives + len(pos)
     # Boxes weigh half as much as scores, however many background anchors go with them.
-    return {
-        "objectness": scores.sum() / max(1, len(scores)),
-        "proposal_box": boxes.sum() / (2 * len(boxes)),
-    }
+    return {"objectness": (scores, drawn), "proposal_box": (boxes / 2, positives)}
 
 
-def _sample_rois(boxes: Tensor, target: Target, sampling: Sampling) -> tuple[Tensor, Tensor]:
+def _entropy(logits: Tensor, truth: Tensor) -> Tensor:
+    return F.binary_cross_entropy_with_logits(logits, truth, reduction="sum")
+
+
+def _sample_rois(
+    boxes: Tensor, target: Target, sampling: Sampling, draw: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]:
     """Choose RoIs; the second value is each one's row in the truth, −1 for background."""
     overlap, match = _best_overlap(target.boxes, boxes)
-    pos = _pick(overlap >= 0.5, int(sampling.rois * sampling.roi_positive))
-    neg = _pick((overlap < 0.5) & _looked_at(boxes, target), sampling.rois - len(pos))
+    pos = _pick(overlap >= 0.5, int(sampling.rois * sampling.roi_positive), draw)
+    neg = _pick((overlap < 0.5) & _looked_at(boxes, target), sampling.rois - len(pos), draw)
     background = torch.full((len(neg),), -1, dtype=torch.int64, device=boxes.device)
     return boxes[torch.cat([pos, neg])], torch.cat([match[pos], background])
 
@@ -135,13 +170,10 @@ def _box_losses(
     rois: list[Tensor],
     matched: list[Tensor],
     targets: list[Target],
-) -> dict[str, Tensor]:
+) -> dict[str, Part]:
     logits, deltas, _ = model.box_head(model.box_pool(maps, rois, [size] * len(rois)))
     match = torch.cat(matched)
     positive = match >= 0
-    zero = deltas.sum() * 0
-    if not len(match):
-        return {"score": zero, "box": zero}
     wanted = torch.cat(
         [
             model.box_coder.encode_single(t.boxes[m[m >= 0]], r[m >= 0])
@@ -151,10 +183,7 @@ def _box_losses(
         or [deltas[:0]]
     )
     box = F.smooth_l1_loss(deltas[positive], wanted, beta=1 / 9, reduction="sum")
-    return {
-        "score": F.binary_cross_entropy_with_logits(logits, positive.float()),
-        "box": box / len(match),
-    }
+    return {"score": (_entropy(logits, positive.float()), len(match)), "box": (box, len(match))}
 
 
 def _mask_loss(
@@ -165,16 +194,17 @@ def _mask_loss(
     matched: list[Tensor],
     targets: list[Target],
     sampling: Sampling,
-) -> Tensor:
+) -> Part:
     boxes, truth = [], []
     for roi, match, target in zip(rois, matched, targets, strict=True):
         rows = torch.nonzero(match >= 0)[: sampling.masks, 0]
         boxes.append(roi[rows])
         truth.append(mask_targets(target, roi[rows], match[rows]))
-    if not sum(len(b) for b in boxes):
-        return next(iter(maps.values())).float().sum() * 0
+    count = sum(len(b) for b in boxes)
+    if not count:
+        return next(iter(maps.values())).float().sum() * 0, 0
     logits = model.mask_head(model.mask_pool(maps, boxes, [size] * len(boxes)))[:, 0].float()
-    return F.binary_cross_entropy_with_logits(logits, torch.cat(truth))
+    return _entropy(logits, torch.cat(truth)) / MASK_SIZE**2, count
 
 
 def mask_targets(target: Target, boxes: Tensor, rows: Tensor) -> Tensor:
@@ -216,9 +246,10 @@ def _looked_at(boxes: Tensor, target: Target) -> Tensor:
     return target.known[y, x]
 
 
-def _pick(where: Tensor, most: int) -> Tensor:
+def _pick(where: Tensor, most: int, draw: torch.Generator | None = None) -> Tensor:
     """At most `most` random indices at which `where` is true."""
     found = torch.nonzero(where)[:, 0]
     if len(found) <= most:
         return found
-    return found[torch.randperm(len(found), device=found.device)[:most]]
+    # On the CPU, so that the same ones are drawn on any device.
+    return found[torch.randperm(len(found), generator=draw)[:most].to(found.device)]

@@ -1,7 +1,8 @@
 """Which models there are. No torch here.
 
 Here: shipped and the user's own models by name, and which one is in use. Not here: what a
-card says (`models/card.py`), loading (`models/weights.py`).
+card says (`models/card.py`), loading (`models/weights.py`), changing what there is
+(`models/versions.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from .card import Card, read_card
 
 DEFAULT = "nuclei"
 SHIPPED = Path(__file__).parent / "weights"
+IN_USE = "in-use.txt"
+"""File in the user's folder: the names of the models put to use, a line each, the last counts."""
+
 WEIGHTS = (".safetensors", ".pt", ".pth")
 """Endings of weights files, the best one first."""
 
@@ -65,6 +69,31 @@ def find(model: str) -> Card:
     raise UserError(f"no model named {model!r}. There are: {names}.")
 
 
+def weights_beside(card: Card) -> Path | None:
+    """Return the weights file beside a card, None if there is none."""
+    beside = (card.weights.with_suffix(suffix) for suffix in WEIGHTS)
+    return next((path for path in beside if path.is_file()), None)
+
+
+def in_use() -> list[str]:
+    """Return the names of the models that were put to use, the present one last."""
+    try:
+        text = (user_folder() / IN_USE).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return []
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
 def current() -> Card:
-    """Return the card of the model in use."""
+    """Return the card of the model in use.
+
+    If its files are gone, it is the one that was in use before.
+    """
+    for name in reversed(in_use()):
+        try:
+            card = find(name)
+        except UserError:
+            continue
+        if weights_beside(card) is not None:
+            return card
     return find(DEFAULT)

@@ -17,7 +17,7 @@ from ..errors import UserError
 from ..formats.files import replacing
 from .card import Card, sha256_of
 from .maskrcnn import Architecture, MaskRCNN
-from .registry import WEIGHTS, find
+from .registry import WEIGHTS, find, weights_beside
 
 
 def save_model(model: MaskRCNN, card: Card, folder: Path) -> Card:
@@ -111,8 +111,7 @@ def build(card: Card, weights: Path) -> MaskRCNN:
 
 def weights_of(card: Card, named: Path | None = None) -> Path:
     """Return a card's weights file, or the one that was `named`, after checking its SHA-256."""
-    beside = (card.weights.with_suffix(suffix) for suffix in WEIGHTS)
-    path = named or next((p for p in beside if p.is_file()), None)
+    path = named or weights_beside(card)
     if path is None:
         raise UserError(
             f"{card.weights}: the weights of {card.name!r} are missing. Install it again."

@@ -1,0 +1,93 @@
+"""How much of what is new goes into the model, and from which score on it shows nuclei.
+
+Here: choosing the two by tiles that do not judge. Not here: mixing (`learn/fine_tune.py`),
+judging (`learn/gate.py`). No torch here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from .tally import Tally
+
+LEVELS = np.round(np.arange(0.1, 0.91, 0.02), 2)
+"""Thresholds that are tried."""
+
+NEAR_ENOUGH = 0.005
+"""F1 that is given away for a threshold nearer to the old one: less than that is noise."""
+
+SPARED = 0.01
+"""F1 or AP50 that may be lost on the sample set before it counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A mixture.
+
+    Attributes
+    ----------
+    factor : float
+        Share of the new weights, 0…1.
+    threshold : float
+        Score from which on a detection is shown.
+    value : float
+        F1 on the tiles that are chosen by, less what was lost on the sample set.
+    """
+
+    factor: float
+    threshold: float
+    value: float
+
+
+def factors(budget: float, pass_seconds: float) -> tuple[float, ...]:
+    """Return the shares that are tried: as many as the time allows.
+
+    Parameters
+    ----------
+    budget, pass_seconds : float
+        Time for everything, and what looking at all images takes.
+    """
+    many = 0.3 * budget / max(pass_seconds, 1e-3)
+    if many >= 4:
+        return 0.25, 0.5, 0.75, 1.0
+    return (0.4, 0.7, 1.0) if many >= 3 else (0.6, 1.0)
+
+
+def choose(
+    seen: Mapping[float, tuple[Tally, Tally]], old: Tally, old_sample: Tally, threshold: float
+) -> Candidate:
+    """Choose the best mixture.
+
+    Parameters
+    ----------
+    seen : mapping of float to (Tally, Tally)
+        Of each factor: the tiles that are chosen by, and the sample set.
+    old, old_sample : Tally
+        The same of the old model.
+    threshold : float
+        Of the old model.
+
+    Notes
+    -----
+    What is lost on the sample set beyond `SPARED` counts in full. So the sample set is not
+    blind to the choice; but a model that has lost much cannot hide it.
+    """
+    known = old_sample.figures(threshold)
+    rows = [
+        Candidate(factor, level, _value(tally, sample, level, known))
+        for factor, (tally, sample) in seen.items()
+        for level in (float(value) for value in (*LEVELS, threshold))
+    ]
+    best = max(row.value for row in rows)
+    # Of those that are as good, the one that changes least.
+    good = [row for row in rows if row.value >= best - NEAR_ENOUGH]
+    return min(good, key=lambda row: (abs(row.threshold - threshold), row.factor))
+
+
+def _value(tally: Tally, sample: Tally, threshold: float, known: dict[str, float]) -> float:
+    now = sample.figures(threshold)
+    lost = max(known[name] - now[name] for name in ("f1_50", "ap50"))
+    return tally.figures(threshold)["f1_50"] - max(0.0, lost - SPARED)

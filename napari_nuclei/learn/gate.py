@@ -1,0 +1,172 @@
+"""The gate: whether a new model may take the place of the old one, and why.
+
+Here: the verdict, and the list of what changed for the better and the worse. Not here: the
+figures (`learn/tally.py`), what is done about it (`models/versions.py`). No torch here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..box import Box
+from ..mask import Mask
+from .locked import Tile
+from .reviewed import Reviewed
+from .tally import Numbers, Spread, matched
+
+SURE = 0.8
+"""Share of the draws in which a model has to be better to be called so."""
+
+FORGOTTEN = 0.02
+"""What a figure may lose on the sample set, if that is not noise."""
+
+NAMES = {"f1_50": "F1", "ap50": "AP50", "recall50": "recall", "precision50": "precision"}
+CHECKED = ("f1_50", "ap50")
+"""The figures that decide; the others explain."""
+
+Found = Sequence[tuple[Mask, float]]
+Spreads = Mapping[str, Spread]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the new model is accepted, and each reason in a line."""
+
+    accepted: bool
+    reasons: tuple[str, ...]
+
+
+def judge(locked: Spreads, sample: Mapping[str, Spreads]) -> Verdict:
+    """Judge a new model.
+
+    Parameters
+    ----------
+    locked : mapping of str to Spread
+        The figures on the locked tiles.
+    sample : mapping of str to mapping
+        The same on the bundled sample set, by kind of image.
+
+    Notes
+    -----
+    Refused is what is worse beyond noise, what has lost what it knew, and what is not shown to
+    be better: changing models costs a reviewer more than it gives, then.
+    """
+    against = [
+        f"{NAMES[name]} fell from {s.before:.3f} to {s.after:.3f} on the locked tiles, "
+        f"which is not noise ({_interval(s)})"
+        for name, s in locked.items()
+        if name in CHECKED and s.gain_range[1] < 0
+    ]
+    against += [
+        f"{NAMES[name]} fell from {s.before:.3f} to {s.after:.3f} on the bundled {kind} images: "
+        "it has lost what it knew"
+        for kind, figures in sample.items()
+        for name, s in figures.items()
+        if name in CHECKED and s.gain < -FORGOTTEN and s.gain_range[1] < 0
+    ]
+    f1 = locked["f1_50"]
+    best = max((locked[name] for name in CHECKED), key=lambda s: s.better)
+    if not against and (best.better < SURE or f1.gain < 0):
+        against.append(
+            f"it is not shown to be better: F1 {f1.before:.3f} before, {f1.after:.3f} after on "
+            f"the locked tiles ({_interval(f1)})"
+        )
+    if against:
+        return Verdict(False, tuple(against))
+    return Verdict(
+        True,
+        (
+            f"F1 rose from {f1.before:.3f} to {f1.after:.3f} on the locked tiles ({_interval(f1)})",
+            "nothing is lost on the bundled sample images",
+        ),
+    )
+
+
+def _interval(spread: Spread) -> str:
+    low, high = spread.gain_range
+    return f"change {low:+.3f} to {high:+.3f}"
+
+
+# -- what changed -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One nucleus or one detection that the two models differ on.
+
+    Attributes
+    ----------
+    kind : str
+        ``lost``: a true nucleus that only the old model finds; ``found``: only the new one;
+        ``false alarm``: what only the new one finds wrongly; ``mended``: only the old one.
+    image : str
+        Its file.
+    plane : int or None
+        Of a stack.
+    box : Box
+        (y0, x0, y1, x1) in px.
+    id : int or None
+        Of the true nucleus, if it is one.
+    locked : bool
+        Whether it lies where the new model was not trained.
+    """
+
+    kind: str
+    image: str
+    plane: int | None
+    box: Box
+    id: int | None
+    locked: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "kind": self.kind,
+            "image": self.image,
+            "plane": self.plane,
+            "box": list(self.box),
+            "id": self.id,
+            "locked": self.locked,
+        }
+
+
+def changes(image: Reviewed, locked: set[Tile], old: Found, new: Found) -> Iterator[Change]:
+    """List what two models differ on in the reviewed part of an image.
+
+    Parameters
+    ----------
+    locked : set of Tile
+        The image's locked tiles.
+    old, new : sequence of (Mask, float)
+        What they show there, the surest first.
+    """
+    masks = [n.mask for n in image.truth]
+    place = image.record.extra.get("plane")
+    plane = int(place[0]) if isinstance(place, list) and place else None
+    was, now = (matched(masks, [mask for mask, _ in found]) for found in (old, new))
+
+    def change(kind: str, mask: Mask, id: int | None) -> Change:
+        inside = image.tile_of(mask) in locked
+        return Change(kind, image.record.file_name, plane, mask.box, id, inside)
+
+    had, has = (set(rows.tolist()) - {-1} for rows in (was, now))
+    for kind, rows in (("lost", had - has), ("found", has - had)):
+        for row in sorted(rows):
+            yield change(kind, masks[row], image.truth[row].id)
+    before, after = _wrong(image, old, was), _wrong(image, new, now)
+    for mask in _only(before, after):
+        yield change("mended", mask, None)
+    for mask in _only(after, before):
+        yield change("false alarm", mask, None)
+
+
+def _wrong(image: Reviewed, found: Found, rows: Numbers) -> list[Mask]:
+    pairs = zip(found, rows, strict=True)
+    return [mask for (mask, _), row in pairs if row < 0 and image.holds(mask)]
+
+
+def _only(these: list[Mask], others: list[Mask]) -> list[Mask]:
+    rows = matched(others, these)
+    return [mask for mask, row in zip(these, rows, strict=True) if row < 0]

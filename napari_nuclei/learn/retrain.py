@@ -1,0 +1,280 @@
+"""Retraining a model on what a person has reviewed, with a gate at the end.
+
+Here: the order of things: split, look, train, choose, judge, keep. Not here: the split
+(`learn/plan.py`), training (`learn/fine_tune.py`), the verdict (`learn/gate.py`), what is
+written where (`learn/keeping.py`), the command (`commands/retrain.py`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..formats import coco
+from ..models import versions
+from ..models.card import Card
+from ..models.maskrcnn import MaskRCNN
+from ..models.maskrcnn_detector import MaskRCNNDetector
+from ..models.runtime import pick_device
+from ..models.weights import load_network
+from ..progress import Progress
+from .choosing import Candidate, choose, factors
+from .data import Example
+from .fine_tune import Tuning, mixed, schedule
+from .gate import Verdict, changes, judge
+from .keeping import Report, finish, licence_of, workspace
+from .locked import Tile
+from .looking import Found, look, sample_images, tally
+from .parallel import World, world
+from .plan import Plan, make_plan
+from .reviewed import Reviewed, review_of
+from .tally import Spread, Tally, compare
+
+REPLAYED = 120
+"""Images of the replay set that are read, at most."""
+
+ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be retrained on what.
+
+    Attributes
+    ----------
+    coco, images : Path
+        The reviewed data set and the folder of its images.
+    base : str
+        Name of the model to begin with, or its file.
+    name : str
+        Name of the new one; empty for the next free one.
+    minutes : float
+        Time for all of it, about.
+    replay : Path or None
+        Data set of what must not be forgotten; its images lie beside it or in ``images``.
+    ignore : bool
+        Whether missing labels say nothing where nobody has looked. False only serves to
+        measure what that is worth.
+    """
+
+    coco: Path
+    images: Path
+    base: str
+    name: str = ""
+    minutes: float = 10
+    replay: Path | None = None
+    ignore: bool = True
+
+
+def retrain(job: Job, device: str = "auto") -> Generator[Progress, None, Report | None]:
+    """Retrain a model, and keep the new one only if it is better.
+
+    Yields
+    ------
+    Progress
+        `new` is an event for a program: a dict with ``event``, one of ``plan``, ``loss``,
+        ``validation`` and ``told``.
+
+    Returns
+    -------
+    Report or None
+        As the generator's value; None in all processes but the first, under `torchrun`.
+
+    Raises
+    ------
+    UserError
+        If the data, the base or the name are no good, or a disk is full. Nothing that there was
+        is changed then, and the model in use stays in use.
+    """
+    with world(pick_device(device)) as processes:
+        run = yield from _begun(job, processes)
+        return (yield from run.go())
+
+
+def _begun(job: Job, processes: World) -> Generator[Progress, None, _Run]:
+    begun = time.monotonic()
+    yield Progress(0, 0, "Loading the model")
+    network, base = load_network(job.base)
+    name = job.name or versions.free_name(base.name)
+    versions.check_name(name)
+    data = coco.read(job.coco)
+    images = yield from review_of(data, job.images, str(job.coco))
+    plan = make_plan(images, base, str(job.coco))
+    about = [data.about] + ([coco.read(job.replay).about] if job.replay else [])
+    plan = replace(plan, licence=licence_of(base, about))
+    event = {"event": "plan", "base": base.name, "name": name, "licence": plan.licence}
+    yield Progress(0, 0, "Reading the images", {**event, **plan.to_json()})
+    return _Run(job, processes, network, base, name, plan, begun)
+
+
+@dataclass
+class _Seen:
+    """What one model shows: its images, and the tallies that are made of them."""
+
+    locked: list[Found]
+    sample: list[Found]
+    tallies: dict[str, Tally] = field(default_factory=dict)
+
+
+@dataclass
+class _Run:
+    job: Job
+    processes: World
+    network: MaskRCNN
+    base: Card
+    name: str
+    plan: Plan
+    begun: float
+
+    def __post_init__(self) -> None:
+        self.sample, self.sample_folder = sample_images()
+        self.pass_seconds = 0.0
+
+    @property
+    def budget(self) -> float:
+        return self.job.minutes * 60
+
+    def go(self) -> Generator[Progress, None, Report | None]:
+        """Do it all; see `retrain`."""
+        first = self.processes.first
+        before = (yield from self._look(self.network, "Judging the old model")) if first else None
+        folder, seconds = workspace(self.job, self.base, self.name, self._training_seconds())
+        seconds = self.processes.of_first(seconds)
+        examples = yield from self._examples()
+        tuning = Tuning(
+            self.network,
+            examples,
+            folder,
+            schedule(seconds),
+            self.processes,
+            max(seconds / 5, 3 * self.pass_seconds),
+        )
+        start = before.tallies["choosing"].figures(self.base.threshold)["f1_50"] if before else 0.0
+        state = yield from tuning.run(self._check, start)
+        if before is None:
+            return None
+        seen: dict[float, _Seen] = {}
+        for factor in factors(self.budget, self.pass_seconds):
+            model = mixed(self.network, state.ema, factor)
+            seen[factor] = yield from self._look(model, f"Judging {factor:.0%} of what is new")
+        best = choose(
+            {factor: (s.tallies["choosing"], s.tallies[ALL]) for factor, s in seen.items()},
+            before.tallies["choosing"],
+            before.tallies[ALL],
+            self.base.threshold,
+        )
+        report = self._report(before, seen[best.factor], best)
+        spent = {"steps": state.step, "seconds": round(state.seconds, 1), "factor": best.factor}
+        model = mixed(self.network, state.ema, best.factor)
+        yield Progress(self.budget, self.budget, "Writing the model")
+        return finish(report, model, self.base, self.job, self.plan, spent, folder, self.processes)
+
+    # -- looking ----------------------------------------------------------------------
+
+    def _look(self, model: MaskRCNN, message: str) -> Generator[Progress, None, _Seen]:
+        begun = time.monotonic()
+        detector = MaskRCNNDetector(model, self.base, self.processes.device)
+        locked = yield from look(self.plan.judged, self.job.images, detector, message)
+        sample = yield from look(self.sample, self.sample_folder, detector, message)
+        self.pass_seconds = max(self.pass_seconds, time.monotonic() - begun)
+        whole = tally(self.plan.judged, locked, self.plan.tiles_of)
+        tallies = {
+            "choosing": whole.of_tiles(self.plan.chooses),
+            "judging": whole.of_tiles(self.plan.judges),
+            ALL: tally(self.sample, sample, lambda image: list(image.grid)),
+        }
+        for kind in sorted({image.record.modality for image in self.sample}):
+            digests = {i.grid.digest for i in self.sample if i.record.modality == kind}
+            tallies[kind] = tallies[ALL].of_tiles(_of_images(digests))
+        return _Seen(locked, sample, tallies)
+
+    def _check(self, model: MaskRCNN, message: str) -> Generator[Progress, None, float]:
+        """Return the F1 on the tiles that are chosen by, at whatever threshold is best."""
+        detector = MaskRCNNDetector(model, self.base, self.processes.device)
+        images = [i for i in self.plan.judged if any(map(self.plan.chooses, self._tiles(i)))]
+        found = yield from look(images, self.job.images, detector, message)
+        return choosing_f1(tally(images, found, self._tiles).of_tiles(self.plan.chooses))
+
+    def _tiles(self, image: Reviewed) -> list[Tile]:
+        return self.plan.tiles_of(image)
+
+    # -- training ---------------------------------------------------------------------
+
+    def _training_seconds(self) -> float:
+        """Return what is left for training, once the gate has its part."""
+        looks = 1 + len(factors(self.budget, self.pass_seconds))
+        left = self.budget - (time.monotonic() - self.begun) - looks * self.pass_seconds
+        return max(left, 0.4 * self.budget)
+
+    def _examples(self) -> Generator[Progress, None, list[Example]]:
+        out = []
+        job, plan, size = self.job, self.plan, self.base.diameter
+        for done, image in enumerate(plan.images):
+            yield Progress(done, len(plan.images), "Preparing the images")
+            out.append(plan.example(image, job.images, size, "own", job.ignore))
+        if job.replay is not None:
+            folder, images = yield from replayed(job.replay)
+            for done, image in enumerate(images):
+                yield Progress(done, len(images), "Preparing the replay set")
+                out.append(plan.example(image, folder, size, "replay"))
+        return out
+
+    # -- judging ----------------------------------------------------------------------
+
+    def _report(self, before: _Seen, after: _Seen, best: Candidate) -> Report:
+        thresholds = (self.base.threshold, best.threshold)
+        every: dict[str, dict[str, Spread]] = {
+            key: compare(before.tallies[key], after.tallies[key], thresholds)
+            for key in before.tallies
+        }
+        sample = {key: s for key, s in every.items() if key not in ("choosing", "judging")}
+        verdict: Verdict = judge(every["judging"], sample)
+        listed = [
+            change
+            for image, old, new in zip(self.plan.judged, before.locked, after.locked, strict=True)
+            for change in changes(
+                image,
+                self.plan.locked_of(image),
+                *([f for f in e if f[1] >= t] for e, t in zip((old, new), thresholds, strict=True)),
+            )
+        ]
+        return Report(
+            self.name, self.base, verdict, every["judging"], sample, best, self.plan, listed
+        )
+
+
+def _of_images(digests: set[str]) -> Any:
+    return lambda tile: tile.digest in digests
+
+
+def choosing_f1(seen: Tally) -> float:
+    """Return the highest F1 over all thresholds."""
+    from .choosing import LEVELS
+
+    return max(seen.figures(float(level))["f1_50"] for level in LEVELS)
+
+
+def replayed(path: Path) -> Generator[Progress, None, tuple[Path, list[Reviewed]]]:
+    """Read a replay set: the folder of its images, and some of them.
+
+    Raises
+    ------
+    UserError
+        If its images are neither beside it nor in ``images`` there.
+    """
+    data = coco.read(path)
+    if not data.images:
+        raise UserError(f"{path}: lists no images to replay.")
+    folders = (path.parent, path.parent / "images")
+    folder = next((f for f in folders if (f / data.images[0].file_name).is_file()), None)
+    if folder is None:
+        raise UserError(
+            f"{path}: its images lie neither beside it nor in {folders[1]}: put them there."
+        )
+    step = max(1, -(-len(data.images) // REPLAYED))
+    data.images = data.images[::step]
+    return folder, (yield from review_of(data, folder, str(path)))
