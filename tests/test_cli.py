@@ -53,10 +53,10 @@ def test_help_lists_what_there_is(run: Run) -> None:
     code, out, _ = run("--help")
     assert code == 0
     assert "{" not in out
-    for command in ("demo", "segment", "evaluate", "train", "convert", "models"):
+    for command in ("demo", "segment", "evaluate", "train", "retrain", "convert", "models"):
         assert command in out
         assert run(command, "--help")[0] == 0
-    for command in ("retrain", "review"):
+    for command in ("review",):
         assert f"    {command}" not in out
         refused(run(command), "invalid choice")
     _, out, _ = run("segment", "--help")
@@ -88,7 +88,7 @@ def test_no_command_shows_the_help(run: Run) -> None:
         (("evaluate", "a", "b", "--max-detections", "0"), "not a positive number"),
         (("evaluate", "a"), "PREDICTIONS.json"),
         (("train", "r.toml", "--minutes", "0"), "not a positive number"),
-        (("models", "use"), "invalid choice"),
+        (("models", "drop"), "invalid choice"),
     ],
 )
 def test_bad_use_is_one_line(run: Run, arguments: tuple[str, ...], words: str) -> None:

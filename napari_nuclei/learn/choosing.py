@@ -57,7 +57,7 @@ def factors(budget: float, pass_seconds: float) -> tuple[float, ...]:
 
 
 def choose(
-    seen: Mapping[float, tuple[Tally, Tally]], old: Tally, old_sample: Tally, threshold: float
+    seen: Mapping[float, tuple[Tally, Tally]], old_sample: Tally, threshold: float
 ) -> Candidate:
     """Choose the best mixture.
 
@@ -65,8 +65,8 @@ def choose(
     ----------
     seen : mapping of float to (Tally, Tally)
         Of each factor: the tiles that are chosen by, and the sample set.
-    old, old_sample : Tally
-        The same of the old model.
+    old_sample : Tally
+        The sample set as the old model sees it.
     threshold : float
         Of the old model.
 

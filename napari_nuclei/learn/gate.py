@@ -56,15 +56,15 @@ def judge(locked: Spreads, sample: Mapping[str, Spreads]) -> Verdict:
     against = [
         f"{NAMES[name]} fell from {s.before:.3f} to {s.after:.3f} on the locked tiles, "
         f"which is not noise ({_interval(s)})"
-        for name, s in locked.items()
-        if name in CHECKED and s.gain_range[1] < 0
+        for name, s in ((name, locked[name]) for name in CHECKED)
+        if s.gain_range[1] < 0
     ]
     against += [
         f"{NAMES[name]} fell from {s.before:.3f} to {s.after:.3f} on the bundled {kind} images: "
         "it has lost what it knew"
         for kind, figures in sample.items()
-        for name, s in figures.items()
-        if name in CHECKED and s.gain < -FORGOTTEN and s.gain_range[1] < 0
+        for name, s in ((name, figures[name]) for name in CHECKED)
+        if s.gain < -FORGOTTEN and s.gain_range[1] < 0
     ]
     f1 = locked["f1_50"]
     best = max((locked[name] for name in CHECKED), key=lambda s: s.better)

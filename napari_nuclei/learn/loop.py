@@ -245,9 +245,8 @@ def _out_of_memory(error: Exception) -> bool:
 
 
 def _less(schedule: Schedule) -> str:
-    return (
-        f"Out of memory: going on with batches of {schedule.batch} and crops of {schedule.crop} px"
-    )
+    crops = f"{schedule.batch} crop{'s' * (schedule.batch > 1)}"
+    return f"Out of memory: going on with {crops} of {schedule.crop} px at a time"
 
 
 def step(

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..formats import coco
+from ..formats.dataset import DataSet
 from ..models import versions
 from ..models.card import Card
 from ..models.maskrcnn import MaskRCNN
@@ -104,11 +105,12 @@ def _begun(job: Job, processes: World) -> Generator[Progress, None, _Run]:
     data = coco.read(job.coco)
     images = yield from review_of(data, job.images, str(job.coco))
     plan = make_plan(images, base, str(job.coco))
-    about = [data.about] + ([coco.read(job.replay).about] if job.replay else [])
+    replay = coco.read(job.replay) if job.replay else None
+    about = [data.about, replay.about] if replay else [data.about]
     plan = replace(plan, licence=licence_of(base, about))
     event = {"event": "plan", "base": base.name, "name": name, "licence": plan.licence}
     yield Progress(0, 0, "Reading the images", {**event, **plan.to_json()})
-    return _Run(job, processes, network, base, name, plan, begun)
+    return _Run(job, processes, network, base, name, plan, replay, begun)
 
 
 @dataclass
@@ -128,6 +130,7 @@ class _Run:
     base: Card
     name: str
     plan: Plan
+    replay: DataSet | None
     begun: float
 
     def __post_init__(self) -> None:
@@ -163,7 +166,6 @@ class _Run:
             seen[factor] = yield from self._look(model, f"Judging {factor:.0%} of what is new")
         best = choose(
             {factor: (s.tallies["choosing"], s.tallies[ALL]) for factor, s in seen.items()},
-            before.tallies["choosing"],
             before.tallies[ALL],
             self.base.threshold,
         )
@@ -216,8 +218,8 @@ class _Run:
         for done, image in enumerate(plan.images):
             yield Progress(done, len(plan.images), "Preparing the images")
             out.append(plan.example(image, job.images, size, "own", job.ignore))
-        if job.replay is not None:
-            folder, images = yield from replayed(job.replay)
+        if job.replay and self.replay:
+            folder, images = yield from replayed(job.replay, self.replay)
             for done, image in enumerate(images):
                 yield Progress(done, len(images), "Preparing the replay set")
                 out.append(plan.example(image, folder, size, "replay"))
@@ -258,7 +260,7 @@ def choosing_f1(seen: Tally) -> float:
     return max(seen.figures(float(level))["f1_50"] for level in LEVELS)
 
 
-def replayed(path: Path) -> Generator[Progress, None, tuple[Path, list[Reviewed]]]:
+def replayed(path: Path, data: DataSet) -> Generator[Progress, None, tuple[Path, list[Reviewed]]]:
     """Read a replay set: the folder of its images, and some of them.
 
     Raises
@@ -266,7 +268,6 @@ def replayed(path: Path) -> Generator[Progress, None, tuple[Path, list[Reviewed]
     UserError
         If its images are neither beside it nor in ``images`` there.
     """
-    data = coco.read(path)
     if not data.images:
         raise UserError(f"{path}: lists no images to replay.")
     folders = (path.parent, path.parent / "images")
@@ -276,5 +277,5 @@ def replayed(path: Path) -> Generator[Progress, None, tuple[Path, list[Reviewed]
             f"{path}: its images lie neither beside it nor in {folders[1]}: put them there."
         )
     step = max(1, -(-len(data.images) // REPLAYED))
-    data.images = data.images[::step]
-    return folder, (yield from review_of(data, folder, str(path)))
+    some = replace(data, images=data.images[::step])
+    return folder, (yield from review_of(some, folder, str(path)))

@@ -1,0 +1,219 @@
+"""The gate: figures by tile, their uncertainty, the verdict, and what changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reviews import SIDE, lattice, reviewed
+from tiny import disc
+
+from napari_nuclei.formats.dataset import DataSet, ImageRecord
+from napari_nuclei.learn.choosing import choose, factors
+from napari_nuclei.learn.gate import Change, changes, judge
+from napari_nuclei.learn.locked import Grid, Tile
+from napari_nuclei.learn.looking import tally
+from napari_nuclei.learn.tally import FIGURES, Tally, compare
+from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin
+from napari_nuclei.score import score
+
+TILES = [Tile("x", 0, k) for k in range(12)]
+
+
+def tally_of(hits: list[list[float]], wrong: list[list[float]], truth: list[int]) -> Tally:
+    """Scores of right and wrong detections, and true nuclei, tile by tile."""
+    found = [(s, True, t) for t, scores in zip(TILES, hits, strict=False) for s in scores]
+    found += [(s, False, t) for t, scores in zip(TILES, wrong, strict=False) for s in scores]
+    where = [t for t, count in zip(TILES, truth, strict=False) for _ in range(count)]
+    return Tally.of(TILES[: len(truth)], where, found)
+
+
+def model(found: int, wrong: int, of: int = 10, tiles: int = 12) -> Tally:
+    """A model that does the same in every tile, but for a little."""
+    hits = [[0.9] * (found - k % 2) for k in range(tiles)]
+    return tally_of(hits, [[0.6] * wrong] * tiles, [of] * tiles)
+
+
+def test_figures_by_hand() -> None:
+    seen = tally_of([[0.9, 0.4], [0.8]], [[0.7], []], [2, 2])
+    got = seen.figures(0.5)
+    assert got["precision50"] == pytest.approx(2 / 3)
+    assert got["recall50"] == pytest.approx(2 / 4)
+    assert got["f1_50"] == pytest.approx(2 * 2 / (3 + 4))
+    # Precision 1 up to recall 0.5, then 3 of 4 up to 0.75, then nothing.
+    assert got["ap50"] == pytest.approx((51 + 25 * 0.75) / 101)
+    assert seen.figures(0.4)["recall50"] == 3 / 4
+    assert seen.figures(0.95)["precision50"] == 0
+
+
+def test_nothing_to_find() -> None:
+    assert set(tally_of([[]], [[]], [0]).figures(0.5).values()) == {1.0}
+    wrong = tally_of([[]], [[0.9]], [0]).figures(0.5)
+    assert wrong["f1_50"] == wrong["ap50"] == wrong["precision50"] == 0
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=25, deadline=None)
+def test_figures_are_those_of_evaluate(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    image = reviewed(side=SIDE)
+    moved = [n.mask.shift(*rng.integers(-7, 8, 2).tolist()) for n in image.truth]
+    some = [m for m in moved if rng.random() < 0.8] + [disc(9, 9, 9), disc(470, 470, 11)]
+    found = sorted(((m, float(s)) for m, s in zip(some, rng.random(len(some)), strict=True)),
+                   key=lambda f: -f[1])  # fmt: skip
+    seen = tally([image], [found], lambda i: list(i.grid)).figures(0.5)
+    record = ImageRecord(1, "a", SIDE, SIDE)
+    truth = DataSet([record], {1: Nuclei((SIDE, SIDE), image.truth)})
+    rows = (Nucleus(k, m, s, origin=Origin(Kind.MODEL)) for k, (m, s) in enumerate(found, 1))
+    wanted = score(truth, DataSet([record], {1: Nuclei((SIDE, SIDE), rows)}), 0.5).to_json()
+    for name in FIGURES:
+        assert seen[name] == pytest.approx(wanted[name], abs=1e-9), name
+
+
+def test_a_part_of_the_tiles() -> None:
+    whole = tally_of([[0.9, 0.8], [0.7], []], [[0.6], [], [0.5]], [3, 2, 1])
+    wanted = {TILES[0], TILES[2]}
+    part = whole.of_tiles(lambda tile: tile in wanted)
+    direct = tally_of([[0.9, 0.8]], [[0.6]], [3])
+    assert part.truth.tolist() == [3, 1]
+    assert part.tile.tolist() == [0, 0, 0, 1]
+    assert part.of_tiles(lambda tile: tile == TILES[0]).figures(0) == direct.figures(0)
+
+
+def test_detections_outside_of_the_complete_area_do_not_count() -> None:
+    image = reviewed(complete=((0, 0, 240, SIDE),))
+    wrong = [(disc(10, 10, 9), 0.9), (disc(400, 405, 9), 0.8)]
+    seen = tally([image], [wrong], lambda i: list(i.grid))
+    assert seen.scores.tolist() == [0.9]
+    assert seen.truth.sum() == len([m for m in lattice() if m.centroid[0] < 240])
+
+
+def test_a_comparison_with_itself_is_even() -> None:
+    for spread in compare(model(8, 1), model(8, 1), (0.5, 0.5)).values():
+        assert spread.gain == 0
+        assert spread.gain_range == (0, 0)
+        assert spread.better == 0.5
+
+
+def test_ranges_hold_the_figure() -> None:
+    spreads = compare(model(6, 3), model(9, 1), (0.5, 0.5))
+    for name, s in spreads.items():
+        assert s.before_range[0] <= s.before <= s.before_range[1], name
+        assert s.gain_range[0] <= s.gain <= s.gain_range[1]
+        assert s.better == 1
+    assert compare(model(6, 3), model(9, 1), (0.5, 0.5)) == spreads, "the same each time"
+
+
+# -- the verdict ------------------------------------------------------------------------
+
+
+def verdict(old: Tally, new: Tally, sample: tuple[Tally, Tally] | None = None) -> Any:
+    one, other = sample or (model(9, 1), model(9, 1))
+    return judge(
+        compare(old, new, (0.5, 0.5)), {"histology": compare(one, other, (0.5, 0.5))}
+    )  # fmt: skip
+
+
+def test_a_better_model_is_accepted() -> None:
+    got = verdict(model(6, 3), model(9, 1))
+    assert got.accepted
+    assert "F1 rose from" in got.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (model(9, 1), model(6, 3), "F1 fell from"),
+        (model(9, 1), model(9, 1), "not shown to be better"),
+        (model(9, 1), model(0, 0), "F1 fell from"),
+    ],
+)
+def test_a_model_that_is_no_better_is_refused(old: Tally, new: Tally, words: str) -> None:
+    got = verdict(old, new)
+    assert not got.accepted
+    assert words in got.reasons[0]
+
+
+def test_a_model_that_has_forgotten_is_refused() -> None:
+    got = verdict(model(6, 3), model(9, 1), (model(9, 1), model(7, 1)))
+    assert not got.accepted
+    assert any("bundled histology images: it has lost what it knew" in r for r in got.reasons)
+    got = verdict(model(6, 3), model(9, 1), (model(9, 1), model(9, 1, of=10)))
+    assert got.accepted
+
+
+def test_noise_is_no_gain() -> None:
+    rng = np.random.default_rng(0)
+    counts = rng.integers(4, 9, 12)
+    old = tally_of([[0.9] * c for c in counts], [[]] * 12, [10] * 12)
+    shuffled = rng.permutation(counts)
+    new = tally_of([[0.9] * c for c in shuffled], [[]] * 12, [10] * 12)
+    got = verdict(old, new)
+    assert not got.accepted
+    assert len(got.reasons) == 1
+    assert "not shown" in got.reasons[0]
+
+
+# -- choosing ---------------------------------------------------------------------------
+
+
+def test_the_better_mixture_is_chosen() -> None:
+    sample = model(9, 1)
+    seen = {0.4: (model(7, 2), sample), 1.0: (model(9, 1), sample)}
+    best = choose(seen, sample, 0.5)
+    assert (best.factor, best.threshold) == (1.0, 0.62)
+
+
+def test_what_forgets_is_not_chosen() -> None:
+    seen = {0.4: (model(8, 1), model(9, 1)), 1.0: (model(9, 1), model(5, 1))}
+    assert choose(seen, model(9, 1), 0.5).factor == 0.4
+
+
+def test_of_equal_ones_that_which_changes_least() -> None:
+    same = model(9, 0)
+    best = choose({0.6: (same, same), 1.0: (same, same)}, same, 0.35)
+    assert (best.factor, best.threshold) == (0.6, 0.35)
+
+
+@given(st.floats(1, 1e5), st.floats(0, 1e4))
+def test_factors_end_with_all_that_is_new(budget: float, seconds: float) -> None:
+    got = factors(budget, seconds)
+    assert got[-1] == 1
+    assert list(got) == sorted(set(got))
+    assert 2 <= len(got) <= 4
+
+
+# -- what changed -----------------------------------------------------------------------
+
+
+def test_changes_are_listed() -> None:
+    image = reviewed()
+    masks = [n.mask for n in image.truth]
+    wrong, both = disc(41, 41, 12), disc(81, 81, 12)
+    old = [(masks[0], 0.9), (masks[1], 0.9), (wrong, 0.8), (both, 0.7)]
+    new = [(masks[1], 0.9), (masks[5], 0.8), (both, 0.7), (disc(121, 81, 10), 0.6)]
+    locked = {image.tile_of(masks[0])}
+    got = list(changes(image, locked, old, new))
+    assert [(c.kind, c.id) for c in got] == [
+        ("lost", image.truth[0].id), ("found", image.truth[5].id), ("mended", None),
+        ("false alarm", None),
+    ]  # fmt: skip
+    assert got[0].box == masks[0].box
+    assert got[0].locked
+    assert got[0].image == image.record.file_name
+    assert got[2].box == wrong.box
+    assert isinstance(got[0], Change)
+    assert got[0].to_json()["box"] == list(masks[0].box)
+    assert not list(changes(image, locked, old, old))
+
+
+def test_false_alarms_where_nobody_has_looked_are_none() -> None:
+    image = reviewed(complete=((0, 0, 240, SIDE),))
+    assert not list(changes(image, set(), [], [(disc(401, 400, 9), 0.9)]))
+
+
+def test_grid_of_a_tiny_image() -> None:
+    assert [str(t) for t in Grid("d", (3, 2))] == ["d:0:0"]
