@@ -65,6 +65,7 @@ schedule = {{ minutes = 0.02, batch = {batch}, crop = 48, workers = 0, warmup_st
 """
 
 
+@pytest.mark.slow
 @needs_gloo
 def test_the_command_runs_under_torchrun(tmp_path: Path) -> None:
     write_data(tmp_path, 1, 64)
