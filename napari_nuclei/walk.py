@@ -25,22 +25,40 @@ class Walk:
     def __init__(self) -> None:
         self.current: int | None = None
         self._visited: list[int] = []
+        self._ahead: list[int] = []
+        self._made_for: tuple[int, float] | None = None
 
     def go(self, nuclei: Nuclei, step: int = 1) -> int | None:
         """Return the next nucleus (`step` 1), or the one before (−1); None at an end."""
         if step < 0:
             return self._back(nuclei)
-        left = [n for n in nuclei.shown() if n.state is State.PROPOSED and not n.corrected]
-        seen = set(self._visited)
-        fresh = [n for n in left if n.id not in seen]
-        if not fresh and left:  # once round: begin anew
-            self._visited = [] if self.current is None else [self.current]
-            fresh = [n for n in left if n.id != self.current] or left
-        best = min(fresh, key=_surety, default=None)
-        self.current = None if best is None else best.id
+        made_for = nuclei.next_id, nuclei.threshold
+        if self._made_for != made_for:
+            self._made_for = made_for
+            self._ahead = self._sorted(nuclei, set(self._visited))
+        best = self._first(nuclei)
+        if best is None:  # once round: begin anew
+            self._ahead = self._sorted(nuclei, set())
+            self._visited.clear()
+            best = self._first(nuclei)
+        self.current = best
         if best is not None:
-            self._visited.append(best.id)
-        return self.current
+            self._visited.append(best)
+        return best
+
+    def _first(self, nuclei: Nuclei) -> int | None:
+        """Take the first that is still open off the order."""
+        while self._ahead:
+            id = self._ahead.pop()
+            if id in nuclei and _is_open(nuclei, nuclei[id]):
+                return id
+        return None
+
+    @staticmethod
+    def _sorted(nuclei: Nuclei, without: set[int]) -> list[int]:
+        """Return the open ones, the least sure last."""
+        left = [(n.score, n.id) for n in nuclei if _is_open(nuclei, n) and n.id not in without]
+        return [id for _, id in sorted(left, reverse=True)]
 
     def _back(self, nuclei: Nuclei) -> int | None:
         places = [k for k, id in enumerate(self._visited) if id == self.current]
@@ -49,16 +67,18 @@ class Walk:
         if not found:
             return self.current if self.current in nuclei else None
         self.current = found[-1]
-        self._visited = [i for i in self._visited if i in earlier]
+        self._ahead += self._visited[: len(earlier) - 1 : -1]
+        self._visited = earlier
         return self.current
 
-    def words(self, nuclei: Nuclei) -> str:
-        """Say in a line where the walk is."""
+    def words(self, nuclei: Nuclei, left: int) -> str:
+        """Say in a line where the walk is, with `left` proposals to go."""
         if self.current is None or self.current not in nuclei:
             return self.end
-        left = sum(n.state is State.PROPOSED for n in nuclei.shown())
         return f"Score {nuclei[self.current].score:.2f}; {left:,} to go."
 
 
-def _surety(nucleus: Nucleus) -> tuple[float, int]:
-    return nucleus.score, nucleus.id
+def _is_open(nuclei: Nuclei, nucleus: Nucleus) -> bool:
+    """Whether a nucleus is shown and nobody has decided on it."""
+    open_ = nucleus.state is State.PROPOSED and nucleus.score >= nuclei.threshold
+    return open_ and not nucleus.corrected

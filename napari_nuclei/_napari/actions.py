@@ -231,7 +231,7 @@ class Actions:
         viewer = self._viewer()
         if viewer is not None:
             look_at(viewer, self.bridge.layer, self.review.nuclei[id].mask.box)
-        self.told.emit(self.walk.words(self.review.nuclei))
+        self.told.emit(self.walk.words(self.review.nuclei, self.review.counts.remaining))
 
     def show_keys(self) -> None:
         """Ask for the list of keys."""

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 MANY = 200_000
 """Changed pixels from which on a whole redraw is cheaper than `data_setitem`."""
 
+MANY_BOXES = 1000
+"""Boxes from which on the whole plane is drawn anew."""
+
 SETTLE_MS = 150
 """How long the features table waits for further changes."""
 
@@ -189,7 +192,8 @@ class Bridge:
         """Bring the pixels of some boxes of a plane up to date."""
         nuclei = self.record.reviews[plane].nuclei
         height, width = nuclei.shape
-        if sum((y1 - y0) * (x1 - x0) for y0, x0, y1, x1 in boxes) > height * width // 2:
+        area = sum((y1 - y0) * (x1 - x0) for y0, x0, y1, x1 in boxes)
+        if len(boxes) > MANY_BOXES or area > height * width // 2:
             boxes = [(0, 0, height, width)]
         view = self.layer.data[plane]
         fresh = [(box, labels.draw(nuclei, box)) for box in boxes]

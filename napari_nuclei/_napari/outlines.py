@@ -14,8 +14,9 @@ import numpy as np
 from napari.layers import Labels
 from napari.utils import DirectLabelColormap
 from numpy.typing import NDArray
+from qtpy.QtCore import QTimer
 
-from ..box import Box, enclosing, touches
+from ..box import Box
 from ..nuclei import Kind, Nucleus, State
 from .bridge import Bridge
 from .source import follow
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 
 SURE = 0.7
 """Score below which a proposal is called doubtful; scores are calibrated."""
+
+
+MANY = 24
+"""Boxes from which on the whole plane is drawn anew, a moment later."""
+
+LATER_MS = 120
 
 
 class Look(IntEnum):
@@ -81,6 +88,9 @@ class Outlines:
         self._viewer = weakref.ref(viewer)
         self._selected: tuple[int, ...] = ()
         self._plane = bridge.plane
+        self._timer = QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.draw)
         shown = bridge.layer
         self.layer = Labels(
             np.zeros(shown.data.shape, np.uint8),
@@ -101,6 +111,7 @@ class Outlines:
 
     def close(self) -> None:
         """Take the layer away."""
+        self._timer.stop()
         self.bridge.drawn.disconnect(self._on_drawn)
         self.bridge.changed.disconnect(self._on_changed)
         self.bridge.selected.disconnect(self._on_selected)
@@ -120,11 +131,30 @@ class Outlines:
 
     def draw(self) -> None:
         """Draw the whole plane in view anew."""
-        height, width = self.bridge.review.nuclei.shape
-        self._draw([(0, 0, height, width)])
+        self._timer.stop()
+        view = self.layer.data[self.bridge.plane]
+        height, width = view.shape
+        drawn = outlined(self.bridge.layer.data[self.bridge.plane], (0, 0, height, width))
+        view[...] = self._looks()[drawn]
+        self.layer.refresh(extent=False)
+
+    def _looks(self) -> NDArray[np.uint8]:
+        """Return how each nucleus is shown, by its id."""
+        nuclei = self.bridge.review.nuclei
+        looks = np.zeros(nuclei.next_id, np.uint8)
+        for nucleus in nuclei.shown():
+            looks[nucleus.id] = look_of(nucleus)
+        looks[list(self.bridge.review.selection)] = Look.SELECTED
+        return looks
 
     def _on_drawn(self, plane: Any, boxes: list[Box]) -> None:
-        if plane == self.bridge.plane:
+        if plane != self.bridge.plane:
+            return
+        height, width = self.bridge.review.nuclei.shape
+        area = sum((y1 - y0) * (x1 - x0) for y0, x0, y1, x1 in boxes)
+        if len(boxes) > MANY or 2 * area > height * width:
+            self._timer.start(LATER_MS)  # a slider that is being dragged need not wait for it
+        else:
             self._draw(boxes)
 
     def _on_changed(self) -> None:
@@ -139,16 +169,11 @@ class Outlines:
         self._draw([nuclei[i].mask.box for i in both if i in nuclei])
 
     def _draw(self, boxes: list[Box]) -> None:
-        parts = [self._pixels(box) for box in _joined(boxes)]
+        parts = [self._pixels(box) for box in boxes]
         parts = [part for part in parts if len(part[2])]
         if not parts:
             return
         ys, xs, values = (np.concatenate(part) for part in zip(*parts, strict=True))
-        view = self.layer.data[self.bridge.plane]
-        if len(values) > 200_000:
-            view[ys, xs] = values
-            self.layer.refresh(extent=False)
-            return
         lead = tuple(np.full(len(ys), index) for index in self.bridge.plane)
         self.layer.data_setitem((*lead, ys, xs), values)
 
@@ -186,18 +211,3 @@ def outlined(labels: NDArray[np.int32], box: Box) -> NDArray[np.int32]:
     inner = (slice(top, top + y1 - y0), slice(left, left + x1 - x0))
     out: NDArray[np.int32] = np.where(edge[inner], around[inner], 0)
     return out
-
-
-def _joined(boxes: list[Box]) -> list[Box]:
-    """Return boxes with the same pixels in few pieces: many that touch become one."""
-    if len(boxes) < 3:
-        return boxes
-    whole = enclosing(boxes)
-    area = (whole[2] - whole[0]) * (whole[3] - whole[1])
-    if area <= 2 * sum((b[2] - b[0]) * (b[3] - b[1]) for b in boxes):
-        return [whole]
-    return [b for k, b in enumerate(boxes) if not any(_inside(b, o) for o in boxes[:k])]
-
-
-def _inside(box: Box, other: Box) -> bool:
-    return touches(box, other) and enclosing([box, other]) == other

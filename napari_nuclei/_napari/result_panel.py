@@ -166,8 +166,8 @@ class ThresholdMoves:
     def move(self, review: Review, score: float, dragging: bool) -> None:
         """Set the threshold; a move that continues the one before is one edit with it."""
         now = time.monotonic()
-        last = review.done[-1] if len(review.done) else None
-        goes_on = last is self._edit is not None and now - self._time < ONE_CHANGE
+        goes_on = self._edit is not None and now - self._time < ONE_CHANGE
+        goes_on = goes_on and len(review.done) > 0 and review.done[-1] is self._edit
         if score != review.nuclei.threshold:
             edit = edits.set_threshold(review.nuclei, score)
             if goes_on:
