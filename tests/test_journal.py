@@ -64,6 +64,16 @@ class Restarts(RuleBasedStateMachine):
         self.edits[self.now :] = [edit]
         self.now += 1
 
+    @rule(score=st.sampled_from([0.1, 0.4, 0.7]))
+    def amend(self, score: float) -> None:
+        """Go on with a move of the slider: the history has one edit for both."""
+        if not self.now or self.review.done.last_words.split()[0] != "threshold":
+            return
+        edit = edits.set_threshold(self.review.nuclei, score)
+        whole = self.review.amend(edit)
+        self.states[self.now :] = [state_of(self.review.nuclei)]
+        self.edits[self.now - 1 :] = [whole]
+
     @rule()
     def undo(self) -> None:
         assert (self.review.undo() is None) == (self.now == 0)

@@ -89,6 +89,41 @@ TestHistory = History.TestCase
 TestHistory.settings = settings(max_examples=60, stateful_step_count=25)
 
 
+def test_amended_edits_are_undone_together() -> None:
+    review = Review(Nuclei((9, 9)))
+    review.do(edits.add(review.nuclei, square))
+    for k in (1, 2, 3):
+        edit = edits.repaint(review.nuclei, 1, square.shift(k, k), "nudge")
+        if k == 1:
+            review.do(edit)
+        else:
+            assert review.amend(edit).before[0].mask == square
+    assert [e.name for e in review.done] == ["add", "nudge"]
+    assert review.nuclei[1].mask == square.shift(3, 3)
+    review.undo()
+    assert review.nuclei[1].mask == square
+    review.redo()
+    assert review.nuclei[1].mask == square.shift(3, 3)
+
+
+def test_only_what_goes_on_with_the_last_edit_amends_it() -> None:
+    review = Review(Nuclei((9, 9)))
+    with pytest.raises(ValueError, match="does not go on"):
+        review.amend(edits.add(review.nuclei, square))
+    review.do(edits.add(review.nuclei, square))
+    before = state_of(review.nuclei)
+    for edit in (
+        edits.set_threshold(review.nuclei, 0.5),
+        edits.add(review.nuclei, square),
+        edits.repaint(review.nuclei, 1, square.shift(1, 1)),
+        edits.mark_complete(review.nuclei),
+    ):
+        with pytest.raises(ValueError, match="does not go on"):
+            review.amend(edit)
+    assert state_of(review.nuclei) == before
+    assert len(review.done) == 1
+
+
 def test_events() -> None:
     review = Review(Nuclei((9, 9)))
     told: list[Any] = []

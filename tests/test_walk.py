@@ -1,0 +1,51 @@
+"""The walk along what nobody has decided on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_nuclei import edits
+from napari_nuclei.mask import Mask
+from napari_nuclei.nuclei import Nuclei
+from napari_nuclei.walk import Walk
+
+square = Mask.from_array(np.ones((3, 3)))
+SCORES = [0.9, 0.6, 0.8, 0.2]
+
+
+def made() -> Nuclei:
+    nuclei = Nuclei((30, 30))
+    found = [(square.shift(5 * k, 5 * k), score) for k, score in enumerate(SCORES)]
+    nuclei.apply(edits.propose(nuclei, found, "netz", 0.5))
+    return nuclei
+
+
+def test_least_sure_first_and_round_again() -> None:
+    nuclei, walk = made(), Walk()
+    assert [walk.go(nuclei) for _ in range(4)] == [2, 3, 1, 2]
+
+
+def test_back_and_on_again() -> None:
+    nuclei, walk = made(), Walk()
+    assert walk.go(nuclei, -1) is None
+    ahead = [walk.go(nuclei) for _ in range(3)]
+    assert [walk.go(nuclei, -1) for _ in range(3)] == [ahead[1], ahead[0], ahead[0]]
+    assert [walk.go(nuclei) for _ in range(2)] == ahead[1:]
+
+
+def test_decided_ones_are_left_out() -> None:
+    nuclei, walk = made(), Walk()
+    nuclei.apply(edits.accept(nuclei, [2]))
+    nuclei.apply(edits.delete(nuclei, [3]))
+    assert walk.go(nuclei) == 1
+    nuclei.apply(edits.reject(nuclei, [1]))
+    assert walk.go(nuclei) is None
+    assert walk.words(nuclei, 0) == walk.end
+
+
+def test_a_lower_threshold_brings_more() -> None:
+    nuclei, walk = made(), Walk()
+    walk.go(nuclei)
+    nuclei.apply(edits.set_threshold(nuclei, 0.1))
+    assert walk.go(nuclei) == 4
+    assert "0.20" in walk.words(nuclei, 3)
