@@ -1,0 +1,192 @@
+"""Prompts on a small network with random weights: boxes, clicks and readings anywhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from tiny import CARD, disc, network, picture
+
+from napari_nuclei.edit import EditError
+from napari_nuclei.feature_cache import FeatureCache
+from napari_nuclei.mask import Mask
+from napari_nuclei.models.maskrcnn_detector import MaskRCNNDetector
+from napari_nuclei.nuclei import Nuclei, Nucleus
+from napari_nuclei.progress import result_of
+from napari_nuclei.prompter import Prompter
+from napari_nuclei.prompts import at_point, in_box, other_readings
+
+DETECTOR = MaskRCNNDetector(network(), CARD, torch.device("cpu"))
+IMAGE = np.random.default_rng(5).integers(0, 255, (90, 110), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def prompter() -> Prompter:
+    return Prompter(IMAGE, DETECTOR, diameter=15)
+
+
+# -- boxes ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (40, 50, 58, 66),
+        (-5.5, -3, 11.2, 12),
+        (80, 100, 95, 120),
+        (30, 40, 31, 41),
+        (30.2, 40.4, 30.9, 41),
+        (0, 0, 0.5, 0.5),
+        (89, 109, 90, 110),
+    ],
+    ids=["inside", "upper left", "lower right", "one pixel", "less", "corner", "last pixel"],
+)
+def test_a_box_gives_a_nucleus_that_fills_it(prompter: Prompter, box: tuple[float, ...]) -> None:
+    seen = in_box(prompter, box)
+    y0, x0, y1, x1 = seen.mask.box
+    assert 0 <= y0 < y1 <= 90
+    assert 0 <= x0 < x1 <= 110
+    room = 1 + 0.2 * max(box[2] - box[0], box[3] - box[1])
+    assert y0 >= box[0] - room
+    assert x0 >= box[1] - room
+    assert y1 <= box[2] + room
+    assert x1 <= box[3] + room
+    inside = [max(0, box[0]), max(0, box[1]), min(90, box[2]), min(110, box[3])]
+    assert seen.mask.area >= 0.3 * (inside[2] - inside[0]) * (inside[3] - inside[1])
+
+
+@pytest.mark.parametrize(
+    ("box", "words"),
+    [
+        ((95, 10, 99, 20), "outside of the image"),
+        ((-9, -9, 0, 0), "outside of the image"),
+        ((10, 10, 10, 20), "outside of the image"),
+        ((0, 0, 90, 130), "far larger than a nucleus"),
+    ],
+)
+def test_boxes_that_make_no_sense(box: tuple[float, ...], words: str) -> None:
+    small = Prompter(IMAGE, DETECTOR, diameter=11)
+    with pytest.raises(EditError, match=words):
+        in_box(small, box)
+
+
+# -- clicks -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("point", [(45.5, 50.5), (0.5, 60), (30, 109.5)])
+def test_a_click_gives_a_nucleus_that_holds_it(
+    prompter: Prompter, point: tuple[float, float]
+) -> None:
+    seen = at_point(prompter, *point)
+    assert seen.mask.contains(int(point[0]), int(point[1]))
+
+
+@pytest.mark.parametrize("point", [(-0.1, 5), (5, 110), (90, 5), (1e9, -1e9)])
+def test_a_click_outside_of_the_image(prompter: Prompter, point: tuple[float, float]) -> None:
+    with pytest.raises(EditError, match="outside of the image"):
+        at_point(prompter, *point)
+
+
+def test_a_click_on_a_nucleus_asks_for_another(prompter: Prompter) -> None:
+    first = at_point(prompter, 45.5, 50.5).mask
+    there = Nuclei((90, 110), [Nucleus(1, first)])
+    assert at_point(prompter, 45.5, 50.5, there).mask.iou(first) < 0.9
+
+
+# -- tiles ------------------------------------------------------------------------------
+
+
+def test_prompts_on_the_lines_between_tiles() -> None:
+    """An image of four tiles: whatever answers, the answer lies where it was asked for."""
+    rng = np.random.default_rng(0)
+    wide = Prompter(rng.integers(0, 255, (700, 700), np.uint8), DETECTOR, CARD.diameter)
+    assert len(wide.tiles) == 4
+    line = wide.tiles[0].core[2]
+    for y, x in [(line, line), (line - 0.01, 300), (300, line + 3.9), (699.5, 699.5)]:
+        half = CARD.diameter / 2
+        seen = in_box(wide, (y - half, x - half, y + half, x + half))
+        middle = seen.mask.centroid
+        assert abs(middle[0] - min(y, 699)) < half
+        assert abs(middle[1] - min(x, 699)) < half
+        tile = wide.tiles[wide.place_of((y, x, y, x))]
+        assert tile.core[0] <= y < tile.core[2]
+        assert tile.core[1] <= x < tile.core[3]
+
+
+def test_boxes_of_many_tiles_are_answered_in_their_order() -> None:
+    rng = np.random.default_rng(1)
+    wide = Prompter(rng.integers(0, 255, (700, 700), np.uint8), DETECTOR, CARD.diameter)
+    corners = rng.uniform(0, 660, (12, 2))
+    boxes = np.concatenate([corners, corners + 30], 1).astype(np.float32)
+    together = wide.judge(boxes)
+    one = np.concatenate([wide.judge([box]).scores for box in boxes])
+    np.testing.assert_allclose(together.scores, one, atol=1e-5)
+    assert (np.abs(together.boxes - boxes).max(1) < 60).all()
+    softs = wide.soft_masks(boxes)
+    assert all(
+        touching(soft.at_level(0.0).box, box) for soft, box in zip(softs, boxes, strict=True)
+    )
+
+
+def touching(a: tuple[int, ...], b: np.ndarray) -> bool:
+    return bool(a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3])
+
+
+# -- the cache --------------------------------------------------------------------------
+
+
+def test_prompts_share_what_was_computed() -> None:
+    cache = FeatureCache()
+    calls = []
+
+    class Counting(MaskRCNNDetector):
+        def encode(self, tile):  # type: ignore[no-untyped-def]
+            calls.append(tile.shape)
+            return super().encode(tile)
+
+    detector = Counting(network(), CARD, torch.device("cpu"))
+    one = Prompter(IMAGE, detector, 15, cache, "image")
+    result_of(one.prepare())
+    assert len(calls) == len(one.tiles) == 1
+    other_readings(one, Nuclei((90, 110), [Nucleus(1, disc(45, 50, 15))]), 1)
+    Prompter(IMAGE, detector, 15, cache, "image").judge([(1, 1, 9, 9)])
+    assert len(calls) == 1
+    Prompter(IMAGE, detector, 18, cache, "image").judge([(1, 1, 9, 9)])
+    Prompter(IMAGE, detector, 15, cache, "another").judge([(1, 1, 9, 9)])
+    assert len(calls) == 3
+
+
+def test_the_cache_stays_below_its_bound_and_looking_ahead_ends_there() -> None:
+    rng = np.random.default_rng(2)
+    image = rng.integers(0, 255, (700, 1300), np.uint8)
+    one = Prompter(image, DETECTOR, CARD.diameter)
+    size = one.window(one.tiles[0]).nbytes
+    bound = int(3.5 * size)
+    small = Prompter(image, DETECTOR, CARD.diameter, FeatureCache(bound))
+    assert len(small.tiles) > 4
+    for _ in small.prepare():
+        assert small.cache.nbytes <= bound
+    kept = len(small.cache)
+    assert 1 <= kept <= 3
+    result_of(small.prepare((0, 0, 40, 40)))
+    for y in range(0, 700, 90):
+        in_box(small, (y, y, y + 20, y + 20))
+        assert small.cache.nbytes <= bound
+
+
+# -- other readings ---------------------------------------------------------------------
+
+
+def test_other_readings_are_other_and_lie_there() -> None:
+    discs = [disc(40, 40, 22), disc(40, 58, 22)]
+    prompter = Prompter(picture((90, 110), discs), DETECTOR, 15)
+    nuclei = Nuclei((90, 110), [Nucleus(1, Mask.union_of(discs)), Nucleus(2, disc(70, 90, 12))])
+    found = other_readings(prompter, nuclei, 1)
+    values = [r.value for r in found]
+    assert values == sorted(values, reverse=True)
+    for reading in found:
+        assert reading.ids[0] == 1
+        assert all(s.mask.overlap(nuclei[1].mask) for s in reading.seen)
+        assert all(s.mask.iou(nuclei[1].mask) < 0.8 for s in reading.seen)
+        for k, one in enumerate(reading.seen):
+            assert not any(one.mask.overlap(other.mask) for other in reading.seen[:k])

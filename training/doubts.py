@@ -1,0 +1,103 @@
+"""Fit the weights of doubt with which every review queue begins.
+
+Segments a part of a data set, compares with the truth, and prints the weights for
+`napari_nuclei/default_weights.py`.
+
+    python training/doubts.py TRUTH.json IMAGES [--images 150] [--model nuclei]
+"""
+
+from __future__ import annotations
+
+import argparse
+import pprint
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_nuclei import models
+from napari_nuclei.doubt_weights import Weights, learn
+from napari_nuclei.doubts import NAMES, Evidence
+from napari_nuclei.edits import propose
+from napari_nuclei.evidence import evidence_steps
+from napari_nuclei.formats import coco
+from napari_nuclei.images import read_image
+from napari_nuclei.mask import Mask
+from napari_nuclei.match import match
+from napari_nuclei.nuclei import Nuclei
+from napari_nuclei.predict import Prediction, segment
+from napari_nuclei.prompter import Prompter
+from napari_nuclei.review_queue import ReviewQueue
+
+RIGHT = 0.75
+"""IoU with the truth from which on a nucleus needs no correction."""
+
+
+def main() -> None:
+    """Fit and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("truth", type=Path)
+    parser.add_argument("images", type=Path)
+    parser.add_argument("--images", dest="count", type=int, default=150)
+    parser.add_argument("--model", default="nuclei")
+    args = parser.parse_args()
+    data, detector = coco.read(args.truth), models.load(args.model, "cpu")
+    rng = np.random.default_rng(0)
+    parts = []
+    for k in rng.permutation(len(data.images))[: args.count].tolist():
+        image = data.images[k]
+        pixels = read_image(args.images / image.file_name)
+        truth = [n.mask for n in data.nuclei[image.id]]
+        found = segment(pixels, detector)
+        prompter = Prompter(pixels, detector, found.diameter)
+        parts.append(examples(found, truth, prompter))
+        print(f"{image.file_name}: {len(parts[-1][1])} entries", flush=True)
+    pprint.pp(fit(parts).to_dict(), width=60)
+
+
+def examples(
+    found: Prediction, truth: list[Mask], prompter: Prompter
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the signs of every entry of an image's queue, and whether it needs correction."""
+    card = prompter.detector.card
+    nuclei = Nuclei(prompter.shape, threshold=card.threshold)
+    nuclei.apply(propose(nuclei, found.found, card.name, card.threshold))
+    queue = ReviewQueue(nuclei).build()
+    known: dict[int, Evidence] = {}
+    for step in evidence_steps(prompter, list(nuclei)):
+        known |= step.new or {}
+    queue.add_evidence(known)
+    needed = needing(nuclei, truth)
+    ids = queue.order().tolist()
+    return queue.signs_of(ids), np.array([i in needed for i in ids], bool)
+
+
+def needing(nuclei: Nuclei, truth: list[Mask]) -> set[int]:
+    """Return the ids of shown nuclei that are wrong, and of candidates for missed ones."""
+    rows = list(nuclei.shown())
+    pairs = match(truth, [n.mask for n in rows], RIGHT)
+    right = {rows[j].id for j in pairs.predicted.tolist()}
+    lost = [truth[i] for i in set(range(len(truth))) - set(pairs.truth.tolist())]
+    missed = {
+        n.id
+        for n in nuclei
+        if not nuclei.is_shown(n)
+        and any(2 * n.mask.overlap(t) >= min(n.mask.area, t.area) for t in lost)
+    }
+    return {n.id for n in rows} - right | missed
+
+
+def fit(parts: list[tuple[NDArray[np.float32], NDArray[np.bool_]]]) -> Weights:
+    """Fit one regression; every image counts alike, up to what its number of nuclei allows."""
+    table = np.concatenate([signs for signs, _ in parts])
+    needed = np.concatenate([wrong for _, wrong in parts])
+    counts = np.concatenate([np.full(len(w), min(1.0, 60 / max(1, len(w)))) for _, w in parts])
+    none = Weights(0.0, (0.0,) * len(NAMES))
+    weights = learn(table, needed, none, trust=1.0, counts=counts)
+    rounded = tuple(round(v, 2) for v in weights.values)
+    mean = tuple(round(float(v), 3) for v in np.median(table, 0))
+    return Weights(round(weights.bias, 2), rounded, mean)
+
+
+if __name__ == "__main__":
+    main()
