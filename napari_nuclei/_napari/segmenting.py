@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
+from .. import edits
 from ..errors import UserError
 from ..models.card import Card
 from .engine import Engine, read_and_segment
+from .record import Record
 from .runner import Runner
 from .session import Session
 from .settings_panel import SettingsPanel
@@ -92,8 +94,7 @@ class Segmenting(QObject):
     def _on_result(self, result: Prediction) -> None:
         assert self._run is not None
         card, source = self._run.card, self._run.source
-        threshold = self.session.threshold_of(source, card)
-        self.session.propose(source, result, card.name, threshold)
+        propose(self.session, source, result, card)
         if self._run.auto:
             self.settings.show_found_diameter(result.diameter)
         self.settings.load_devices()
@@ -108,6 +109,31 @@ class Segmenting(QObject):
     def _on_end(self) -> None:
         self._run = None
         self.ended.emit()
+
+
+def propose(session: Session, source: Source, result: Prediction, card: Card) -> None:
+    """Put a model's result into the review of the plane that it was made of."""
+    threshold = _threshold(session.records.of_shape(source.image, source.shape), source, card)
+    bridge = session.open(source.image, source.shape)
+    review = bridge.review_at(source.plane)
+    bridge.attempt(
+        lambda: review.do(edits.propose(review.nuclei, result.found, card.name, threshold))
+    )
+    bridge.update_features()
+    session.activate(bridge)
+
+
+def _threshold(record: Record | None, source: Source, card: Card) -> float:
+    """Return the threshold for a model's new result.
+
+    Each model scores differently: that of a plane holds only if it has nuclei of this one.
+    """
+    review = record.reviews.get(source.plane) if record else None
+    if review is None:
+        return card.threshold
+    origins = (n.origin for n in review.nuclei)
+    known = any(o.kind is Kind.MODEL and o.model == card.name for o in origins)
+    return review.nuclei.threshold if known else card.threshold
 
 
 @dataclass(frozen=True, slots=True)

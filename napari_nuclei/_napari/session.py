@@ -1,8 +1,7 @@
 """`Session`: the reviews of one viewer.
 
-Here: which layer shows which record, layers that come and go, the plane in view, and where a
-model's result goes. No widgets. Not here: pixels and strokes (`bridge.py`), threads
-(`runner.py`).
+Here: which layer shows which record, layers that come and go, the plane in view. No widgets.
+Not here: pixels and strokes (`bridge.py`), where a model's result goes (`segmenting.py`).
 """
 
 from __future__ import annotations
@@ -16,20 +15,17 @@ from napari.layers import Image
 from napari.layers import Labels as AnyLabels
 from psygnal import Signal
 
-from .. import edits
-from ..nuclei import Kind
 from .bridge import Bridge
 from .companions import Companions
 from .layer import Labels, is_review
 from .openers import is_cheap, kept, reviews_of
 from .record import KEY, Opener, Plane, Record
-from .source import Source, follow, geometry_of, name_of, plane_in_view, shape_of
+from .records import Records
+from .source import follow, geometry_of, name_of, plane_in_view, shape_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-    from ..models.card import Card
-    from ..predict import Prediction
 
 OPACITY = 0.4
 """Of review layers: what lies below must stay visible."""
@@ -62,9 +58,7 @@ class Session:
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = weakref.ref(viewer)
         self.bridges: dict[AnyLabels, Bridge] = {}
-        # An image has one record, and one more for each shape of review layer that a choice of
-        # channels has led to; the one in use is the first.
-        self._images: WeakKeyDictionary[Image, list[Record]] = WeakKeyDictionary()
+        self.records = Records()
         self.companions = Companions(self)
         self._looked_up: WeakSet[Image] = WeakSet()
         self._leaders: WeakKeyDictionary[AnyLabels, Any] = WeakKeyDictionary()
@@ -104,8 +98,7 @@ class Session:
 
     def held(self) -> set[Path]:
         """Return the journals that are open for the layers of this viewer."""
-        records = [r for rows in self._images.values() for r in rows]
-        records += [bridge.record for bridge in self.bridges.values()]
+        records = [*self.records, *(bridge.record for bridge in self.bridges.values())]
         reviews = [review for record in records for review in record.reviews.values()]
         return {r.journal.path for r in reviews if r.journal is not None}
 
@@ -126,9 +119,9 @@ class Session:
         if bridge is not None:
             self._let_go(bridge)
             self.changed.emit()
-        records = [bridge.record] if bridge else self._images.get(event.value, [])
+        records = [bridge.record] if bridge else self.records.all_of(event.value)
         for record in records:
-            if self._shown_by(record) not in self.viewer.layers and not record.shown:
+            if self.records.image_of(record) not in self.viewer.layers and not record.shown:
                 self._close(record)
 
     def _let_go(self, bridge: Bridge) -> None:
@@ -145,9 +138,8 @@ class Session:
         for bridge in list(self.bridges.values()):
             self._let_go(bridge)
         self.bridges.clear()
-        for records in list(self._images.values()):
-            for record in records:
-                self._close(record)
+        for record in self.records:
+            self._close(record)
 
     def _on_dims(self, event: Any = None) -> None:
         for bridge in self.bridges.values():
@@ -166,8 +158,8 @@ class Session:
         record = getattr(layer, "metadata", {}).get(KEY)
         if not isinstance(record, Record) or is_review(layer):
             return self.bridges.get(layer)
-        if isinstance(layer, Image) and self._shown_by(record) is None:
-            self._images[layer] = [record]
+        if isinstance(layer, Image) and self.records.image_of(record) is None:
+            self.records.use(layer, record)
         if not isinstance(layer, AnyLabels):
             return None
         if record.shown:
@@ -185,46 +177,27 @@ class Session:
     def _keep(self, record: Record) -> None:
         """Have a record that was read from a file kept in journals from now on."""
         if record.opener is None:
-            told = kept(record, self._find_image(record), self)
+            told = kept(record, self._image_for(record), self)
             if told:
                 self.tell(told)
 
-    def _find_image(self, record: Record) -> Image | None:
-        """Return the image of a record; finds it too if it was opened apart."""
-        image = self._shown_by(record)
-        if image is None:
-            image = next((i for i in self.viewer.layers if self._fits(i, record)), None)
-            if image is not None:
-                self._images[image] = [record]
-        return image
+    def _image_for(self, record: Record) -> Image | None:
+        return self.records.find_image(record, self.viewer.layers)
 
     def _link(self, bridge: Bridge) -> None:
         """Put a review layer on its image."""
-        image = self._find_image(bridge.record)
+        image = self._image_for(bridge.record)
         if image is None:
             return
         if self._leaders.get(bridge.layer) != weakref.ref(image):
             self._leaders[bridge.layer] = weakref.ref(image)
             follow(image, bridge.layer)
 
-    def _fits(self, image: Any, record: Record) -> bool:
-        """Whether a layer is an image without a record that this one may be of."""
-        return (
-            isinstance(image, Image)
-            and image not in self._images
-            and shape_of(image)[-len(record.layer_shape) :] == record.layer_shape
-            and Path(name_of(image)).stem == Path(record.file_name).stem
-        )
-
-    def _shown_by(self, record: Record) -> Image | None:
-        return next((i for i, records in self._images.items() if record in records), None)
-
     # -- images and their reviews -----------------------------------------------------
 
     def record_of(self, image: Image | None) -> Record | None:
         """Return the record of an image's nuclei, whether or not a layer shows it."""
-        records = self._images.get(image) if image is not None else None
-        return records[0] if records else None
+        return self.records.of(image)
 
     def bridge_of(self, image: Image | None) -> Bridge | None:
         """Return the bridge of an image's review layer, if it is in the viewer."""
@@ -235,37 +208,18 @@ class Session:
     def image_of(self, layer: Any) -> Image | None:
         """Return the image of a review layer."""
         bridge = self.bridges.get(layer)
-        return self._shown_by(bridge.record) if bridge is not None else None
+        return self.records.image_of(bridge.record) if bridge is not None else None
 
     def use(self, layer: Any) -> None:
         """Make a review layer the one that counts, if its image has several."""
         image = self.image_of(layer)
         if image is not None and self.record_of(image) is not self.bridges[layer].record:
-            self._put_first(image, self.bridges[layer].record)
+            self.records.use(image, self.bridges[layer].record)
             self.changed.emit()
-
-    def _put_first(self, image: Image, record: Record) -> None:
-        others = self._images.get(image, [])
-        self._images[image] = [record, *(r for r in others if r is not record)]
-
-    def threshold_of(self, source: Source, card: Card) -> float:
-        """Return the threshold for a model's new result.
-
-        Each model scores differently: that of a plane holds only if it has nuclei of this one.
-        """
-        records = self._images.get(source.image, [])
-        record = next((r for r in records if r.layer_shape == source.shape), None)
-        review = record.reviews.get(source.plane) if record else None
-        if review is None:
-            return card.threshold
-        origins = (n.origin for n in review.nuclei)
-        known = any(o.kind is Kind.MODEL and o.model == card.name for o in origins)
-        return review.nuclei.threshold if known else card.threshold
 
     def open(self, image: Image, shape: tuple[int, ...]) -> Bridge:
         """Return the bridge of an image; makes or brings back the layer if it is missing."""
-        records = self._images.get(image, [])
-        record = next((r for r in records if r.layer_shape == shape), None)
+        record = self.records.of_shape(image, shape)
         if record is None:
             record = Record((shape[-2], shape[-1]), name_of(image), stack=shape[:-2])
             record.opener = reviews_of(image, shape, self)
@@ -294,13 +248,13 @@ class Session:
 
     def detach(self, image: Image) -> None:
         """Take an image's review layers and records out; whoever opened the reviews closes them."""
-        records = self._images.pop(image, [])
+        records = self.records.forget(image)
         for layer in [x for x, bridge in self.bridges.items() if bridge.record in records]:
             self.viewer.layers.remove(layer)
 
     def _show(self, image: Image, record: Record) -> Bridge:
         """Show a record over its image, all planes that have a review."""
-        self._put_first(image, record)
+        self.records.use(image, record)
         bridge = self.bridge_of(image)
         if bridge is not None:
             return bridge
@@ -336,15 +290,6 @@ class Session:
             if (opener.file or is_cheap(image)) and opener.begun():
                 return self.open(image, wanted)
         return None
-
-    def propose(self, source: Source, result: Prediction, model: str, threshold: float) -> Bridge:
-        """Put a model's result into the review of the plane that it was made of."""
-        bridge = self.open(source.image, source.shape)
-        review = bridge.review_at(source.plane)
-        review.do(edits.propose(review.nuclei, result.found, model, threshold))
-        bridge.update_features()
-        self.activate(bridge)
-        return bridge
 
     def activate(self, bridge: Bridge) -> None:
         """Make a review layer the one that napari's tools and keys work on."""
