@@ -17,6 +17,7 @@ from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 from .. import edits
 from ..errors import UserError
 from ..models.card import Card
+from ..nuclei import Kind
 from .engine import Engine, read_and_segment
 from .record import Record
 from .runner import Runner
