@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from . import codec, rle
 from .edit import Edit, EditError, on_record
 from .mask import Box, Mask, enclosing
 from .nuclei import Kind, Nuclei, Nucleus, Origin, State
@@ -147,21 +148,23 @@ def from_labels(labels: ArrayLike, source: str = "") -> Nuclei:
     source : str
         Where it came from, for the record.
     """
-    from scipy import ndimage
-
     array = np.asarray(labels)
     if array.ndim != 2 or array.dtype.kind not in "iub":
         raise ValueError("a label image has two dimensions and whole numbers")
     if array.size and (array.min() < 0 or array.max() > np.iinfo(np.int32).max):
         raise ValueError("labels lie between 0 and 2147483647")
-    ids, where = np.unique(array, return_inverse=True)
-    compact = where.reshape(array.shape) + (0 if ids.size and ids[0] == 0 else 1)
-    values = ids[ids != 0].tolist()
-    if not values:
-        return Nuclei((array.shape[0], array.shape[1]))
+    shape = (array.shape[0], array.shape[1])
+    # Runs of one value, column by column: far faster than a look at each box.
+    flat = array.T.ravel()
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    starts = np.concatenate([np.zeros(min(1, flat.size), np.int64), edges])
+    ends = np.append(edges, flat.size)[: len(starts)]
+    seen = flat[starts] != 0
+    starts, ends = starts[seen], ends[seen]
+    order = np.argsort(flat[starts], kind="stable")
+    ids, owner = np.unique(flat[starts[order]], return_inverse=True)
+    totals = np.full(len(ids), flat.size)
+    runs, sizes = rle.joined(starts[order], ends[order], owner, totals)
     origin = Origin(Kind.IMPORT, source)
-    rows = [
-        Nucleus(id, Mask.from_array(compact[s] == k, s[0].start, s[1].start), origin=origin)
-        for k, (id, s) in enumerate(zip(values, ndimage.find_objects(compact), strict=True), 1)
-    ]
-    return Nuclei((array.shape[0], array.shape[1]), rows)
+    found = zip(ids.tolist(), codec.from_runs(runs, sizes, shape), strict=True)
+    return Nuclei(shape, (Nucleus(int(id), mask, origin=origin) for id, mask in found))

@@ -11,6 +11,7 @@ import filecmp
 import shutil
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -137,16 +138,18 @@ def _nuclei(
         raise UserError(f"{image}: has no {MASKS}/ folder beside its {IMAGES}/ folder")
     files = sorted(p for p in folder.iterdir() if p.name[0] != ".")
     rows: list[Nucleus] = []
-    for done, path in enumerate(files):
-        yield Progress(done, len(files))
-        if path.suffix.lower() not in IMAGE_SUFFIXES:
-            remarks.append(f"{path}: left out, not an image")
-            continue
-        mask = read_mask(path, shape)
-        if mask:
-            rows.append(Nucleus(len(rows) + 1, mask, origin=Origin(Kind.IMPORT, path.name)))
-        else:
-            remarks.append(f"{path}: left out, no pixel is set")
+    images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+    remarks += [f"{p}: left out, not an image" for p in files if p not in set(images)]
+    # Small files: most of the time goes into waiting for the disk.
+    with ThreadPoolExecutor(4, "masks") as pool:
+        for done, (path, mask) in enumerate(
+            zip(images, pool.map(read_mask, images, [shape] * len(images)), strict=True)
+        ):
+            yield Progress(done, len(images))
+            if mask:
+                rows.append(Nucleus(len(rows) + 1, mask, origin=Origin(Kind.IMPORT, path.name)))
+            else:
+                remarks.append(f"{path}: left out, no pixel is set")
     return Nuclei(shape, rows)
 
 

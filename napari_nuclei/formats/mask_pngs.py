@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..mask import Mask
+from ..nuclei import Nuclei
 from .beside import Beside
 from .dataset import DataSet
 from .files import unwritable
@@ -47,24 +48,15 @@ def write(folder: Path, data: DataSet, beside: Beside) -> list[Path]:
     folders = [folder / name for name in names]
     if full := next((f for f in folders if any((f / MASKS).glob("*"))), None):
         raise UserError(f"{full / MASKS} holds masks already: name another folder to write")
-    missing = 0
+    found = [beside.image(folder, image.file_name) for image in data.images]
+    nuclei = [data.of(image) for image in data.images]
     try:
-        with ThreadPoolExecutor(4, "png") as pool:
-            for image, place in zip(data.images, folders, strict=True):
-                (place / MASKS).mkdir(parents=True, exist_ok=True)
-                (place / IMAGES).mkdir(exist_ok=True)
-                found = beside.image(folder, image.file_name)
-                missing += found is None
-                if found is not None and not (place / IMAGES / found.name).exists():
-                    shutil.copyfile(found, place / IMAGES / found.name)
-                rows = [n for n in data.of(image).shown() if n.mask]
-                digits = len(str(max((n.id for n in rows), default=1)))
-                paths = [place / MASKS / f"{n.id:0{digits}d}.png" for n in rows]
-                shapes = [image.shape] * len(rows)
-                for _ in pool.map(_write_one, paths, [n.mask for n in rows], shapes, chunksize=64):
-                    pass
+        # Each new file waits for the disk, most of all for one on a network: so several at once.
+        with ThreadPoolExecutor(8, "png") as pool:
+            list(pool.map(_write_image, folders, nuclei, found))
     except OSError as error:
         raise unwritable(folder, error) from error
+    missing = found.count(None)
     if missing:
         beside.remarks.append(
             f"{missing:,} of {len(data.images):,} images were not found, and their folders "
@@ -73,8 +65,15 @@ def write(folder: Path, data: DataSet, beside: Beside) -> list[Path]:
     return folders
 
 
-def _write_one(path: Path, mask: Mask, shape: tuple[int, int]) -> None:
-    path.write_bytes(png(mask, shape))
+def _write_image(place: Path, nuclei: Nuclei, image: Path | None) -> None:
+    (place / MASKS).mkdir(parents=True, exist_ok=True)
+    (place / IMAGES).mkdir(exist_ok=True)
+    if image is not None and not (place / IMAGES / image.name).exists():
+        shutil.copyfile(image, place / IMAGES / image.name)
+    rows = [n for n in nuclei.shown() if n.mask]
+    digits = len(str(max((n.id for n in rows), default=1)))
+    for n in rows:
+        (place / MASKS / f"{n.id:0{digits}d}.png").write_bytes(png(n.mask, nuclei.shape))
 
 
 def png(mask: Mask, shape: tuple[int, int]) -> bytes:
