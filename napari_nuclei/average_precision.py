@@ -1,7 +1,7 @@
 """AP as COCO reckons it, from pairs that are matched already.
 
 Here: the greedy choice by score, and the call of pycocotools. Not here: other figures
-(`score.py`), the pairs themselves (`match.py`).
+(`scoring.py`), the pairs themselves (`match.py`).
 """
 
 from __future__ import annotations

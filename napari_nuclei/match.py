@@ -1,6 +1,6 @@
 """Matching: which predicted mask is which true one.
 
-Here: pairs of masks by their overlap. Not here: the figures made of them (`score.py`).
+Here: pairs of masks by their overlap. Not here: the figures made of them (`scoring.py`).
 """
 
 from __future__ import annotations

@@ -181,6 +181,11 @@ class Nuclei:
         shown = sum(1 for _ in self.shown())
         return f"<Nuclei {self.shape[0]}×{self.shape[1]}: {shown} shown of {len(self)}>"
 
+    def _repr_html_(self) -> str:
+        from .picture import html
+
+        return html(self)
+
     def is_shown(self, nucleus: Nucleus) -> bool:
         """Whether a nucleus counts: not rejected, and above the threshold or touched."""
         if nucleus.state is State.REJECTED:

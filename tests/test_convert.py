@@ -125,6 +125,19 @@ def test_exports_of_cvat_and_label_studio(folder: Path) -> None:
     assert found == folder / "one.png"
 
 
+def test_mere_boxes_are_left_out_with_a_remark(folder: Path) -> None:
+    rows = [
+        {"id": 1, "image_id": 1, "segmentation": [[3, 2, 8, 2, 8, 6, 3, 6]]},
+        {"id": 2, "image_id": 1, "segmentation": [], "bbox": [1, 1, 4, 4]},
+        {"id": 3, "image_id": 1, "bbox": [1, 1, 4, 4]},
+    ]
+    (folder / "boxes.json").write_text(json.dumps(foreign(rows)))
+    beside = Beside()
+    data, _ = read([folder / "boxes.json"], beside)
+    assert len(data.nuclei[1]) == 1
+    assert "2 of 3 annotations have a box but no mask" in beside.remarks[0]
+
+
 def test_label_images_among_their_images(folder: Path) -> None:
     for name in ("one", "two"):
         Image.new("L", SHAPE[::-1]).save(folder / f"{name}.tif")

@@ -10,6 +10,7 @@ import json
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +20,9 @@ from ..nuclei import Kind, Nuclei, Nucleus, Origin
 from ..progress import result_of
 from . import coco, label_tiff, mask_folders, results
 from .beside import Beside, stem_of
-from .coco_reader import from_json
+from .coco_reader import NAMESPACE, from_json
 from .dataset import DataSet, ImageRecord
+from .files import read_json
 
 LIMIT = 1 << 32
 """Bytes of JSON in an archive that are read at most."""
@@ -29,9 +31,9 @@ LIMIT = 1 << 32
 def read_coco(path: Path, beside: Beside) -> DataSet:
     """Read a COCO data set: its file, or a folder or archive as CVAT and Label Studio export."""
     if path.is_dir():
-        return coco.read(_only(sorted(path.glob("annotations/*.json")) or [path / "result.json"]))
+        path = _only(sorted(path.glob("annotations/*.json")) or [path / "result.json"])
     if not zipfile.is_zipfile(path):
-        return coco.read(path)
+        return from_json(_with_masks(read_json(path), path, beside), str(path))
     try:
         with zipfile.ZipFile(path) as z:
             entries = [e for e in z.infolist() if e.filename.endswith(".json")]
@@ -47,7 +49,21 @@ def read_coco(path: Path, beside: Beside) -> DataSet:
         raise UserError(f"{path} is a damaged zip file: download it again") from error
     except ValueError as error:
         raise UserError(f"{path}: {entry.filename} is not JSON: download it again") from error
-    return from_json(value, str(path))
+    return from_json(_with_masks(value, path, beside), str(path))
+
+
+def _with_masks(value: Any, path: Path, beside: Beside) -> Any:
+    """Leave out the annotations of other tools that are mere boxes, and remark on it."""
+    rows = value.get("annotations") if isinstance(value, dict) else None
+    if not isinstance(rows, list):
+        return value  # not a data set, which is found out later
+    kept = [r for r in rows if not isinstance(r, dict) or NAMESPACE in r or r.get("segmentation")]
+    if len(kept) < len(rows):
+        beside.remarks.append(
+            f"{path.name}: {len(rows) - len(kept):,} of {len(rows):,} annotations have a box but "
+            "no mask; left out."
+        )
+    return value | {"annotations": kept}
 
 
 def _only(files: list[Path]) -> Path:

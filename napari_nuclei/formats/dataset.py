@@ -5,7 +5,7 @@ Here: the values. Not here: reading and writing them (`coco.py` and its neighbou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,6 +73,13 @@ class DataSet:
     about: dict[str, Any] = field(default_factory=dict)
     categories: tuple[str, ...] = ("nucleus",)
     foreign: bool = field(default=False, compare=False)
+
+    def __iter__(self) -> Iterator[tuple[ImageRecord, Nuclei]]:
+        return ((image, self.of(image)) for image in self.images)
+
+    def __repr__(self) -> str:
+        shown = sum(1 for _, nuclei in self for _ in nuclei.shown())
+        return f"<DataSet: {len(self.images):,} images, {shown:,} nuclei>"
 
     def of(self, image: ImageRecord) -> Nuclei:
         """Return an image's nuclei."""

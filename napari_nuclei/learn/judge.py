@@ -1,6 +1,6 @@
 """All figures of one model on one data set.
 
-Here: what the table of experiments says of predictions, beyond what `score.py` says of
+Here: what the table of experiments says of predictions, beyond what `scoring.py` says of
 them. Not here: making the predictions (`learn/experiments.py`), tables (`learn/report.py`).
 No torch here.
 """
@@ -17,7 +17,7 @@ from ..formats.dataset import DataSet, ImageRecord
 from ..formats.results import Results
 from ..mask import Mask
 from ..match import Pairs, best_of, overlaps
-from ..score import CAP, Figures, score
+from ..scoring import CAP, Figures, score
 from .calibrate import expected_error, fit
 
 ALL = "all"

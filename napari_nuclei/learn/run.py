@@ -27,7 +27,7 @@ from ..models.runtime import name_of, pick_device
 from ..models.weights import load_network, save_model
 from ..output import make_folder
 from ..progress import Progress
-from ..score import score
+from ..scoring import score
 from .calibrate import best_threshold, expected_error, fit
 from .curve import draw_curve
 from .data import Example, load_examples

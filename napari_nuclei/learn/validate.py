@@ -1,7 +1,7 @@
 """How good a model is on annotated images: its predictions, hits, and card figures.
 
 Here: running a detector over a data set and matching. Not here: the figures themselves
-(`score.py`), calibration (`learn/calibrate.py`).
+(`scoring.py`), calibration (`learn/calibrate.py`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..nuclei import Nuclei
 from ..predict import LOW
 from ..progress import Progress
 from ..resources import resource_folder
-from ..score import match, score
+from ..scoring import match, score
 from .calibrate import Calibration
 
 SAMPLE = "sample_data/truth.json"

@@ -32,7 +32,7 @@ def pycocotools(source: Path, out: Path) -> None:
     out.write_text(json.dumps(coco.dataset))
 
 
-def datumaro(source: Path, out: Path) -> None:
+def datumaro(source: Path, out: Path, mode: str = "guess") -> None:
     """Import as CVAT does, and export as COCO."""
     import datumaro as dm
 
@@ -41,9 +41,14 @@ def datumaro(source: Path, out: Path) -> None:
     (folder / "in" / "images").mkdir()  # it wants one, empty or not
     shutil.copy(source, folder / "in" / "annotations" / "instances_all.json")
     data = dm.Dataset.import_from(str(folder / "in"), "coco_instances")
-    data.export(str(folder / "out"), "coco_instances", save_media=False)
+    data.export(str(folder / "out"), "coco_instances", save_media=False, segmentation_mode=mode)
     (written,) = (folder / "out" / "annotations").glob("*.json")
     shutil.copy(written, out)
+
+
+def datumaro_masks(source: Path, out: Path) -> None:
+    """Export run lengths instead of the polygons that it prefers."""
+    datumaro(source, out, "mask")
 
 
 def contours(source: Path, out: Path) -> None:
@@ -125,6 +130,7 @@ def cellpose_rois(source: Path, out: Path) -> None:
 TOOLS: dict[str, Any] = {
     "pycocotools": pycocotools,
     "datumaro": datumaro,
+    "datumaro_masks": datumaro_masks,
     "contours": contours,
     "geojson": geojson,
     "shapely": shapely,

@@ -32,6 +32,7 @@ HERE = Path(__file__).parent
 TRIPS = [
     ("coco", "pycocotools", ".coco.json"),
     ("coco", "datumaro", ".coco.json"),
+    ("coco", "datumaro_masks", ".coco.json"),
     ("coco", "contours", ".coco.json"),
     ("geojson", "geojson", ".geojson"),
     ("geojson", "shapely", ".geojson"),
