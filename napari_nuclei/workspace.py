@@ -1,21 +1,20 @@
 """`Workspace`: images under review, one `Review` each, and how far each one is.
 
-Here: opening reviews as they are wanted, counting without opening, exporting all, and where
-the reviewer was. Not here: which images there are (`workspace_files.py`), what a review does
-(`review.py`), thumbnails and windows (`_napari/`).
+Here: opening reviews as they are wanted, counting without opening, and where the reviewer was.
+Not here: which images there are (`workspace_files.py`), gathering all of them
+(`workspace_export.py`), what a review does (`review.py`), thumbnails and windows (`_napari/`).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from .counts import Counts, Stage, Standing
 from .errors import UserError
-from .formats.dataset import DataSet, ImageRecord
+from .formats.dataset import DataSet
 from .images import image_info, image_size
 from .journal_place import FOLDER, Plane, find, journal_name
 from .journal_snapshot import peek
@@ -23,7 +22,8 @@ from .nuclei import Nuclei
 from .progress import Progress
 from .review import Review
 from .safe_file import KEEPER
-from .workspace_files import Item, Place, SmallFile, items_of
+from .workspace_export import LeftOut, gather
+from .workspace_files import Place, SmallFile, items_of
 
 Key = tuple[Path, Plane]
 
@@ -83,6 +83,10 @@ class Workspace:
         """Whether a review is open already."""
         return (image.absolute(), plane) in self._reviews
 
+    def open_planes(self, image: Path) -> list[Plane]:
+        """List the planes of an image whose reviews are open."""
+        return [plane for path, plane in list(self._reviews) if path == image.absolute()]
+
     def release(self, image: Path, plane: Plane = ()) -> str:
         """Close a review that is not shown any more; see `Review.close`."""
         with self._busy:
@@ -114,6 +118,11 @@ class Workspace:
             raise UserError("; ".join(failed))
         return [path for path in moved if path]
 
+    @property
+    def about(self) -> dict[str, object]:
+        """What a COCO file says besides (`info`, `licenses`, …)."""
+        return dict(self._data.about) if self._data else {}
+
     def planes(self, image: Path) -> list[Plane]:
         """List the planes of an image file: ``[()]`` for an ordinary one."""
         count = image_info(image).planes
@@ -134,9 +143,11 @@ class Workspace:
 
     # -- how far each one is ----------------------------------------------------------
 
-    def standing(self, image: Path) -> Standing:
-        """Say how far the review of an image is, without opening it."""
+    def standing(self, image: Path, plane: Plane = ()) -> Standing:
+        """Say how far the review of an image, or of one plane of it, is, without opening it."""
         image = image.absolute()
+        if plane:
+            return self._standing((image, plane))
         planes = self._begun_planes(image)
         found = [self._standing((image, plane)) for plane in planes]
         if planes == [()]:
@@ -238,48 +249,28 @@ class Workspace:
 
     # -- all of them ------------------------------------------------------------------
 
-    def data_set(self) -> Generator[Progress, None, DataSet]:
-        """Gather all images and their nuclei for an export.
+    def data_set(
+        self, live: Mapping[Key, Nuclei] | None = None, left_out: LeftOut | None = None
+    ) -> Generator[Progress, None, DataSet]:
+        """Gather all images and their nuclei for an export; see `workspace_export.gather`."""
+        return gather(self, live, left_out)
 
-        Yields
+    def stored(self, image: Path, plane: Plane = ()) -> Nuclei:
+        """Return the nuclei of an image as they are on disk, or with which a review would begin.
+
+        Raises
         ------
-        Progress
-            One for each image.
-
-        Returns
-        -------
-        DataSet
-            All images, those that nobody has touched too; a list's under its own ids.
+        UserError
+            If the image or its journal cannot be read.
         """
-        images: list[ImageRecord] = []
-        nuclei: dict[int, Nuclei] = {}
-        for number, item in enumerate(self.items):
-            yield Progress(number, len(self.items), item.name)
-            for record, found in self._exported(item, len(images) + 1):
-                images.append(record)
-                nuclei[record.id] = found
-        return DataSet(images, nuclei, dict(self._data.about) if self._data else {})
-
-    def _exported(self, item: Item, id: int) -> list[tuple[ImageRecord, Nuclei]]:
-        if item.record is not None:
-            return [(item.record, self._nuclei((item.path, item.plane)))]
-        planes = self.planes(item.path)
-        out = []
-        for number, plane in enumerate(planes):
-            extra: dict[str, Any] = {}
-            if plane:
-                extra = {"plane": list(plane), "stack": [len(planes)]}
-            found = self._nuclei((item.path, plane))
-            out.append((ImageRecord(id + number, item.name, *found.shape, extra=extra), found))
-        return out
-
-    def _nuclei(self, key: Key) -> Nuclei:
-        review = self._reviews.get(key)
-        if review is not None:
-            return review.nuclei
+        key = (image.absolute(), plane)
         path = find(*key)
         found = None if path is None else peek(path)
         return self._start(key) if found is None else found
+
+    def live(self) -> dict[Key, Nuclei]:
+        """Return copies of the nuclei of all open reviews, for a thread to work on."""
+        return {key: review.nuclei.copy() for key, review in list(self._reviews.items())}
 
 
 def _name(key: Key) -> str:

@@ -21,6 +21,10 @@ from .images import find_images
 from .journal_place import FOLDER, Plane, user_folder
 
 
+class MissingImagesError(UserError):
+    """Some images that a list names are not where they were looked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """An image of a workspace.
@@ -120,7 +124,7 @@ def _items(source: Path, folder: Path, records: Iterable[ImageRecord]) -> list[I
         items.append(Item(path.absolute(), tuple(plane) if is_plane and plane else (), record))
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise UserError(
+        raise MissingImagesError(
             f"{source} names {missing[0]}{more}, which is not in {folder}: name the folder of "
             "its images"
         )

@@ -26,6 +26,7 @@ from .source import follow, geometry_of, name_of, plane_in_view, shape_of
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
+    from .folder import Folder
 
 OPACITY = 0.4
 """Of review layers: what lies below must stay visible."""
@@ -48,6 +49,8 @@ class Session:
         A line about what they are doing.
     helped : Signal
         They ask for the keys.
+    folder : Folder or None
+        The images of a workspace, if one was ever open here.
     """
 
     changed = Signal()
@@ -61,6 +64,7 @@ class Session:
         self.records = Records()
         self.companions = Companions(self)
         self._looked_up: WeakSet[Image] = WeakSet()
+        self.folder: Folder | None = None
         self._leaders: WeakKeyDictionary[AnyLabels, Any] = WeakKeyDictionary()
         for layer in list(viewer.layers):
             self.adopt(layer)
@@ -135,6 +139,8 @@ class Session:
 
     def close(self) -> None:
         """Close all reviews, since the window is closing; others may open them then."""
+        if self.folder is not None:
+            self.folder.close()
         for bridge in list(self.bridges.values()):
             self._let_go(bridge)
         self.bridges.clear()
@@ -233,7 +239,7 @@ class Session:
         Parameters
         ----------
         image : napari.layers.Image
-            A layer of the viewer.
+            A layer; it is put into the viewer if it is not there yet.
         opener : Opener
             Opens the review of a plane, and lists those that have one.
         file_name, image_id : str, int
@@ -244,6 +250,9 @@ class Session:
         height, width = shape_of(image)[-2:]
         record = Record((height, width), file_name, image_id, stack=lead, opener=opener)
         record.borrowed = True
+        self.records.use(image, record)  # before the viewer has it: nobody looks for another
+        if image not in self.viewer.layers:
+            self.viewer.layers.append(image)
         return self._show(image, record)
 
     def detach(self, image: Image) -> None:

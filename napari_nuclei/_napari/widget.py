@@ -28,6 +28,8 @@ from .adopting import adopt, adoptable
 from .bridge import Bridge
 from .engine import Engine, ModelEngine
 from .export_dialog import ask_export
+from .folder import Folder
+from .folder_panel import FolderPanel
 from .help_overlay import HelpOverlay
 from .parts import canvas_of, focus_canvas, line, when_closed
 from .result_panel import ResultPanel
@@ -76,6 +78,7 @@ class NucleiWidget(QWidget):
         self.result = ResultPanel()
         self.review = ReviewPanel()
         self.segmenting = Segmenting(self.session, self.engine, self.settings, self)
+        self.folder = FolderPanel(Folder.of(napari_viewer), self.engine, self.settings)
         self.adopt_button = QPushButton()
         self.advice = line()
         self.segment_button = QPushButton("Segment")
@@ -97,6 +100,7 @@ class NucleiWidget(QWidget):
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setSpacing(8)
+        column.addWidget(self.folder)
         column.addWidget(self.advice)
         column.addWidget(self.settings)
         column.addWidget(self.segment_button)
@@ -125,6 +129,7 @@ class NucleiWidget(QWidget):
         self.result.redo.connect(lambda: self._on_history("redo"))
         self.result.export.connect(self._on_export)
         self.result.bring_back.connect(self._on_bring_back)
+        self.folder.said.connect(self.say)
         self.review.outlined.connect(self._on_outlined)
         self.adopt_button.clicked.connect(self._on_adopt)
         self.segmenting.progressed.connect(self._on_progress)
@@ -144,16 +149,20 @@ class NucleiWidget(QWidget):
 
     def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802 - Qt's name
         """Stop what is running when the window closes."""
-        self.segmenting.cancel()
+        self._cancel()
         super().closeEvent(event)
 
     def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802 - Qt's name
         """Stop what is running when napari takes the widget out of its dock, to close it."""
         if event is not None and event.type() == QEvent.Type.ParentChange:
             if not self.parent():
-                self.segmenting.cancel()
+                self._cancel()
             when_closed(self, self.session.close)
         super().changeEvent(event)
+
+    def _cancel(self) -> None:
+        self.segmenting.cancel()
+        self.folder.all.cancel()
 
     # -- what the viewer says ---------------------------------------------------------
 

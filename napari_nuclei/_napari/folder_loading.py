@@ -1,0 +1,263 @@
+"""Reading the items of a workspace: pixels and review, ahead of time and on a thread.
+
+Here: item → pixels as a layer takes them, its reviews opened, and closed once nobody needs
+them. Not here: which item is wanted (`folder.py`), layers (`session.py`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UserError
+from ..images import find_levels, image_info, normalize, read_image
+from ..journal_place import begun_planes
+from ..nuclei import Nuclei
+from ..review import Review
+from ..workspace import Workspace
+from ..workspace_files import Item
+from .record import Plane
+from .tasks import Outcome, Tasks
+
+MOST_BYTES = 1 << 30
+"""Size up to which a stack is read as a whole."""
+
+Tell = Callable[[str], None]
+
+
+class ItemReviews:
+    """Opens the reviews of a workspace's item for a review layer, plane by plane."""
+
+    def __init__(self, workspace: Workspace, item: Item, lead: Plane, tell: Tell) -> None:
+        self._workspace, self._item, self._lead, self._tell = workspace, item, lead, tell
+
+    def key(self, plane: Plane) -> Plane:
+        """Return how the workspace names a plane of the layer."""
+        return plane or self._item.plane
+
+    def __call__(self, plane: Plane) -> Review:
+        """Open the review of a plane; it is in memory alone where no place can be written."""
+        path, key = self._item.path, self.key(plane)
+        known = self._workspace.is_open(path, key)
+        try:
+            review = self._workspace.review(path, key)
+        except UserError as error:
+            self._tell(f"{error} The review is kept in memory alone: export it before you close.")
+            return Review(Nuclei(self._workspace.stored(path, key).shape))
+        if review.journal is not None:
+            for notice in () if known else review.journal.notices:
+                self._tell(notice)
+            review.journal.trouble.connect(self._tell, unique=True)
+        return review
+
+    def begun(self) -> list[Plane]:
+        """List the planes of the layer that have a review."""
+        if not self._lead:
+            return [()]
+        return [p for p in begun_planes(self._item.path) if len(p) == 1 and p[0] < self._lead[0]]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An item, ready to be shown.
+
+    Attributes
+    ----------
+    pixels : ndarray
+        (H, W), (H, W, 3) or, of a stack, (N, H, W) or (N, H, W, 3).
+    rgb : bool
+        Whether the last axis is that of colours.
+    lead : tuple of int
+        How many planes there are; () for an ordinary image.
+    levels : (float, float)
+        What is shown as black and as white.
+    notices : tuple of str
+        What the person should be told of its reviews.
+    read_only : bool
+        Whether another window had its review open.
+    """
+
+    pixels: NDArray[Any]
+    rgb: bool
+    lead: Plane
+    levels: tuple[float, float]
+    notices: tuple[str, ...] = ()
+    read_only: bool = False
+
+
+def read_plane(item: Item, plane: Plane) -> NDArray[Any]:
+    """Read one plane of an item as it is shown and segmented: separate channels as colours.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read.
+    """
+    channels = image_info(item.path).channels
+    chosen = list(range(min(3, channels))) if channels > 1 else None
+    number = (plane or item.plane)[0] if plane or item.plane else None
+    return read_image(item.path, plane=number, channels=chosen)
+
+
+def read_item(item: Item) -> Loaded:
+    """Read the pixels of an item.
+
+    Raises
+    ------
+    UserError
+        If they cannot be read, or a stack is too large.
+    """
+    info = image_info(item.path)
+    planes = info.planes if not item.plane else 1
+    if planes == 1:
+        pixels = read_plane(item, ())
+        lead: Plane = ()
+    else:
+        first = read_plane(item, (0,))
+        if planes * first.nbytes > MOST_BYTES:
+            raise UserError(
+                f"{item.path}: {planes} planes of {info.height}×{info.width} px are too many to "
+                "be read at once: save it as several files, or list single planes in a COCO file"
+            )
+        pixels = np.stack([first, *(read_plane(item, (k,)) for k in range(1, planes))])
+        lead = (planes,)
+    rgb = pixels.ndim == 3 + len(lead)
+    if rgb and pixels.dtype != np.uint8:  # napari takes colours by the range of their type
+        shown = [normalize(p) for p in (pixels if lead else [pixels])]
+        pixels = np.clip(np.stack(shown) if lead else shown[0], 0, 1)
+    low, high = find_levels(pixels[0] if lead else pixels)
+    return Loaded(pixels, rgb, lead, (low, high) if high > low else (low, low + 1))
+
+
+@dataclass(eq=False)
+class _Entry:
+    """An item that is wanted: loaded, or under way."""
+
+    loaded: Loaded | None = None
+    waiting: list[Callable[[Outcome], None]] = field(default_factory=list)
+
+
+class Loader:
+    """Reads items before they are asked for, and lets those go that are wanted no more.
+
+    Attributes
+    ----------
+    lock : Lock
+        Held while a thread opens or closes the reviews of an item.
+
+    Notes
+    -----
+    All methods are called on the main thread. A thread that opens or closes reviews holds the
+    lock and looks first whether the item is still (or again) wanted, so that a review is
+    never closed under those who show it.
+    """
+
+    def __init__(self, workspace: Workspace, tell: Tell) -> None:
+        self.workspace = workspace
+        self.lock = threading.Lock()
+        self._tell = tell
+        self._entries: dict[int, _Entry] = {}
+        self._tasks = Tasks("nuclei-read", 2)
+
+    def wants(self, number: int) -> bool:
+        """Whether an item is shown or read ahead; from any thread."""
+        return number in self._entries
+
+    def is_read_only(self, number: int) -> bool:
+        """Whether an item was read when another window had its review open."""
+        entry = self._entries.get(number)
+        return entry is not None and entry.loaded is not None and entry.loaded.read_only
+
+    def load(self, number: int, then: Callable[[Outcome], None] | None = None) -> None:
+        """Read an item; `then` is called at once if it is there, else when it is."""
+        entry = self._entries.get(number)
+        if entry is None:
+            entry = self._entries[number] = _Entry()
+            self._tasks.do(
+                partial(self._read, number, entry), partial(self._on_read, number, entry)
+            )
+        if then is None:
+            return
+        if entry.loaded is not None:
+            then(Outcome(entry.loaded))
+        else:
+            entry.waiting.append(then)
+
+    def keep(self, numbers: Iterable[int]) -> None:
+        """Let go of all items but these."""
+        wanted = set(numbers)
+        for number in [n for n in self._entries if n not in wanted]:
+            self.drop(number)
+
+    def drop(self, number: int) -> None:
+        """Let go of an item, closing its reviews on a thread."""
+        if self._entries.pop(number, None) is not None:
+            self.let_go(number)
+
+    def let_go(self, number: int) -> None:
+        """Close the reviews of an item on a thread, unless it is wanted."""
+        self._tasks.do(partial(self._release, number), self._on_release)
+
+    def close(self) -> None:
+        """Stop; whoever has the workspace closes its reviews."""
+        self._entries.clear()
+        self._tasks.close()
+
+    # -- on a thread ------------------------------------------------------------------
+
+    def _read(self, number: int, entry: _Entry) -> Loaded | None:
+        item = self.workspace.items[number]
+        loaded = read_item(item)
+        keys = begun_planes(item.path) if loaded.lead else [item.plane]
+        keys = [k for k in keys if not loaded.lead or (len(k) == 1 and k[0] < loaded.lead[0])]
+        notices: list[str] = []
+        read_only = False
+        with self.lock:
+            if self._entries.get(number) is not entry:
+                return None
+            for key in keys:
+                review = self.workspace.review(item.path, key)
+                read_only |= review.read_only
+                if review.journal is not None:
+                    notices += review.journal.notices
+        values = loaded.pixels, loaded.rgb, loaded.lead, loaded.levels
+        return Loaded(*values, tuple(dict.fromkeys(notices)), read_only)
+
+    def _release(self, number: int) -> list[str]:
+        """Close the reviews of an item unless it is wanted; return what a person should know."""
+        item = self.workspace.items[number]
+        said = []
+        with self.lock:
+            if number in self._entries:
+                return []
+            planes = [item.plane] if item.plane else self.workspace.open_planes(item.path)
+            for plane in planes:
+                try:
+                    moved = self.workspace.release(item.path, plane)
+                except UserError as error:
+                    said.append(str(error))
+                else:
+                    said += [f"The review of {item.name} is kept in {moved}."] if moved else []
+        return said
+
+    # -- back on the main thread ------------------------------------------------------
+
+    def _on_read(self, number: int, entry: _Entry, outcome: Outcome) -> None:
+        if self._entries.get(number) is not entry:
+            return
+        entry.loaded = outcome.value
+        if outcome.error is not None:
+            self.drop(number)  # so that it is tried again when it is asked for again
+        waiting, entry.waiting = entry.waiting, []
+        for then in waiting:
+            then(outcome)
+
+    def _on_release(self, outcome: Outcome) -> None:
+        for line in outcome.value or ():
+            self._tell(line)

@@ -1,0 +1,71 @@
+"""`Places`: where the reviewer is in a folder, and how each image was looked at.
+
+Here: noting it, for this window and for the next one. Not here: what a view is (`looking.py`),
+going there (`folder.py`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QTimer
+
+from ..workspace import Workspace
+from ..workspace_files import Place
+from .looking import View
+
+if TYPE_CHECKING:
+    from .folder import Folder
+
+WAIT_MS = 1000
+"""How long the place waits for further moves before it is noted."""
+
+
+class Places(QObject):
+    """The views of a folder's images."""
+
+    def __init__(self, folder: Folder) -> None:
+        super().__init__(folder)
+        self._folder = folder
+        self._views: dict[int, View] = {}
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(WAIT_MS)
+        self._timer.timeout.connect(self.note)
+        viewer = folder.session.viewer
+        for event in (viewer.scene.camera.events, viewer.dims.events.current_step):
+            event.connect(self._on_moved)
+
+    def begin(self, workspace: Workspace) -> int:
+        """Return the item at which the reviewer was when the workspace was closed."""
+        self._views = {}
+        place = workspace.place
+        if place is None:
+            return 0
+        found = [k for k, item in enumerate(workspace.items) if str(item.path) == place.image]
+        exact = [k for k in found if workspace.items[k].plane in ((), place.plane)]
+        number = (exact or found or [0])[0]
+        view = View.read(place.view, place.plane, place.nucleus)
+        if view is not None:
+            self._views[number] = view
+        return number
+
+    def of(self, number: int) -> View | None:
+        """Return how an item was looked at last; None if it never was."""
+        return self._views.get(number)
+
+    def note(self) -> None:
+        """Take note of how the item in view is looked at."""
+        self._timer.stop()
+        folder = self._folder
+        if folder.workspace is None or folder.current is None or not folder.layers.are_shown:
+            return
+        view = View.of(folder.viewer, folder.bridge)
+        self._views[folder.current] = view
+        item = folder.items[folder.current]
+        plane = view.plane or item.plane
+        folder.workspace.place = Place(str(item.path), plane, view.to_json(), view.nucleus)
+
+    def _on_moved(self, event: Any = None) -> None:
+        if self._folder.current is not None and not self._folder.layers.is_turning:
+            self._timer.start()
