@@ -14,7 +14,7 @@ from pycocotools import mask as coco_rle
 from qtpy.QtCore import Qt
 
 from napari_nuclei import labels
-from napari_nuclei._napari.export import Format, Request, save
+from napari_nuclei._napari.export import Request, save
 from napari_nuclei.formats import coco
 from napari_nuclei.nuclei import State
 
@@ -186,12 +186,12 @@ def test_everything_can_be_undone_by_keys(hand: Hand, tmp_path: Path) -> None:
 def exported(hand: Hand, folder: Path) -> None:
     """What both exports hold is what the nuclei are and the screen shows."""
     bridge = hand.bridge
-    save(bridge.record, (), Request(folder / "a.json", Format.COCO, 7))
+    save(bridge.record, (), Request(folder / "a.json", "coco", 7))
     read = coco.read(folder / "a.json")
     assert read.images[0].id == 7
     assert read.nuclei[7] == bridge.review.nuclei
     np.testing.assert_array_equal(labels.draw(read.nuclei[7]), bridge.layer.data)
-    save(bridge.record, (), Request(folder / "r.json", Format.RESULTS, 7))
+    save(bridge.record, (), Request(folder / "r.json", "results", 7))
     rows = json.loads((folder / "r.json").read_text())
     shown = {n.id: n for n in bridge.review.nuclei.shown()}
     assert len(rows) == len(shown) > 0

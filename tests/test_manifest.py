@@ -9,6 +9,8 @@ import pytest
 from npe2 import PluginManager, PluginManifest
 from npe2.manifest.utils import import_python_name
 
+from napari_nuclei.formats.registry import FORMATS
+
 NAME = "napari-nuclei"
 ROOT = Path(__file__).parents[1]
 
@@ -37,7 +39,10 @@ def test_nuclei_can_be_opened_saved_and_tried(manifest: PluginManifest) -> None:
     contributions = manifest.contributions
     endings = [ending for w in contributions.writers or [] for ending in w.filename_extensions]
     assert [widget.display_name for widget in contributions.widgets or []] == ["Nuclei"]
-    assert endings == [".coco.json", ".json", ".results.json", ".tif"]
+    written = {e for f in FORMATS.values() if f.writer for e in f.endings}
+    assert set(endings) == written - {".roi"}  # a single ROI is read only
+    assert len(endings) == len(set(endings))
+    assert {"model", "device"} == set((contributions.configurations or {})["segmenting"].properties)
     assert len(contributions.sample_data or []) == 5
     assert "napari/layers/segment" in (contributions.menus or {})
 

@@ -24,6 +24,10 @@ from napari_nuclei._napari.record import KEY, Record
 from napari_nuclei._napari.session import Session
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco, results
+from napari_nuclei.formats.beside import Beside
+from napari_nuclei.formats.convert import read as read_any
+from napari_nuclei.formats.registry import FORMATS
+from napari_nuclei.formats.registry import write as write_any
 from napari_nuclei.nuclei import Kind, State
 
 SHAPE = (60, 80)
@@ -175,6 +179,26 @@ def test_results_open_as_layers(tmp_path: Path) -> None:
     assert get_reader(str(tmp_path / "empty.json"))(str(tmp_path / "empty.json")) == [(None,)]
 
 
+@pytest.mark.parametrize("name", ["geojson", "imagej", "dsb"])
+def test_other_formats_open_as_layers(name: str, warned: list[str], tmp_path: Path) -> None:
+    path = tmp_path / f"cells{FORMATS[name].ending}"
+    data = make_record().data_set()
+    write_any(path, data, FORMATS[name], Beside())
+    reader_of = get_reader(str(path))
+    assert reader_of is not None
+    if name == "dsb":
+        with pytest.raises(UserError, match="how large"):
+            reader_of(str(path))
+    elif name == "imagej":  # it does not know the size of its image
+        ((pixels, _, kind),) = reader_of(str(path))
+        assert (kind, pixels.shape) == ("labels", (34, 76))
+        assert "extent" in warned[0]
+    iio.imwrite(tmp_path / "cells.png", np.full(SHAPE, 9, np.uint8))
+    (image, _, kind), (labels, meta, _) = reader_of(str(path))
+    assert (kind, image.shape, labels.shape) == ("image", SHAPE, SHAPE)
+    assert len(meta["features"]) == 3
+
+
 def test_other_files_are_left_to_others(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text('{"answer": 42}')
     (tmp_path / "images.txt").write_text('"images"')
@@ -202,9 +226,10 @@ def test_review_layer_is_written_from_its_nuclei(tmp_path: Path) -> None:
     record.shown = True
     path = str(tmp_path / "a.json")
     nothing = np.zeros(SHAPE, np.int32)  # the view is not read back
-    assert writer.write_coco(path, nothing, meta_of(record)) == [path]
+    assert writer.write(path, nothing, meta_of(record)) == [path]
     assert coco.read(path).nuclei[7] == record.review().nuclei
-    assert writer.write_results(path, nothing, meta_of(record)) == [path]
+    path = str(tmp_path / "a.results.json")
+    assert writer.write(path, nothing, meta_of(record)) == [path]
     assert len(results.read(path).found[7]) == 3
 
 
@@ -216,8 +241,9 @@ def test_label_tiff_says_what_it_cannot_hold(
     path = str(tmp_path / "a.tif")
     said: list[str] = []
     monkeypatch.setattr(writer, "show_info", said.append)
-    assert writer.write_label_tiff(path, record.draw(), meta_of(record)) == [path]
-    assert "px of nuclei that lie below others are not in a.tif" in said[0]
+    assert writer.write(path, record.draw(), meta_of(record)) == [path]
+    assert said[0].startswith("a.tif: ")
+    assert "px of nuclei that lie below others are left out" in said[0]
     np.testing.assert_array_equal(tifffile.imread(path), record.draw())
 
 
@@ -226,7 +252,7 @@ def test_layer_read_but_never_reviewed_is_taken_with_its_paint(tmp_path: Path) -
     data = record.draw()
     data[45:50, 5:9] = 9
     path = str(tmp_path / "a.json")
-    writer.write_coco(path, data, meta_of(record))
+    writer.write(path, data, meta_of(record))
     nuclei = coco.read(path).nuclei[7]
     assert nuclei[9].mask.area == 20
     assert nuclei[2].mask == record.review().nuclei[2].mask  # also what lies below 1
@@ -238,15 +264,15 @@ def test_foreign_labels_are_written_as_imports(tmp_path: Path) -> None:
     data = np.zeros(SHAPE, np.uint16)
     data[2:5, 3:9] = 300
     path = str(tmp_path / "a.json")
-    writer.write_coco(path, data, {"name": "mine", "metadata": {}})
+    writer.write(path, data, {"name": "mine", "metadata": {}})
     read_back = coco.read(path)
     assert read_back.images[0].file_name == "mine"
     (nucleus,) = read_back.nuclei[1]
     assert (nucleus.id, nucleus.mask.area, nucleus.origin.kind) == (300, 18, Kind.IMPORT)
     stack = np.stack([data, data * 0, data])
-    writer.write_coco(path, stack, {"name": "mine", "metadata": {}})
+    writer.write(path, stack, {"name": "mine", "metadata": {}})
     assert [i.extra["plane"] for i in coco.read(path).images] == [[0], [2]]
-    writer.write_label_tiff(str(tmp_path / "a.tif"), stack, {"name": "mine"})
+    writer.write(str(tmp_path / "a.tif"), stack, {"name": "mine"})
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), stack)
 
 
@@ -284,16 +310,20 @@ def test_open_correct_save_in_napari(
     np.testing.assert_array_equal(viewer.layers[1].data, layer.data)
 
 
-@pytest.mark.parametrize("ending", [".coco.json", ".json", ".results.json", ".tif"])
+ENDINGS = [e for f in FORMATS.values() if f.writer and f.name != "parquet" for e in f.endings]
+
+
+@pytest.mark.parametrize("ending", sorted({*ENDINGS} - {".tiff", ".roi"}))
 def test_every_ending_has_its_writer(plugin: Any, tmp_path: Path, ending: str) -> None:
     layer = Labels(make_record().draw(), name="mine")
-    (path,) = layer.save(str(tmp_path / f"out{ending}"), plugin="napari-nuclei")
-    if ending == ".tif":
-        np.testing.assert_array_equal(tifffile.imread(path), layer.data)
-    elif ending == ".results.json":
-        assert len(results.read(path).found[1]) == 3
-    else:
-        assert len(coco.read(path).nuclei[1]) == 3
+    (path,) = layer.save(str(tmp_path / f"mine{ending}"), plugin="napari-nuclei")
+    if ending == ".csv":
+        assert len(Path(path).read_text().splitlines()) == 1 + 3
+        return
+    if ending in (".rois.zip", ".zip", ".dsb.csv"):
+        iio.imwrite(tmp_path / "mine.png", np.zeros(SHAPE, np.uint8))
+    data, _ = read_any([Path(path)], Beside())
+    assert len(next(iter(data))[1]) == 3
 
 
 def test_image_opened_before_its_nuclei_is_found(
@@ -346,3 +376,56 @@ def test_menu_command_segments_the_active_image(
 
     get_app_model().commands.execute_command("napari-nuclei.segment_active")
     qtbot.waitUntil(lambda: "wanted nuclei" in viewer.layers, timeout=5000)
+
+
+def test_menu_commands_review_and_export_what_is_active(
+    make_napari_viewer: Callable[..., Any],
+    plugin: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    from napari._app_model import get_app_model
+
+    from napari_nuclei._napari.export import Request
+
+    monkeypatch.setattr("napari_nuclei._napari.widget.ModelEngine", FakeEngine)
+    path = tmp_path / "out.csv"
+    monkeypatch.setattr(
+        "napari_nuclei._napari.widget.ask_export", lambda *args: Request(path, "table")
+    )
+    viewer = make_napari_viewer()
+    image = viewer.add_image(np.ones((*SHAPE, 3), np.uint8), name="cells")
+    image.scale, image.units = (0.5, 0.5), "um"
+    run = get_app_model().commands.execute_command
+    run("napari-nuclei.export_active")  # nothing to export: says so and writes nothing
+    assert not path.exists()
+    labels = np.zeros(SHAPE, np.int32)
+    labels[2:6, 3:9] = 4
+    viewer.add_labels(labels, name="from elsewhere")
+    run("napari-nuclei.review_active")
+    bridge = Session.of(viewer).bridge_of(image)
+    assert bridge is not None
+    assert [n.id for n in bridge.review.nuclei] == [4]
+    run("napari-nuclei.export_active")
+    head, row = (line.split(",") for line in path.read_text().splitlines())
+    found = dict(zip(head, row, strict=True))
+    assert (found["area"], found["area_um2"], found["intensity_mean-2"]) == ("24", "6", "1")
+
+
+def test_preferences_choose_model_and_device(
+    plugin: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari.settings import get_plugin_settings
+
+    from napari_nuclei._napari.settings_panel import SettingsPanel
+
+    settings = get_plugin_settings("napari-nuclei")
+    assert settings.segmenting.device == "auto"
+    settings.segmenting.device = "cpu"
+    panel = SettingsPanel(FakeEngine())  # type: ignore[arg-type]
+    qtbot.addWidget(panel)
+    assert panel.device == "cpu"
+    settings.segmenting.device = "no such"
+    panel = SettingsPanel(FakeEngine())  # type: ignore[arg-type]
+    qtbot.addWidget(panel)
+    assert panel.device == "auto"

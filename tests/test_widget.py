@@ -23,7 +23,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 from napari_nuclei import edits
 from napari_nuclei._napari import export_dialog, widget
 from napari_nuclei._napari.engine import ModelEngine
-from napari_nuclei._napari.export import Format, Request, find_image_id
+from napari_nuclei._napari.export import Request, find_image_id
 from napari_nuclei._napari.export_dialog import ExportDialog
 from napari_nuclei._napari.launch import make_viewer
 from napari_nuclei._napari.layer import is_review
@@ -546,12 +546,12 @@ def test_export(desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     desk.image()
     bridge = desk.segment()
     bridge.layer.paint((10, 60), 5)
-    request = Request(tmp_path / "a.json", Format.COCO, 3)
+    request = Request(tmp_path / "a.json", "coco", 3)
     monkeypatch.setattr(widget, "ask_export", lambda record, parent: request)
     desk.result.export_button.click()
     assert desk.widget.message.text() == "Wrote 4 nuclei to a.json."
     assert coco.read(tmp_path / "a.json").nuclei[3] == bridge.review.nuclei
-    request = Request(tmp_path / "no" / "a.json", Format.RESULTS, 3)
+    request = Request(tmp_path / "no" / "a.json", "results", 3)
     desk.result.export_button.click()
     assert desk.widget.message.text().startswith("⚠ cannot write")
 
@@ -571,7 +571,7 @@ def test_dialog_asks_for_format_and_id(
     name = str(tmp_path / "out")
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: (name, ""))
     dialog._on_save()
-    assert dialog.request == Request(tmp_path / "out.results.json", Format.RESULTS, 12)
+    assert dialog.request == Request(tmp_path / "out.results.json", "results", 12)
 
 
 def test_ending_replaces_no_file_unasked(

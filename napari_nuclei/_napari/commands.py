@@ -15,3 +15,26 @@ def segment_active(napari_viewer: Viewer) -> None:
     _, widget = napari_viewer.window.add_plugin_dock_widget(PLUGIN, WIDGET)
     widget.follow_active()
     widget.segment()
+
+
+def review_active(napari_viewer: Viewer) -> None:
+    """Open the widget on the active image, or take the active labels over for review."""
+    from .adopting import adoptable
+
+    _, widget = napari_viewer.window.add_plugin_dock_widget(PLUGIN, WIDGET)
+    widget.follow_active()
+    if widget.bridge is None and adoptable(widget.session, widget.settings.image) is not None:
+        widget.adopt_button.click()
+    elif widget.bridge is not None:
+        widget.session.activate(widget.bridge)
+    widget.show_state()
+
+
+def export_active(napari_viewer: Viewer) -> None:
+    """Ask for a format and write the nuclei of the active image or layer."""
+    _, widget = napari_viewer.window.add_plugin_dock_widget(PLUGIN, WIDGET)
+    widget.follow_active()
+    if widget.bridge is None:
+        widget.say("There are no nuclei to export yet: press Segment first.", problem=True)
+    else:
+        widget.export()

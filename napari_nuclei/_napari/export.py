@@ -5,20 +5,22 @@ Here: request → file. Not here: asking (`export_dialog.py`), file formats (`fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+from napari.layers import Image
+from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..formats import coco, results
+from ..formats import results
+from ..formats.beside import Beside
+from ..formats.dataset import DataSet
+from ..formats.registry import FORMATS, write
+from .openers import pixels_at
 from .record import Plane, Record
-
-
-class Format(StrEnum):
-    """Kinds of files."""
-
-    COCO = "coco"
-    RESULTS = "results"
+from .source import micrometres_per_pixel, shape_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,38 +30,77 @@ class Request:
     Attributes
     ----------
     path : Path
-        The file.
-    format : Format
-        Its kind.
+        The file, or folder.
+    format : str
+        Name of its format.
     image_id : int
         The image's id in it.
     """
 
     path: Path
-    format: Format
+    format: str
     image_id: int = 1
 
 
-def save(record: Record, plane: Plane, request: Request) -> str:
+def save(record: Record, plane: Plane, request: Request, image: Image | None = None) -> str:
     """Write an export of the nuclei and say in one line what was written.
 
-    A COCO data set holds all planes of a stack that have nuclei, results the one in view.
+    Formats that hold several images get all planes of a stack that have nuclei, others and
+    results the one in view.
+
+    Parameters
+    ----------
+    record, plane : Record, Plane
+        The nuclei, and the plane in view.
+    request : Request
+        What is to be written.
+    image : Image, optional
+        The image's layer, for intensities and the size of a pixel.
 
     Raises
     ------
     UserError
         If the file cannot be written.
     """
-    if request.format is Format.COCO:
-        record.image_id = request.image_id
-        data = record.data_set()
-        coco.write(request.path, data)
-        number = sum(sum(1 for _ in data.of(image).shown()) for image in data.images)
-    else:
-        nuclei = record.review(plane).nuclei
-        number = results.write(request.path, {request.image_id: nuclei})
+    format = FORMATS[request.format]
+    record.image_id = request.image_id
+    data = record.data_set()
+    if format.per_image or format.name == "results":
+        data = _in_view(data, plane, request.image_id)
+    beside = beside_of(record, image)
+    if image is not None and format.name in ("table", "parquet"):
+        beside.arrays = {i.id: _pixels(record, image, i.extra.get("plane")) for i in data.images}
+    write(request.path, data, format, beside)
+    number = sum(1 for _, nuclei in data for _ in nuclei.shown())
     what = "1 nucleus" if number == 1 else f"{number:,} nuclei"
-    return f"Wrote {what} to {request.path.name}."
+    return " ".join([f"Wrote {what} to {request.path.name}.", *dict.fromkeys(beside.remarks)])
+
+
+def beside_of(record: Record, image: Image | None) -> Beside:
+    """Return what is known of an image besides its nuclei."""
+    beside = Beside(pixel_size=micrometres_per_pixel(image) if image is not None else None)
+    file = record.file or (Path(image.source.path) if image and image.source.path else None)
+    if file is not None and file.is_file():
+        beside.known = {PurePath(record.file_name).stem: file}
+    return beside
+
+
+def _in_view(data: DataSet, plane: Plane, image_id: int) -> DataSet:
+    there = (i for i in data.images if list(plane) == i.extra.get("plane", []))
+    image = next(there, data.images[0])
+    return DataSet([replace(image, id=image_id)], {image_id: data.of(image)})
+
+
+def _pixels(record: Record, image: Image, plane: Any) -> NDArray[Any] | None:
+    """Return the plane's pixels as (H, W) or (H, W, C); None where they cannot be told."""
+    lead = len(shape_of(image)) - len(record.layer_shape)
+    if lead < 0:
+        return None
+    found = pixels_at(image, record.layer_shape, tuple(plane or ()))
+    found = np.squeeze(found, tuple(k for k in range(found.ndim - 3) if found.shape[k] == 1))
+    if found.ndim == 3 and found.shape[1:] == record.shape and found.shape[:2] != record.shape:
+        found = np.moveaxis(found, 0, -1)
+    return found if found.ndim in (2, 3) and found.shape[:2] == record.shape else None
 
 
 def find_image_id(path: Path, file_name: str, shape: tuple[int, int]) -> int:

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
+    QLabel,
     QMessageBox,
     QPushButton,
     QSpinBox,
@@ -21,16 +22,10 @@ from qtpy.QtWidgets import (
 )
 
 from ..errors import UserError
-from .export import Format, Request, find_image_id
+from ..formats.registry import FORMATS, WRITABLE, Format
+from .export import Request, find_image_id
 from .parts import line
 from .record import Record
-
-ABOUT = {
-    Format.COCO: "All nuclei with their states and what the model had said. "
-    "It can be opened again and worked on.",
-    Format.RESULTS: "The nuclei that are shown, as a competition wants them handed in: "
-    "a list of masks with scores.",
-}
 
 
 class ExportDialog(QDialog):
@@ -43,13 +38,14 @@ class ExportDialog(QDialog):
         self._record = record
         self.request: Request | None = None
         self.format_box = QComboBox()
-        self.format_box.addItem("COCO data set", Format.COCO)
-        self.format_box.addItem("Competition results", Format.RESULTS)
+        for name in WRITABLE:
+            self.format_box.addItem(FORMATS[name].title, name)
         self.about = line()
         self.about.setMinimumWidth(300)
         self.id_box = QSpinBox()
         self.id_box.setRange(0, 2**31 - 1)
         self.id_box.setValue(record.image_id)
+        self._id_label = QLabel("Image id")
         self.look_up_button = QPushButton("Look up…")
         self.look_up_button.setToolTip(
             "Find the id of this image in a competition's list of ids or in a COCO file"
@@ -68,7 +64,7 @@ class ExportDialog(QDialog):
         ids = QHBoxLayout()
         ids.addWidget(self.id_box, 1)
         ids.addWidget(self.look_up_button)
-        form.addRow("Image id", ids)
+        form.addRow(self._id_label, ids)
         form.addRow(self.problem)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         save = QPushButton("Save as…")
@@ -80,11 +76,14 @@ class ExportDialog(QDialog):
 
     @property
     def format(self) -> Format:
-        """The kind of file."""
-        return Format(self.format_box.currentData())
+        """The format."""
+        return FORMATS[str(self.format_box.currentData())]
 
     def _on_format(self) -> None:
-        self.about.setText(ABOUT[self.format])
+        self.about.setText(self.format.about)
+        # Only these two hold an id.
+        for widget in (self.id_box, self.look_up_button, self._id_label):
+            widget.setVisible(self.format.name in ("coco", "results"))
 
     def _on_look_up(self) -> None:
         name, _ = QFileDialog.getOpenFileName(self, "List of image ids", "", "JSON (*.json)")
@@ -102,16 +101,20 @@ class ExportDialog(QDialog):
 
     def _on_save(self) -> None:
         stem = Path(self._record.file_name).stem or "nuclei"
-        ending = ".coco.json" if self.format is Format.COCO else ".results.json"
-        name, _ = QFileDialog.getSaveFileName(self, "Export nuclei", stem + ending, "JSON (*.json)")
+        ending = self.format.ending
+        if not ending:
+            name = QFileDialog.getExistingDirectory(self, "Export nuclei into a folder")
+        else:
+            kinds = f"{self.format.title} (*{' *'.join(self.format.endings)})"
+            name, _ = QFileDialog.getSaveFileName(self, "Export nuclei", stem + ending, kinds)
         if not name:
             return
         path = Path(name)
-        if not path.suffix:
+        if not path.suffix and ending:
             path = path.with_name(path.name + ending)
             if path.exists() and not self._may_replace(path):
                 return
-        self.request = Request(path, self.format, self.id_box.value())
+        self.request = Request(path, self.format.name, self.id_box.value())
         self.accept()
 
     def _may_replace(self, path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Reader: COCO data sets and results lists → image layers and review layers.
+"""Reader: files of nuclei → image layers and review layers.
 
 Here: file → layer data for napari. The review layers carry a `Record`; a `Session` makes
 them live. Not here: file formats (`formats/`), pixels (`images.py`).
@@ -15,9 +15,10 @@ from napari.utils.notifications import show_warning
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..formats import coco, results
+from ..formats.beside import Beside
+from ..formats.convert import read as read_nuclei
 from ..formats.dataset import DataSet, ImageRecord
-from ..nuclei import Kind, Nuclei, Nucleus, Origin
+from ..formats.detect import detect
 from ..review import Review
 from .record import KEY, Plane, Record, number_of
 from .table import Table
@@ -27,29 +28,26 @@ LayerData = tuple[Any, dict[str, Any], str]
 MOST_IMAGES = 16
 """Images of one file that are opened as layers; a window with more cannot be worked in."""
 
-HEAD = 1 << 16
-"""Bytes of a file that are looked at to see whether it is one of ours."""
-
 
 def get_reader(path: str | Sequence[str]) -> Callable[[Any], list[LayerData]] | None:
-    """Return a reader for a COCO data set or results list, None for all else."""
+    """Return a reader for files of nuclei, None for all else.
+
+    Label images are left to napari: any TIFF could be one. *Adopt* takes them over.
+    """
     paths = [path] if isinstance(path, str) else list(path)
-    return read if paths and all(_is_coco(Path(p)) for p in paths) else None
+    return read if paths and all(_is_ours(Path(p)) for p in paths) else None
 
 
-def _is_coco(path: Path) -> bool:
-    if path.suffix.lower() != ".json" or not path.is_file():
+def _is_ours(path: Path) -> bool:
+    try:
+        found = detect(path) if path.is_file() else None
+    except UserError:
         return False
-    with path.open("rb") as file:
-        head, size = file.read(HEAD), path.stat().st_size
-    if head.strip() == b"[]":
-        return True
-    wanted = (b'"images"', b'"annotations"', b'"segmentation"')
-    return any(word in head for word in wanted) or (size > HEAD and b'"info"' in head)
+    return found is not None and bool(found.reader) and found.name != "labels"
 
 
 def read(path: str | Sequence[str]) -> list[LayerData]:
-    """Read COCO data sets and results lists.
+    """Read files of nuclei.
 
     Returns
     -------
@@ -67,38 +65,25 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
 
 
 def _read(path: Path) -> list[LayerData]:
-    with path.open("rb") as file:
-        is_list = file.read(HEAD).lstrip().startswith(b"[")
-    records = _of_results(path) if is_list else _of_data_set(coco.read(path))
+    beside = Beside(guess_size=True)
+    data, format = read_nuclei([path], beside)
+    records = _of_data_set(data)
+    for remark in dict.fromkeys(beside.remarks):
+        show_warning(remark)
+    is_list = format.name == "results"  # which knows no names
     if len(records) > MOST_IMAGES:
         show_warning(f"{path.name} lists {len(records)} images: the first {MOST_IMAGES} are open.")
         records = records[:MOST_IMAGES]
     missing = []
     layers: list[LayerData] = []
     for record in records:
-        found = [] if is_list else _image_layer(path.parent, record)
+        found = [] if is_list else _image_layer(path, record, beside)
         if found == [] and not is_list:
             missing.append(record.file_name)
         layers += [*(found or []), _nuclei_layer(record)]
     if missing:
         show_warning(f"Not found beside {path.name}: {', '.join(missing)}")
     return layers or [(None,)]  # type: ignore[list-item] # napari's word for "read, no layer"
-
-
-def _of_results(path: Path) -> list[Record]:
-    read = results.read(path)
-    records = []
-    for image_id, found in read.found.items():
-        origin = Origin(Kind.IMPORT, path.name)
-        rows = [
-            Nucleus(k, mask, min(max(score, 0.0), 1.0), origin=origin)
-            for k, (mask, score) in enumerate(found, 1)
-            if mask
-        ]
-        shape = read.shapes[image_id]
-        reviews: dict[Plane, Review] = {(): Review(Nuclei(shape, rows))}
-        records.append(Record(shape, f"image {image_id}", image_id, reviews))
-    return records
 
 
 def _of_data_set(data: DataSet) -> list[Record]:
@@ -129,11 +114,10 @@ def _place(image: ImageRecord) -> tuple[Plane, tuple[int, ...]]:
     return tuple(plane), tuple(stack)
 
 
-def _image_layer(folder: Path, record: Record) -> list[LayerData] | None:
+def _image_layer(source: Path, record: Record, beside: Beside) -> list[LayerData] | None:
     """Return the image layer, [] if there is no file, None if it could not be opened."""
     name = Path(record.file_name.replace("\\", "/"))
-    places = [folder / name, folder / "images" / name, folder / name.name]
-    path = next((p for p in places if p.is_file()), None)
+    path = beside.image(source, record.file_name)
     if path is None:
         return []
     try:

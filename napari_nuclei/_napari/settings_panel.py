@@ -16,6 +16,7 @@ from ..models import registry
 from ..models.card import Card
 from .engine import Engine
 from .parts import combo, line, quiet, refill
+from .preferences import preference
 from .source import Channels, channel_choices, micrometres_per_pixel
 
 LARGEST = 2000.0
@@ -51,6 +52,9 @@ class SettingsPanel(QWidget):
         self.model_box.currentIndexChanged.connect(self._on_model)
         self.load_models()
         self.load_devices()
+        for box, name in ((self.model_box, "model"), (self.device_box, "device")):
+            if (place := box.findText(preference(name))) >= 0:
+                box.setCurrentIndex(place)
         self._on_image()
 
     def _lay_out(self) -> QFormLayout:

@@ -127,7 +127,7 @@ class NucleiWidget(QWidget):
         self.settings.model_changed.connect(self._on_model)
         self.result.undo.connect(lambda: self._on_history("undo"))
         self.result.redo.connect(lambda: self._on_history("redo"))
-        self.result.export.connect(self._on_export)
+        self.result.export.connect(self.export)
         self.result.bring_back.connect(self._on_bring_back)
         self.folder.said.connect(self.say)
         self.review.outlined.connect(self._on_outlined)
@@ -323,7 +323,8 @@ class NucleiWidget(QWidget):
             self.session.bring_back(self.settings.image)
             focus_canvas(self)
 
-    def _on_export(self) -> None:
+    def export(self) -> None:
+        """Ask for a format and write the nuclei of the chosen image."""
         bridge = self.bridge
         if bridge is None:
             return
@@ -331,6 +332,6 @@ class NucleiWidget(QWidget):
         if request is None:
             return
         try:
-            self.say(export.save(bridge.record, bridge.plane, request))
+            self.say(export.save(bridge.record, bridge.plane, request, self.settings.image))
         except UserError as error:
             self.say(str(error), problem=True)

@@ -1,4 +1,4 @@
-"""Writers: a Labels layer → COCO data set, results list or label TIFF.
+"""Writer: a Labels layer → a file of any format.
 
 Here: which nuclei a layer stands for. Not here: file formats (`formats/`), the widget's own
 export (`export.py`).
@@ -14,42 +14,49 @@ from napari.utils.notifications import show_info
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..formats import coco, label_tiff, results
 from ..formats.files import replacing
+from ..formats.registry import by_ending
+from ..formats.registry import write as write_file
 from ..review import Review
+from .export import beside_of
 from .record import KEY, Record, nuclei_of
 from .strokes import by_plane, differences, take
 
 
-def write_coco(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
-    """Write a Labels layer as a COCO data set, one image for each plane."""
-    coco.write(path, record_of(data, meta).data_set())
-    return [path]
+def write(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Write a Labels layer in the format that the ending of the path says.
 
-
-def write_results(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
-    """Write a Labels layer as a results list, with the image ids of its record."""
-    found = record_of(data, meta).data_set()
-    results.write(path, {image.id: found.of(image) for image in found.images})
-    return [path]
-
-
-def write_label_tiff(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
-    """Write a Labels layer as a label TIFF: value = id, one page for each plane."""
+    Raises
+    ------
+    UserError
+        If it cannot be written, or a stack in a format with a file a plane.
+    """
+    format = by_ending(path)
+    if format is None:
+        raise UserError(f"{Path(path).name} does not say its format by its ending.")
     record = record_of(data, meta)
-    if record.stack:
-        import tifffile
-
-        with replacing(path) as stream:
-            # Without a word on colours, three planes would be taken for RGB.
-            tifffile.imwrite(stream, record.draw(), photometric="minisblack", compression="zlib")
-        return [path]
-    lost = label_tiff.write(path, record.review().nuclei)
-    if lost:
-        show_info(
-            f"{lost:,} px of nuclei that lie below others are not in {Path(path).name}: "
-            "a label image has one nucleus for each pixel. COCO keeps them all."
+    if record.stack and format.name == "labels":
+        return _write_stack(path, record)
+    found = record.data_set()
+    if format.per_image and len(found.images) > 1:
+        raise UserError(
+            f"{format.title} has a file a plane, and {len(found.images)} planes have nuclei: "
+            "save a COCO data set, or export the plane in view from the Nuclei widget."
         )
+    beside = beside_of(record, None)
+    write_file(Path(path), found, format, beside)
+    for remark in dict.fromkeys(beside.remarks):
+        show_info(remark)
+    return [path]
+
+
+def _write_stack(path: str, record: Record) -> list[str]:
+    """Write a label TIFF with one page for each plane: value = id."""
+    import tifffile
+
+    with replacing(path) as stream:
+        # Without a word on colours, three planes would be taken for RGB.
+        tifffile.imwrite(stream, record.draw(), photometric="minisblack", compression="zlib")
     return [path]
 
 

@@ -11,6 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePath
+from typing import Any
+
+from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..images import IMAGE_SUFFIXES, image_size
@@ -45,6 +48,8 @@ class Beside:
         What a person should know of what was read and written.
     known : mapping of str to Path
         Images that are known by the stems of their names.
+    arrays : mapping of int to array
+        Pixels of images, by their ids, for those that have no file.
     """
 
     images: Path | None = None
@@ -52,6 +57,7 @@ class Beside:
     guess_size: bool = False
     remarks: list[str] = field(default_factory=list)
     known: Mapping[str, Path] = field(default_factory=dict)
+    arrays: Mapping[int, NDArray[Any] | None] = field(default_factory=dict)
 
     def image(self, source: Path, name: str) -> Path | None:
         """Find an image by the name that a file has for it, or by its stem.

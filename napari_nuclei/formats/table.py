@@ -74,17 +74,8 @@ def _all(path: Path, data: DataSet, beside: Beside) -> pd.DataFrame:
 def _frames(path: Path, data: DataSet, beside: Beside) -> Iterator[pd.DataFrame]:
     without, unscaled = 0, 0
     for image in data.images:
-        found = _image_of(path, image, beside)
-        without += found is None
-        pixels = None
-        if found is not None:
-            pixels = read_image(found)
-            if pixels.shape[:2] != image.shape:
-                height, width = pixels.shape[:2]
-                raise UserError(
-                    f"{found} is {height}×{width} px (height × width), but its nuclei are of an "
-                    f"image of {image.height}×{image.width}: is it the right image?"
-                )
+        pixels = _pixels_of(path, image, beside)
+        without += pixels is None
         size = beside.pixel_size_of(image)
         unscaled += size is None
         yield frame(image, data.of(image), pixels, size)
@@ -100,8 +91,22 @@ def _frames(path: Path, data: DataSet, beside: Beside) -> Iterator[pd.DataFrame]
         )
 
 
-def _image_of(path: Path, image: ImageRecord, beside: Beside) -> Path | None:
-    return None if "plane" in image.extra else beside.image(path, image.file_name)
+def _pixels_of(path: Path, image: ImageRecord, beside: Beside) -> Any:
+    """Return the pixels of an image; None if it is not found."""
+    if (pixels := beside.arrays.get(image.id)) is not None:
+        return pixels
+    file = beside.image(path, image.file_name)
+    plane = image.extra.get("plane")
+    if file is None or (isinstance(plane, list) and len(plane) != 1):
+        return None
+    pixels = read_image(file, plane=plane[0] if isinstance(plane, list) else None)
+    if pixels.shape[:2] != image.shape:
+        height, width = pixels.shape[:2]
+        raise UserError(
+            f"{file} is {height}×{width} px (height × width), but its nuclei are of an "
+            f"image of {image.height}×{image.width}: is it the right image?"
+        )
+    return pixels
 
 
 def frame(
