@@ -1,7 +1,7 @@
 """`Bridge`: keeps a Labels layer and the nuclei that it shows the same.
 
-Here: edits → pixels, strokes → edits, the label that the next stroke paints, the features
-table. Not here: which layer shows what (`session.py`), parsing strokes (`strokes.py`).
+Here: edits → pixels, strokes → edits, the features table. Not here: which layer shows what
+(`session.py`), parsing strokes (`strokes.py`), which label is painted next (`next_label.py`).
 
     napari's tools ─ paint event ─▶ strokes.take ─▶ Review.do ─ changed ─▶ draw the boxes
     Ctrl+Z ─ Labels.undo ─▶ Bridge.undo ─▶ Review.undo ─ changed ──────────▶ draw the boxes
@@ -29,8 +29,9 @@ from ..mask import Box, enclosing
 from ..nuclei import Nuclei
 from ..review import Review
 from .layer import give_to
+from .next_label import NextLabel
 from .record import KEY, Plane, Record
-from .strokes import Pixels, by_plane, differences, is_seen, pixels_of, take
+from .strokes import Pixels, by_plane, differences, pixels_of, take
 from .table import Table
 
 if TYPE_CHECKING:
@@ -87,8 +88,6 @@ class Bridge:
         self._slots: dict[Plane, tuple[Callable[[Edit], None], Callable[[Any], None]]] = {}
         self._drawing = False
         self._table = Table()
-        self._label = 0
-        self._new_label = True
         self._painting = False
         self._unsettled: list[tuple[Plane, list[Box]]] = []
         self._timer = QTimer()
@@ -100,10 +99,10 @@ class Bridge:
         layer.metadata = {**layer.metadata, KEY: record}
         layer.n_edit_dimensions = 2
         give_to(layer, self)
+        self._next_label = NextLabel(layer, lambda: self.review)
         self._absorb()
         layer.events.paint.connect(self._on_paint)
         layer.events.data.connect(self._on_data)
-        layer.events.selected_label.connect(self._on_selected_label)
         self.show(self.plane)
 
     def close(self) -> None:
@@ -116,7 +115,7 @@ class Bridge:
         events = self.layer.events
         events.paint.disconnect(self._on_paint)
         events.data.disconnect(self._on_data)
-        events.selected_label.disconnect(self._on_selected_label)
+        self._next_label.close()
         self.record.shown = False
         give_to(self.layer, None)
 
@@ -143,9 +142,9 @@ class Bridge:
     def show(self, plane: Plane) -> None:
         """Take note of which plane is in view."""
         if plane != self.plane:
-            self._new_label = True  # the same number is another nucleus there
+            self._next_label.renew()
         self.plane = plane
-        self._settle_label()
+        self._next_label.settle(self._painting)
         self.update_features()
         self.changed.emit()
         self.selected.emit(self.review.selection)
@@ -178,7 +177,7 @@ class Bridge:
         nuclei = self.record.reviews[plane].nuclei
         self._draw(plane, _boxes(nuclei, edit))
         if plane == self.plane:
-            self._settle_label()
+            self._next_label.settle(self._painting)
         self._timer.start(SETTLE_MS)
         self.changed.emit()
 
@@ -250,43 +249,13 @@ class Bridge:
         finally:
             self._painting = False
         self._unsettled = touched
-        self._settle_label()
+        self._next_label.settle(self._painting)
 
     def settle(self) -> None:
         """Draw what the last stroke touched, now that napari has written its pixels too."""
         touched, self._unsettled = self._unsettled, []
         for plane, boxes in touched:
             self._draw(plane, boxes)
-
-    # -- the label that the next stroke paints ----------------------------------------
-
-    def _on_selected_label(self, event: Any = None) -> None:
-        """Lead a label that is not to be seen to one that is, or to a new one.
-
-        napari's M and + go by the pixels in view, where ids that were deleted or lie below
-        the threshold look free.
-        """
-        old, label = self._label, int(self.layer.selected_label)
-        review = self.review
-        if label and not is_seen(review, label) and label != review.nuclei.next_id:
-            shown = [n.id for n in review.nuclei.shown()]
-            if label < old:
-                label = max((i for i in shown if i < label), default=0)
-            else:
-                label = min((i for i in shown if i > label), default=review.nuclei.next_id)
-        self._label = label
-        self._new_label = label == review.nuclei.next_id
-        self.layer.selected_label = label
-
-    def _settle_label(self) -> None:
-        """After a change: who was about to draw a new nucleus still is."""
-        review = self.review
-        label = int(self.layer.selected_label)
-        drawn = self._painting and is_seen(review, label)
-        if label and not drawn and (self._new_label or not is_seen(review, label)):
-            self.layer.selected_label = review.nuclei.next_id
-        self._label = int(self.layer.selected_label)
-        self._new_label = self._label == review.nuclei.next_id
 
     # -- features ---------------------------------------------------------------------
 
