@@ -52,7 +52,6 @@ class AllPanel(QWidget):
         self.segment_button = QPushButton("Segment all")
         self.segment_button.setToolTip(SEGMENT)
         self.more_button = QToolButton()
-        self.more_button.setText("▾")
         self.export_button = QPushButton("Export all…")
         self.bar = QProgressBar()
         self.message = line()

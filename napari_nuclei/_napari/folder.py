@@ -46,9 +46,7 @@ class Folder(QObject):
     order : sequence of int
         The items that Next and Previous go through; all by default.
     standings : Standings
-        How far each item is.
-    problems : dict of int to str
-        Why an item could not be read or segmented.
+        How far each item is, and what is wrong with it.
     asked : int or None
         Number of the item that is being read to be shown.
     layers : ItemLayers
@@ -79,14 +77,12 @@ class Folder(QObject):
         self.asked: int | None = None
         self.order: Sequence[int] = ()
         self.standings = Standings(self)
-        self.problems: dict[int, str] = {}
         self.layers = ItemLayers(session)
         self._generation = 0
         self._tasks: Tasks | None = None
         self._places = Places(self)
         session.changed.connect(self._on_changed)
         self.standings.counted.connect(self.counted)
-        self.standings.troubled.connect(self.set_problem)
 
     @staticmethod
     def of(viewer: Any) -> Folder:
@@ -132,9 +128,10 @@ class Folder(QObject):
         elif outcome.error is not None:
             self.failed.emit(outcome.error)
         else:
-            self._begin(outcome.value)
+            self.begin(outcome.value)
 
-    def _begin(self, workspace: Workspace) -> None:
+    def begin(self, workspace: Workspace) -> None:
+        """Show a workspace, in place of what is open; the place where it was left comes back."""
         if not self.leave():
             return
         self.workspace = workspace
@@ -191,7 +188,7 @@ class Folder(QObject):
             self._show(number, outcome.value)
 
     def _on_unreadable(self, number: int, by: int, error: Exception) -> None:
-        self.set_problem(number, str(error))
+        self.standings.set_problem(number, str(error))
         self.session.tell(f"{error} It is left out." if by else str(error))
         further = self.neighbour(number, by) if by else None
         self.asked = None if further is None else number
@@ -213,7 +210,7 @@ class Folder(QObject):
         else:
             view.give(self.viewer, bridge)
         self._places.note()
-        self.set_problem(number, "")
+        self.standings.set_problem(number, "")
         for notice in loaded.notices:
             self.session.tell(notice)
         self._read_ahead()
@@ -224,22 +221,12 @@ class Folder(QObject):
         if self.loader is None or self.current is None:
             return
         following = self.neighbour(self.current, 1)
-        if following in self.problems:
+        if following in self.standings.problems:
             following = None
         wanted = {self.current} if following is None else {self.current, following}
         self.loader.keep(wanted)
         if following is not None:
             self.loader.load(following)
-
-    # -- what is known of the items ---------------------------------------------------
-
-    def set_problem(self, number: int, reason: str) -> None:
-        """Note why an item could not be read or segmented; empty if it could."""
-        if self.problems.get(number, "") != reason:
-            self.problems[number] = reason
-            if not reason:
-                del self.problems[number]
-            self.counted.emit([number])
 
     def _on_changed(self) -> None:
         if self.current is not None:
@@ -272,7 +259,7 @@ class Folder(QObject):
     def _show_again(self) -> None:
         """Open the review in view anew."""
         if self.loader is not None and self.current is not None:
-            self.loader.keep(())
+            self.loader.forget()
             self.go_to(self.current)
 
     def close(self) -> None:
@@ -299,6 +286,5 @@ class Folder(QObject):
         if self.loader is not None:
             self.loader.close()
         self.workspace = self.loader = self.current = self.asked = None
-        self.problems = {}
         self.order = ()
         self.ended.emit()

@@ -25,20 +25,26 @@ PART = 32
 
 
 class Standings(QObject):
-    """How far each item is.
+    """How far each item is, and what is wrong with it.
 
-    Signals: `counted` (list of numbers), these are known now or anew; `troubled` (number,
-    reason), one cannot be counted.
+    Attributes
+    ----------
+    problems : dict of int to str
+        Why an item could not be read or segmented.
+
+    Notes
+    -----
+    Signal: `counted` (list of numbers), what is known of these has changed.
     """
 
     counted = Signal(list)
-    troubled = Signal(int, str)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._workspace: Workspace | None = None
         self._tasks: Tasks | None = None
         self._known: dict[int, Standing] = {}
+        self.problems: dict[int, str] = {}
         self._soon: int | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -67,7 +73,15 @@ class Standings(QObject):
             self._tasks.close()
             self._tasks.deleteLater()
         self._tasks = self._workspace = self._soon = None
-        self._known = {}
+        self._known, self.problems = {}, {}
+
+    def set_problem(self, number: int, reason: str) -> None:
+        """Note why an item could not be read or segmented; empty if it could."""
+        if self.problems.get(number, "") != reason:
+            self.problems[number] = reason
+            if not reason:
+                del self.problems[number]
+            self.counted.emit([number])
 
     def count_soon(self, number: int) -> None:
         """Count an item again once its edits have come to rest."""
@@ -111,7 +125,7 @@ class Standings(QObject):
             # An open review belongs to this thread.
             self.set({n: _standing(self._workspace, n) for n in found.open})
         for number, reason in found.broken.items():
-            self.troubled.emit(number, reason)
+            self.set_problem(number, reason)
 
 
 @dataclass(slots=True)

@@ -200,6 +200,10 @@ class Loader:
         if self._entries.pop(number, None) is not None:
             self.let_go(number)
 
+    def forget(self) -> None:
+        """Begin anew, after somebody else has closed the reviews."""
+        self._entries.clear()
+
     def let_go(self, number: int) -> None:
         """Close the reviews of an item on a thread, unless it is wanted."""
         self._tasks.do(partial(self._release, number), self._on_release)

@@ -85,7 +85,7 @@ class FolderModel(QAbstractListModel):
         if role == STANDING:
             return self.folder.standings.of(number)
         if role == PROBLEM:
-            return self.folder.problems.get(number, "")
+            return self.folder.standings.problems.get(number, "")
         if role == CURRENT:
             return number == self._current
         if role == NUMBER:
@@ -93,7 +93,10 @@ class FolderModel(QAbstractListModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._tooltip(number)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            standing, problem = self.folder.standings.of(number), self.folder.problems.get(number)
+            standing, problem = (
+                self.folder.standings.of(number),
+                self.folder.standings.problems.get(number),
+            )
             return f"{self.name(number)}, {words(standing, problem or '')}"
         return None
 
@@ -105,7 +108,10 @@ class FolderModel(QAbstractListModel):
 
     def _tooltip(self, number: int) -> str:
         item = self._items[number]
-        standing, problem = self.folder.standings.of(number), self.folder.problems.get(number, "")
+        standing, problem = (
+            self.folder.standings.of(number),
+            self.folder.standings.problems.get(number, ""),
+        )
         about = [str(item.path), words(standing, "")]
         if standing is not None:
             counts = standing.counts
@@ -153,7 +159,7 @@ class FolderFilter(QSortFilterProxyModel):
         if self.stage is Filter.ALL:
             return True
         if self.stage is Filter.PROBLEM:
-            return row in folder.problems
+            return row in folder.standings.problems
         standing = folder.standings.of(row)
         stage = Stage.UNTOUCHED if standing is None else standing.stage
         return stage.value == self.stage.value

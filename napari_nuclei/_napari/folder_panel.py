@@ -30,7 +30,7 @@ from .engine import Engine
 from .folder import Folder
 from .folder_delegate import FolderDelegate
 from .folder_model import NUMBER, Filter, FolderFilter, FolderModel
-from .parts import combo, line
+from .parts import combo, line, on_keys, when_closed
 from .settings_panel import SettingsPanel
 
 HEIGHT = 190
@@ -65,6 +65,8 @@ class FolderPanel(QFrame):
         self.previous_button = QPushButton("◀ Image")
         self.next_button = QPushButton("Image ▶")
         self.all = AllPanel(folder, engine, settings)
+        self.previous_button.setToolTip("The image before (Page Up)")
+        self.next_button.setToolTip("The next image (Page Down)")
         self._inside = QWidget()
         self._lay_out()
         self.setAcceptDrops(True)
@@ -84,10 +86,11 @@ class FolderPanel(QFrame):
         chosen = QHBoxLayout()
         self.search.setPlaceholderText("Find an image")
         self.search.setClearButtonEnabled(True)
+        self.stage_box.setMinimumContentsLength(5)
         for stage in Filter:
             self.stage_box.addItem(stage.value, stage)
-        chosen.addWidget(self.search, 1)
-        chosen.addWidget(self.stage_box)
+        chosen.addWidget(self.search, 3)
+        chosen.addWidget(self.stage_box, 2)
         inside.addLayout(chosen)
         inside.addWidget(self.view)
         turn = QHBoxLayout()
@@ -135,6 +138,12 @@ class FolderPanel(QFrame):
         if name:
             self.open(Path(name))
 
+    def _bind_keys(self) -> None:
+        """Have Page Down and Page Up on the canvas go from image to image; it is docked by now."""
+        when_closed(self, self.folder.session.close)
+        step, key = self.folder.step, Qt.Key
+        on_keys(self, {key.Key_PageDown: partial(step, 1), key.Key_PageUp: partial(step, -1)})
+
     def _near(self) -> str:
         workspace = self.folder.workspace
         return "" if workspace is None else str(workspace.path.parent)
@@ -149,6 +158,7 @@ class FolderPanel(QFrame):
 
     def _on_opened(self) -> None:
         self.said.emit("", False)
+        self._bind_keys()
         for widget in (self.search, self.stage_box):
             widget.blockSignals(True)
         self.search.clear()
@@ -203,7 +213,11 @@ class FolderPanel(QFrame):
         done, begun = (folder.standings.number_at(s) for s in (Stage.COMPLETE, Stage.BEGUN))
         parts = [f"{done:,} of {total:,} image{'' if total == 1 else 's'} complete"]
         parts += [f"{begun:,} begun"] if begun else []
-        parts += [f"⚠ {len(folder.problems):,} with problems"] if folder.problems else []
+        parts += (
+            [f"⚠ {len(folder.standings.problems):,} with problems"]
+            if folder.standings.problems
+            else []
+        )
         return f"<b>{name}</b><br>{' · '.join(parts)}"
 
     def _on_counted(self, numbers: list[int]) -> None:

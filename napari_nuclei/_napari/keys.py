@@ -74,6 +74,7 @@ NAPARI = [
     ("M", "new label: the next stroke adds a nucleus"),
     ("L", "pick the label that you click on"),
     ("[ and ]", "smaller and larger brush"),
+    ("Page Down, Page Up", "next image of the folder, and the one before"),
     ("Ctrl+Z, Ctrl+Shift+Z", "undo and redo, across all tools and restarts"),
 ]
 """Mouse and keys that are worth knowing besides."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..nuclei import Nuclei
 from ..review import Review
+from ..workspace import Workspace
 from .record import KEY, Record
 from .session import Session
 from .widget import NucleiWidget
@@ -42,4 +43,23 @@ def make_viewer(path: Path, pixels: NDArray[Any], nuclei: Nuclei) -> Any:
     image = viewer.add_image(pixels, name=path.stem, metadata={KEY: record})
     viewer.window.add_dock_widget(NucleiWidget(viewer), name="Nuclei", area="right")
     Session.of(viewer).bring_back(image)
+    return viewer
+
+
+def open_review(workspace: Workspace) -> None:
+    """Show a workspace, until the window is closed."""
+    import napari
+
+    make_review(workspace)
+    napari.run()
+
+
+def make_review(workspace: Workspace) -> Any:
+    """Open the window of `open_review` and return its viewer."""
+    import napari
+
+    viewer = napari.Viewer(title=workspace.path.name)
+    widget = NucleiWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Nuclei", area="right")
+    widget.folder.folder.begin(workspace)
     return viewer

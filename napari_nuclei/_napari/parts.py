@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from qtpy.QtCore import QObject, Qt
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QComboBox, QLabel, QMainWindow, QWidget
 
 _WATCHED = "napari_nuclei_watched"
+_KEYS = "napari_nuclei_keys"
+_NO_MODIFIER = Qt.KeyboardModifier.NoModifier
 
 NARROW = 160
 """Width in px at which a wrapped text must still fit its place."""
@@ -81,6 +84,33 @@ def main_window_of(widget: QWidget) -> QMainWindow | None:
     while parent is not None and not isinstance(parent, QMainWindow):
         parent = parent.parent()
     return parent
+
+
+class _Keys(QObject):
+    """Calls functions when keys are pressed on the widget that it is a child of."""
+
+    def __init__(self, target: QWidget, calls: dict[Qt.Key, Callable[[], object]]) -> None:
+        super().__init__(target)
+        self.setObjectName(_KEYS)
+        self._calls = calls
+        target.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Take what is ours, and leave the rest."""
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
+            call = self._calls.get(Qt.Key(event.key()))
+            plain = event.modifiers() in (_NO_MODIFIER, Qt.KeyboardModifier.KeypadModifier)
+            if call is not None and plain:
+                call()
+                return True
+        return False
+
+
+def on_keys(widget: QWidget, calls: dict[Qt.Key, Callable[[], object]]) -> None:
+    """Call functions when keys are pressed on the canvas of the window that a widget is in."""
+    canvas = canvas_of(widget)
+    if canvas is not None and canvas.findChild(QObject, _KEYS) is None:
+        _Keys(canvas, calls)
 
 
 def when_closed(widget: QWidget, call: Callable[[], None]) -> None:

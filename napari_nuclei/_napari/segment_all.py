@@ -94,10 +94,10 @@ class SegmentAll(QObject):
 
     def _on_counted(self, job: Job, value: tuple[int, Standing]) -> None:
         self.folder.standings.set(dict([value]))
-        self.folder.set_problem(value[0], "")
+        self.folder.standings.set_problem(value[0], "")
 
     def _on_failed(self, job: Job, value: tuple[int, str]) -> None:
-        self.folder.set_problem(*value)
+        self.folder.standings.set_problem(*value)
 
     def _on_told(self, job: Job, value: str) -> None:
         self.folder.session.tell(value)
@@ -109,7 +109,7 @@ class SegmentAll(QObject):
         except UserError as error:
             job.refuse(number, str(error))
         else:
-            self.folder.set_problem(number, "")
+            self.folder.standings.set_problem(number, "")
         self.folder.standings.count([number])
 
     def _put(self, job: Job, number: int, plane: Plane, result: Prediction) -> None:

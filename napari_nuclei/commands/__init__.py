@@ -14,6 +14,7 @@ COMMANDS = {
     "train": "train a model by a recipe",
     "retrain": "teach a model what you corrected, and keep it if it is better",
     "convert": "convert nuclei between file formats",
+    "review": "correct nuclei in a napari window, image after image",
     "models": "list models, show a card, use another one, go back",
 }
 """Name, which is also its file's, and what `--help` says of it."""

@@ -1,0 +1,51 @@
+"""`review`: a napari window on a folder of images, an image, a list of images or a COCO file."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from ..errors import UserError
+from .terminal import has_screen
+
+
+def arguments(p: ArgumentParser) -> None:
+    """Say what may follow the command."""
+    p.add_argument(
+        "path",
+        type=Path,
+        metavar="FOLDER|IMAGE|COCO.json",
+        help="what to review: a folder of images, an image, a COCO file, or a list of images",
+    )
+    p.add_argument(
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="folder of the images that a COCO file or a list names (default: beside it)",
+    )
+
+
+def run(options: Namespace) -> int:
+    """Open the window; returns when it is closed."""
+    from ..workspace import Workspace
+    from ..workspace_files import MissingImagesError
+
+    images: Path | None = options.images
+    if images is not None and not images.is_dir():
+        raise UserError(f"{images}: no such folder; --images names that of the images")
+    try:
+        workspace = Workspace(options.path, images)
+    except MissingImagesError as error:
+        raise UserError(f"{error} with --images") from error
+    if not has_screen():
+        raise UserError(
+            "there is no screen here to open napari on; segment and convert work without one"
+        )
+    try:
+        from .._napari.launch import open_review
+
+        open_review(workspace)
+    except ImportError as error:  # there is no Qt, or one that does not work here
+        reason = " ".join(str(error).split())
+        raise UserError(f"napari does not open: {reason}. Install napari-nuclei[all].") from error
+    return 0
