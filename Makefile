@@ -9,7 +9,7 @@ DONE := $(VENV)/.installed
 XVFB = $(if $(DISPLAY)$(WAYLAND_DISPLAY),,$(shell command -v xvfb-run >/dev/null 2>&1 \
 	&& echo 'xvfb-run -a -s "-screen 0 1600x1200x24"'))
 
-.PHONY: help install demo test test-all check lock clean
+.PHONY: help install demo test test-all check docs lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -31,13 +31,17 @@ test: install  ## the tests but the slow ones, under 10 minutes
 test-all: install  ## all the tests, that of the built wheel among them
 	$(XVFB) $(BIN)/python -m pytest
 
-check: install  ## ruff, mypy, the napari manifest, the lock file
+check: install docs  ## ruff, mypy, the napari manifest, the lock file, the docs and their examples
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/npe2 validate napari.yaml
+	$(BIN)/python -m pytest -q tests/test_docs.py tests/test_api.py
 	@! grep -nvE '^[A-Za-z0-9._-]+==[A-Za-z0-9.!+]+$$' requirements.lock \
 		|| { echo "requirements.lock: only name==version lines belong there, run make lock"; exit 1; }
+
+docs: install  ## the documentation, in build/docs; fails on a broken link
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m mkdocs build --quiet --strict -f docs/mkdocs.yml
 
 lock: install  ## pin the newest versions that go together
 	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --python-version 3.11 \
