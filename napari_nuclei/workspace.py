@@ -59,6 +59,10 @@ class Workspace:
         found, self._data = items_of(self.path, None if folder is None else Path(folder))
         self.items = tuple(found)
         self._by_key = {(item.path, item.plane): item for item in self.items}
+        self._named: dict[Path, set[Plane]] = {}
+        for item in self.items:
+            if item.plane:
+                self._named.setdefault(item.path, set()).add(item.plane)
         self._reviews: dict[Key, Review] = {}
         self._busy = threading.RLock()
         near = self.path if self.path.suffix.lower() == ".json" else self.items[0].path.parent
@@ -158,7 +162,7 @@ class Workspace:
         """List the planes of an image that have a review; () if it has none."""
         planes = set(self._planes_in(image.parent).get(image.name, ()))
         planes |= {plane for path, plane in self._reviews if path == image and plane}
-        planes |= {plane for path, plane in self._by_key if path == image and plane}
+        planes |= self._named.get(image, set())
         return sorted(planes) or [()]
 
     def _planes_in(self, folder: Path) -> dict[str, list[Plane]]:
