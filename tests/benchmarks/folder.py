@@ -1,6 +1,6 @@
 """How long a reviewer waits in a folder: for an image, for the list, for an edit.
 
-    xvfb-run -a -s "-screen 0 1400x900x24" python tests/benchmarks/folder.py DATA [--model NAME]
+    xvfb-run -a -s "-screen 0 1400x900x24" python tests/benchmarks/folder.py DATA
 
 DATA is a folder of PNG images (searched below). Opens a window and prints medians and the
 slowest in ms, and of how much processor the window's thread had, which does not depend on what
