@@ -1,6 +1,7 @@
 """What retraining gives, and what its gate lets through.
 
-    python tests/benchmarks/retrain.py DATA [PART …] [--minutes M] [--gates N] [--out RESULTS.json]
+    python tests/benchmarks/retrain.py DATA [PART …] [--rows NAME …] [--minutes M] [--gates N]
+                                       [--out RESULTS.json]
 
 DATA has vrdl/train.json, vrdl/val.json, dsb2018/val.json and their images. Parts, all by default:
 
@@ -54,8 +55,8 @@ Row = dict[str, Any]
 class Bench:
     """The data, a folder for models, and the rows so far."""
 
-    def __init__(self, data: Path, out: Path, minutes: float) -> None:
-        self.data, self.out, self.minutes = data, out, minutes
+    def __init__(self, data: Path, out: Path, minutes: float, wanted: list[str]) -> None:
+        self.data, self.out, self.minutes, self.wanted = data, out, minutes, wanted
         self.folder = Path(tempfile.mkdtemp(prefix="napari-nuclei-"))
         os.environ["NAPARI_NUCLEI_MODELS"] = str(self.folder / "models")
         self.images = data / "vrdl" / "images"
@@ -63,7 +64,9 @@ class Bench:
         self.rows: dict[str, Row] = json.loads(out.read_text()) if out.is_file() else {}
 
     def row(self, name: str, make: Callable[[], Row]) -> None:
-        """Make a row, unless it is there."""
+        """Make a row, unless it is there or not wanted."""
+        if self.wanted and name not in self.wanted:
+            return
         if name not in self.rows:
             begun = time.monotonic()
             self.rows[name] = {**make(), "seconds": round(time.monotonic() - begun)}
@@ -243,9 +246,10 @@ def main() -> None:
     p.add_argument("parts", nargs="*", metavar="PART", help="cancel, images, half, gate")
     p.add_argument("--minutes", type=float, default=10, help="of a run (default: 10)")
     p.add_argument("--gates", type=int, default=10, help="honest and poisoned runs (default: 10)")
+    p.add_argument("--rows", nargs="+", default=[], metavar="NAME", help="only these rows")
     p.add_argument("--out", type=Path, default=Path("retrain.json"), metavar="RESULTS.json")
     options = p.parse_args()
-    bench = Bench(options.data, options.out, options.minutes)
+    bench = Bench(options.data, options.out, options.minutes, options.rows)
     print(f"machine: {name_of(torch.device('cpu'))}, {os.cpu_count()} cores")
     for part in options.parts or ("cancel", "images", "half", "gate"):
         {
