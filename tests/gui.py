@@ -57,6 +57,7 @@ class FakeEngine:
         self.steps = steps
         self.error: Exception | None = None
         self.asked: list[SimpleNamespace] = []
+        self.released = 0
         self.gate = threading.Event()
         self.gate.set()
         self.closed = threading.Event()
@@ -66,6 +67,9 @@ class FakeEngine:
 
     def devices(self) -> list[str]:
         return ["auto", "cpu"]
+
+    def release(self) -> None:
+        self.released += 1
 
     def segment(
         self, image: NDArray[Any], model: str, device: str, diameter: float | None

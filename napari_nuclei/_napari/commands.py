@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-PLUGIN, WIDGET = "napari-nuclei", "Nuclei"
+PLUGIN, WIDGET, RETRAIN = "napari-nuclei", "Nuclei", "Retrain nuclei"
 
 
 def segment_active(napari_viewer: Viewer) -> None:
@@ -38,3 +38,8 @@ def export_active(napari_viewer: Viewer) -> None:
         widget.say("There are no nuclei to export yet: press Segment first.", problem=True)
     else:
         widget.export()
+
+
+def open_retraining(viewer: Viewer) -> None:
+    """Open the panel that retrains models."""
+    viewer.window.add_plugin_dock_widget(PLUGIN, RETRAIN)

@@ -6,6 +6,7 @@ napari, and torch is loaded only when something is segmented. Not here: threads 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,6 +31,9 @@ class Engine(Protocol):
 
     def devices(self) -> list[str]:
         """Return the devices known by now; more may be after a run."""
+
+    def release(self) -> None:
+        """Let go of the loaded model, so that another process has the memory."""
 
     def segment(
         self, image: NDArray[Any], model: str, device: str, diameter: float | None
@@ -73,6 +77,13 @@ class ModelEngine:
 
         # The same call as that of the shell and the notebooks.
         return (yield from segment_steps(image, detector, diameter))
+
+    def release(self) -> None:
+        """Let go of the loaded model, so that another process has the memory."""
+        self._loaded = None
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
     def _load(self, model: str, device: str) -> Detector:
         hide_triton_from_mesa()

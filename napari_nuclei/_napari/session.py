@@ -51,12 +51,18 @@ class Session:
         They ask for the keys.
     folder : Folder or None
         The images of a workspace, if one was ever open here.
+    freed : Signal
+        Loaded models shall be let go, since another process wants the memory.
+    models_changed : Signal
+        Another model is in use, or one has come or gone.
     """
 
     changed = Signal()
     told = Signal(str)
     hinted = Signal(str)
     helped = Signal()
+    freed = Signal()
+    models_changed = Signal()
 
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = weakref.ref(viewer)
@@ -105,6 +111,10 @@ class Session:
         records = [*self.records, *(bridge.record for bridge in self.bridges.values())]
         reviews = [review for record in records for review in record.reviews.values()]
         return {r.journal.path for r in reviews if r.journal is not None}
+
+    def free_models(self) -> None:
+        """Have loaded models let go."""
+        self.freed.emit()
 
     def hint(self, text: str) -> None:
         """Tell the person about what they are doing."""

@@ -26,6 +26,7 @@ from ..progress import Progress
 from . import export, keys
 from .adopting import adopt, adoptable
 from .bridge import Bridge
+from .commands import open_retraining
 from .engine import Engine, ModelEngine
 from .export_dialog import ask_export
 from .folder import Folder
@@ -80,6 +81,8 @@ class NucleiWidget(QWidget):
         self.segmenting = Segmenting(self.session, self.engine, self.settings, self)
         self.folder = FolderPanel(Folder.of(napari_viewer), self.engine, self.settings)
         self.adopt_button = QPushButton()
+        self.retrain_button = QPushButton("Retrain…")
+        self.retrain_button.setToolTip("Teach a model what you have corrected")
         self.advice = line()
         self.segment_button = QPushButton("Segment")
         self.bar = QProgressBar()
@@ -109,6 +112,7 @@ class NucleiWidget(QWidget):
         column.addWidget(self.adopt_button)
         column.addWidget(self.review)
         column.addWidget(self.result)
+        column.addWidget(self.retrain_button)
         column.addStretch(1)
         self.bar.hide()
         self.message.hide()
@@ -142,6 +146,9 @@ class NucleiWidget(QWidget):
         self.session.told.connect(self._pass_on)
         self.session.hinted.connect(self._on_hint)
         self.session.helped.connect(self._on_help)
+        self.session.freed.connect(self._on_freed)
+        self.session.models_changed.connect(self._on_models)
+        self.retrain_button.clicked.connect(self._on_retrain)
         layers = self.session.viewer.layers
         for event in (layers.events.inserted, layers.events.removed, layers.events.reordered):
             event.connect(self._on_layers)
@@ -254,6 +261,7 @@ class NucleiWidget(QWidget):
         self.advice.setVisible(bridge is None and not running and not removed)
         self.result.show_review(bridge.review if bridge else None, removed)
         self.review.show_review(bridge.actions if bridge else None)
+        self.retrain_button.setVisible(bridge is not None)
         other = adoptable(self.session, image)
         self.adopt_button.setVisible(other is not None and not running)
         if other is not None:
@@ -306,6 +314,17 @@ class NucleiWidget(QWidget):
         else:
             self.say(f"“{other.name}” is under review now; Ctrl+Z takes that back.")
             focus_canvas(self)
+
+    def _on_retrain(self) -> None:
+        open_retraining(self.session.viewer)
+
+    def _on_freed(self) -> None:
+        self.segmenting.cancel()
+        self.engine.release()
+
+    def _on_models(self) -> None:
+        self.settings.load_models()
+        self.settings.model_box.setCurrentIndex(0)  # the one in use
 
     def _on_hint(self, text: str) -> None:
         self.say(text)

@@ -1,0 +1,86 @@
+"""`Curve`: loss and validation of a training while it runs. Not here: where they come from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import QSize
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+HEIGHT = 170
+SHOWN = 300
+"""Points that are drawn at most; neighbours are averaged."""
+
+
+class Curve(QWidget):
+    """Draws the loss on the left axis and F1 on the right one, over minutes of training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._canvas: Any = None
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self.setFixedHeight(HEIGHT)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.losses: list[tuple[float, float]] = []
+        self.checks: list[tuple[float, float]] = []
+        if self._canvas is not None:
+            self._draw()
+
+    def add_loss(self, seconds: float, loss: float) -> None:
+        """Add a step."""
+        self.losses.append((seconds / 60, loss))
+        self._draw()
+
+    def add_check(self, seconds: float, f1: float) -> None:
+        """Add a validation."""
+        self.checks.append((seconds / 60, f1))
+        self._draw()
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Return a flat rectangle."""
+        return QSize(280, HEIGHT)
+
+    def _draw(self) -> None:
+        if self._canvas is None:
+            self._make()
+        figure = self._canvas.figure
+        colour = self.palette().windowText().color().name()
+        figure.clear()
+        left = figure.subplots()
+        left.set_facecolor("none")
+        right = left.twinx()
+        for width, (x, y) in ((0.8, _thinned(self.losses)),):
+            left.plot(x, y, color="#e8873a", lw=width)
+        left.set_ylabel("loss", color="#e8873a")
+        left.set_xlabel("minutes", color=colour)
+        right.plot(*_thinned(self.checks), "o-", color="#3aa6e8", ms=4, lw=1.2)
+        right.set_ylabel("F1, held out", color="#3aa6e8")
+        for axes in (left, right):
+            axes.tick_params(colors=colour, labelsize=7)
+            for spine in axes.spines.values():
+                spine.set_color(colour)
+                spine.set_alpha(0.4)
+        self._canvas.draw_idle()
+
+    def _make(self) -> None:
+        """Load matplotlib only when there is something to draw."""
+        from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure(layout="constrained")
+        figure.patch.set_alpha(0)
+        self._canvas = FigureCanvasQTAgg(figure)
+        self._canvas.setStyleSheet("background: transparent")
+        self._column.addWidget(self._canvas)
+
+
+def _thinned(points: list[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    """Average neighbours so that at most `SHOWN` points are left."""
+    step = max(1, -(-len(points) // SHOWN))
+    parts = [points[k : k + step] for k in range(0, len(points), step)]
+    means = [(sum(x for x, _ in p) / len(p), sum(y for _, y in p) / len(p)) for p in parts]
+    return [x for x, _ in means], [y for _, y in means]

@@ -1,0 +1,156 @@
+"""What a retraining in the window learns from: the images that are open, or a whole folder.
+
+Here: choices, their counts, and writing the reviewed data set that the process reads. Not here:
+the process (`retrain_child.py`), what counts as learned (`learn/`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Image
+from numpy.typing import NDArray
+
+from ..counts import Counts
+from ..formats import coco
+from ..formats.dataset import DataSet, ImageRecord
+from ..nuclei import Nuclei
+from ..output import make_folder
+from ..progress import Progress
+from ..workspace import Workspace
+from .openers import file_of, pixels_at
+from .record import Plane, number_of
+from .session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Something to learn from.
+
+    Attributes
+    ----------
+    label : str
+        For a person.
+    folder : Path or None
+        All reviewed images in it; None for the images that are open.
+    """
+
+    label: str
+    folder: Path | None = None
+
+
+def choices(session: Session) -> list[Choice]:
+    """List what there is to learn from, the images that are open first."""
+    out = [Choice("The images open here")]
+    images = (layer for layer in session.viewer.layers if isinstance(layer, Image))
+    files = (file_of(image) for image in images if session.record_of(image) is not None)
+    folders = dict.fromkeys(file.parent for file in files if file is not None)
+    return out + [Choice(f"All reviewed images in {folder.name or folder}", folder)
+                  for folder in folders]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A plane of an open image as it is now, to be written on another thread."""
+
+    name: str
+    file: Path | None
+    number: int | None
+    nuclei: Nuclei
+    pixels: Callable[[], NDArray[Any]]
+
+
+def open_planes(session: Session) -> list[Open]:
+    """Take down the reviews that are open."""
+    out = []
+    for image in session.viewer.layers:
+        record = session.record_of(image) if isinstance(image, Image) else None
+        if record is None:
+            continue
+        for plane, review in record.reviews.items():
+            shape = record.layer_shape
+            number = number_of(plane, shape[:-2]) if plane else None
+
+            def pixels(
+                image: Image = image, shape: tuple[int, ...] = shape, plane: Plane = plane
+            ) -> NDArray[Any]:
+                return pixels_at(image, shape, plane)
+
+            nuclei = review.nuclei.copy()
+            out.append(Open(record.file_name, file_of(image), number, nuclei, pixels))
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How much has been reviewed: images, areas marked complete, and numbers of nuclei."""
+
+    images: int
+    areas: int
+    counts: Counts
+
+    def __str__(self) -> str:
+        c = self.counts
+        if not self.images:
+            return "Nothing is reviewed yet."
+        images = f"{self.images} image{'s' * (self.images > 1)}"
+        areas = f"{self.areas} area{'s' * (self.areas != 1)} marked complete"
+        kinds = ("accepted", c.as_is), ("corrected", c.corrected), ("hand-made", c.added)
+        done = ", ".join(f"{n} {kind}" for kind, n in (*kinds, ("rejected", c.rejected)))
+        if not self.areas:
+            return f"{images}: {done}. <b>Nothing is marked complete</b>: More ▸ Mark the image."
+        return f"{images}, {areas}: {done}."
+
+
+def summary(planes: list[Open]) -> Summary:
+    """Count what is reviewed in open images."""
+    counts = Counts()
+    begun = [p for p in planes if Counts.of(p.nuclei).begun or p.nuclei.complete]
+    for plane in begun:
+        counts.add(plane.nuclei, plane.nuclei)
+    return Summary(len(begun), sum(len(p.nuclei.complete) for p in begun), counts)
+
+
+def write(planes: list[Open], choice: Choice, place: Path) -> Generator[Progress, None, Path]:
+    """Write the reviewed data set, and the pixels of images that have no file.
+
+    Parameters
+    ----------
+    place : Path
+        A folder for both, made if it is missing.
+
+    Returns
+    -------
+    Path
+        The data set, as the generator's value.
+    """
+    make_folder(place)
+    if choice.folder is not None:
+        data = yield from Workspace(choice.folder).data_set()
+        folder = choice.folder
+        data.images = [replace(i, file_name=str(folder / i.file_name)) for i in data.images]
+    else:
+        data = DataSet([], {})
+        for id, plane in enumerate(planes, 1):
+            yield Progress(id - 1, len(planes), "Gathering the images")
+            data.images.append(_record(plane, id, place))
+            data.nuclei[id] = plane.nuclei
+    path = place / "reviewed.json"
+    coco.write(path, data)
+    return path
+
+
+def _record(plane: Open, id: int, place: Path) -> ImageRecord:
+    extra: dict[str, Any] = {}
+    file = plane.file
+    if file is None:
+        import tifffile
+
+        file = place / f"{id}.tif"
+        tifffile.imwrite(file, plane.pixels())
+    elif plane.number is not None:
+        extra = {"plane": [plane.number]}
+    return ImageRecord(id, str(file), *plane.nuclei.shape, extra=extra)
