@@ -8,6 +8,7 @@ the parts (`retrain_form.py`, `curve.py`, `gate_view.py`, `versions_view.py`), t
 from __future__ import annotations
 
 import hashlib
+import weakref
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,7 +73,7 @@ class RetrainPanel(QWidget):
         self.keep_button = QPushButton("Keep the old one")
         self.versions = VersionsView()
         self._report: dict[str, Any] | None = None
-        self._watched: QObject | None = None
+        self._watched: weakref.ref[QObject] | None = None
         self._lay_out()
         self._connect()
         self.refresh()
@@ -283,14 +284,14 @@ class RetrainPanel(QWidget):
 
     def _watch_window(self) -> None:
         window = main_window_of(self)
-        if window is not None and window is not self._watched:
+        if window is not None and (self._watched is None or self._watched() is not window):
             window.installEventFilter(self)
-            self._watched = window
+            self._watched = weakref.ref(window)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
         """Ask before the window closes on a training that runs."""
         closing = event is not None and event.type() == QEvent.Type.Close
-        if closing and watched is self._watched and self.running:
+        if closing and self._watched and watched is self._watched() and self.running:
             answer = QMessageBox.question(self, "Retraining", CLOSING)
             if answer != QMessageBox.StandardButton.Yes:
                 assert event is not None
