@@ -301,7 +301,7 @@ def test_versions_are_listed_used_and_removed(desk: Desk, monkeypatch: pytest.Mo
 
 def test_the_button_opens_the_panel(desk: Desk) -> None:
     opened: list[tuple[str, str]] = []
-    desk.viewer.window.add_plugin_dock_widget = lambda *names: opened.append(names)
+    desk.viewer.window.add_plugin_dock_widget = lambda *names, **_: opened.append(names)
     assert not desk.widget.retrain_button.isHidden()
     desk.widget.retrain_button.click()
     assert opened == [("napari-nuclei", "Retrain nuclei")]

@@ -42,4 +42,4 @@ def export_active(napari_viewer: Viewer) -> None:
 
 def open_retraining(viewer: Viewer) -> None:
     """Open the panel that retrains models."""
-    viewer.window.add_plugin_dock_widget(PLUGIN, RETRAIN)
+    viewer.window.add_plugin_dock_widget(PLUGIN, RETRAIN, tabify=True)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import QSize
+from qtpy.QtCore import QSize, QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 HEIGHT = 170
+DRAW_MS = 300
+"""How long a drawing waits for more to draw."""
+
 SHOWN = 300
 """Points that are drawn at most; neighbours are averaged."""
 
@@ -21,30 +24,39 @@ class Curve(QWidget):
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self.setFixedHeight(HEIGHT)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._draw)
         self.clear()
 
     def clear(self) -> None:
         """Forget everything."""
         self.losses: list[tuple[float, float]] = []
         self.checks: list[tuple[float, float]] = []
-        if self._canvas is not None:
-            self._draw()
+        self._soon()
 
     def add_loss(self, seconds: float, loss: float) -> None:
         """Add a step."""
         self.losses.append((seconds / 60, loss))
-        self._draw()
+        self._soon()
 
     def add_check(self, seconds: float, f1: float) -> None:
         """Add a validation."""
         self.checks.append((seconds / 60, f1))
-        self._draw()
+        self._soon()
+
+    def _soon(self) -> None:
+        """Draw a little later, once for all that comes until then."""
+        if not self._timer.isActive():
+            self._timer.start(DRAW_MS)
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Return a flat rectangle."""
         return QSize(280, HEIGHT)
 
     def _draw(self) -> None:
+        if not self.isVisible() or not (self.losses or self.checks or self._canvas):
+            return
         if self._canvas is None:
             self._make()
         figure = self._canvas.figure
@@ -53,12 +65,11 @@ class Curve(QWidget):
         left = figure.subplots()
         left.set_facecolor("none")
         right = left.twinx()
-        for width, (x, y) in ((0.8, _thinned(self.losses)),):
-            left.plot(x, y, color="#e8873a", lw=width)
-        left.set_ylabel("loss", color="#e8873a")
-        left.set_xlabel("minutes", color=colour)
+        left.plot(*_thinned(self.losses), color="#e8873a", lw=0.8)
+        left.set_ylabel("loss", color="#e8873a", fontsize=8)
+        left.set_xlabel("minutes", color=colour, fontsize=8)
         right.plot(*_thinned(self.checks), "o-", color="#3aa6e8", ms=4, lw=1.2)
-        right.set_ylabel("F1, held out", color="#3aa6e8")
+        right.set_ylabel("F1, held out", color="#3aa6e8", fontsize=8)
         for axes in (left, right):
             axes.tick_params(colors=colour, labelsize=7)
             for spine in axes.spines.values():

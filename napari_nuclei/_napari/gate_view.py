@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -29,8 +30,8 @@ ROWS = [
     ("locked", "precision50", "Precision"),
     ("sample", "f1_50", "Sample F1"),
     ("sample", "ap50", "Sample AP50"),
-    ("sample", "recall50", "Sample recall"),
-    ("sample", "precision50", "Sample precision"),
+    ("sample", "recall50", "Sample rec."),
+    ("sample", "precision50", "Sample prec."),
 ]
 KINDS = [
     ("lost", "Lost", "Nuclei of yours that only the old model finds"),
@@ -58,12 +59,14 @@ class GateView(QWidget):
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.table.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.table.setTextElideMode(Qt.TextElideMode.ElideNone)
+        self.table.setStyleSheet("QTableWidget::item { padding: 0 }")
         header = self.table.horizontalHeader()
         assert header is not None
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         self.list = QTreeWidget()
         self.list.setHeaderHidden(True)
-        self.list.setMinimumHeight(130)
+        self.list.setFixedHeight(150)
         self.list.currentItemChanged.connect(self._on_item)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -93,8 +96,6 @@ class GateView(QWidget):
             item.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
             item.setToolTip(f"{a:+.3f} to {b:+.3f} in 95 of 100 draws of tiles")
             if col == 2 and (low > 0 or high < 0):  # more than noise
-                from qtpy.QtGui import QColor
-
                 item.setForeground(QColor(BETTER if low > 0 else WORSE))
             self.table.setItem(row, col, item)
 

@@ -43,7 +43,7 @@ from napari_nuclei.mask import Mask
 from napari_nuclei.models.runtime import name_of
 from napari_nuclei.nuclei import Nuclei, Nucleus
 from napari_nuclei.progress import result_of
-from napari_nuclei.score import score
+from napari_nuclei.scoring import score
 
 BASE = "nuclei"
 GATE_MINUTES = 2.0
