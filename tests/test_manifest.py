@@ -38,7 +38,8 @@ def test_every_command_leads_to_a_callable(manifest: PluginManifest) -> None:
 def test_nuclei_can_be_opened_saved_and_tried(manifest: PluginManifest) -> None:
     contributions = manifest.contributions
     endings = [ending for w in contributions.writers or [] for ending in w.filename_extensions]
-    assert [widget.display_name for widget in contributions.widgets or []] == ["Nuclei"]
+    widgets = [widget.display_name for widget in contributions.widgets or []]
+    assert widgets == ["Nuclei", "Retrain nuclei"]
     written = {e for f in FORMATS.values() if f.writer for e in f.endings}
     assert set(endings) == written - {".roi"}  # a single ROI is read only
     assert len(endings) == len(set(endings))
