@@ -31,6 +31,7 @@ STRIDE = 32
 LEVELS = ("0", "1", "2", "3")
 INPUT_MEAN, INPUT_STD = 0.5, 0.25
 MASK_SIZE = 28
+BOX_BINS, MASK_BINS = 7, 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +173,8 @@ class MaskRCNN(nn.Module):
         self.mask_head = _mask_head(arch)
         # One sample a bin: nuclei span fewer cells than bins, more samples only cost time.
         align = partial(MultiScaleRoIAlign, list(LEVELS), sampling_ratio=1, canonical_scale=112)
-        self.box_pool = align(output_size=7)
-        self.mask_pool = align(output_size=14)
+        self.box_pool = align(output_size=BOX_BINS)
+        self.mask_pool = align(output_size=MASK_BINS)
         self.rpn_coder = BoxCoder((1.0, 1.0, 1.0, 1.0))
         self.box_coder = BoxCoder((10.0, 10.0, 5.0, 5.0))
 
