@@ -1,35 +1,31 @@
-"""From an image to its nuclei: scale, tiles, detections, masks.
+"""From an image to its nuclei, whatever its size.
 
-Here: everything between a detector's single tile and a whole image. Not here: reading and
-normalising images (`images.py`), networks (`models/`), many images (`batch.py`). Loads
-torch.
+Here: the scale of an image, and the one call that segments it. Not here: reading and
+normalising images (`large_image.py`, `images.py`), its tiles (`tiling.py`), networks (`models/`),
+many images (`batch.py`). Loads torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import ArrayLike, NDArray
-from torch.nn import functional as F
-from torchvision.ops import nms
+from numpy.typing import NDArray
 
 from .images import normalize
+from .large_image import LargeImage
 from .mask import Mask
-from .models.detector import Detections, Detector
+from .models.detector import Detector
 from .progress import Progress, result_of
-from .suppress import distinct
-from .tiles import Tile, cut
-
-TILE = 1280
-"""Largest side of what the network sees at once, in px."""
+from .resampling import resample
+from .suppress import Scored
+from .tiling import Tiling
 
 LOW = 0.05
 """Detections below this score are not kept."""
 
-SMALLEST_ZOOM, LARGEST_ZOOM = 0.1, 4.0
 PROBE = 384
 """Side of the window by which the size of nuclei is estimated, in px of the network."""
 
@@ -57,81 +53,67 @@ class Prediction:
 
 
 def segment(
-    image: ArrayLike, detector: Detector, diameter: float | None = None, low: float = LOW
-) -> Prediction:
-    """Find the nuclei of an image; see `segment_steps`."""
-    return result_of(segment_steps(image, detector, diameter, low))
-
-
-def segment_steps(
-    image: ArrayLike,
+    image: Any,
     detector: Detector,
     diameter: float | None = None,
     low: float = LOW,
+    *,
+    side: int | None = None,
+    shift: tuple[int, int] = (0, 0),
+) -> Prediction:
+    """Find the nuclei of an image; see `segment_steps`."""
+    return result_of(segment_steps(image, detector, diameter, low, side=side, shift=shift))
+
+
+def segment_steps(
+    image: Any,
+    detector: Detector,
+    diameter: float | None = None,
+    low: float = LOW,
+    *,
+    side: int | None = None,
+    shift: tuple[int, int] = (0, 0),
 ) -> Generator[Progress, None, Prediction]:
     """Find the nuclei of an image step by step.
 
     Parameters
     ----------
-    image : (H, W) or (H, W, C)
-        Gray or RGB, of any numeric type.
+    image : array-like or LargeImage
+        (H, W) or (H, W, C): gray or RGB, of any numeric type. Arrays of zarr and dask and
+        multiscale lists are read tile by tile.
     detector : Detector
         A loaded model.
     diameter : float, optional
         Diameter of the typical nucleus in px of the image; estimated by default.
     low : float
         Lowest score that is kept.
+    side, shift : int, (int, int)
+        Largest side of a tile in px of the network, and where the lines between tiles lie;
+        see `tiles.cut`. The nuclei found do not depend on them.
 
     Yields
     ------
     Progress
-        After each tile.
+        In tiles; `new` is the list of (Mask, float) that have become ready.
 
     Returns
     -------
     Prediction
         As the generator's value.
     """
-    pixels = normalize(np.asarray(image))
+    picture = LargeImage(image)
     yield Progress(0, 0, "Segmenting")
+    levels = picture.find_levels()
     if diameter is None:
-        diameter = yield from estimate_diameter(pixels, detector)
-    scaled = resample(pixels, detector.card.diameter / diameter)
-    zoom = (scaled.shape[0] / pixels.shape[0], scaled.shape[1] / pixels.shape[1])
-    tiles = cut((scaled.shape[0], scaled.shape[1]), TILE, detector.margin, detector.stride)
-    parts: list[Detections] = []
-    for done, tile in enumerate(tiles):
-        yield Progress(done, len(tiles), "Segmenting")
-        y0, x0, y1, x1 = tile.box
-        found = detector.detect(scaled[y0:y1, x0:x1], tile.local_core, low)
-        parts.append(_moved(found, tile))
-    yield Progress(len(tiles), len(tiles), "Drawing masks")
-    merged = joined(parts)
-    shape = (pixels.shape[0], pixels.shape[1])
-    masks = paste(merged, zoom, shape, detector.card.mask_threshold)
-    return Prediction(distinct(masks, shape), diameter)
-
-
-def resample(pixels: NDArray[np.float32], zoom: float) -> NDArray[np.float32]:
-    """Resize a normalised (H, W, 3) image by a factor, smoothed where it shrinks."""
-    zoom = min(max(zoom, SMALLEST_ZOOM), LARGEST_ZOOM)
-    size = [max(1, round(n * zoom)) for n in pixels.shape[:2]]
-    if size == list(pixels.shape[:2]):
-        return pixels
-    # What `normalize` returns may be read-only, which torch cannot share.
-    tensor = torch.from_numpy(np.require(pixels, requirements="W")).permute(2, 0, 1)[None]
-    gray = bool(
-        (pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 0] == pixels[..., 2]).all()
-    )
-    out = F.interpolate(
-        tensor[:, :1] if gray else tensor,
-        size,
-        mode="bilinear",
-        antialias=True,
-        align_corners=False,
-    )
-    array: NDArray[np.float32] = out.expand(-1, 3, -1, -1)[0].permute(1, 2, 0).numpy()
-    return array
+        window = normalize(picture.read(picture.window(round(PROBE / min(LOOKS)))), levels=levels)
+        diameter = yield from estimate_diameter(window, detector)
+    work = Tiling(picture, detector, detector.card.diameter / diameter, levels, side, shift)
+    found: list[Scored] = []
+    for step in work.steps(low):
+        found += step.new or []
+        yield step
+    found.sort(key=lambda item: (-item[1], item[0].box))
+    return Prediction(found, diameter)
 
 
 def estimate_diameter(
@@ -176,65 +158,3 @@ def _look(
     share = (found.masks >= 255 * detector.card.mask_threshold).mean((1, 2))
     areas = np.maximum(share * sides[:, 0] * sides[:, 1], 1)
     return 2 * np.sqrt(areas / np.pi), found.scores.astype(float), window.shape[0] * window.shape[1]
-
-
-def _moved(found: Detections, tile: Tile) -> Detections:
-    y, x = tile.box[:2]
-    return Detections(found.boxes + np.array([x, y, x, y], np.float32), found.scores, found.masks)
-
-
-def joined(parts: list[Detections], overlap: float = 0.5) -> Detections:
-    """Put the detections of all tiles together, each nucleus once, best first."""
-    boxes = np.concatenate([p.boxes for p in parts])
-    scores = np.concatenate([p.scores for p in parts])
-    masks = np.concatenate([p.masks for p in parts])
-    keep = nms(torch.from_numpy(boxes), torch.from_numpy(scores), overlap).numpy()
-    return Detections(boxes[keep], scores[keep], masks[keep])
-
-
-def paste(
-    found: Detections, zoom: tuple[float, float], shape: tuple[int, int], threshold: float
-) -> list[tuple[Mask, float]]:
-    """Draw each soft mask into its own box at the image's resolution.
-
-    Parameters
-    ----------
-    zoom : (float, float)
-        Px of the network per px of the image, down and across.
-    shape : (int, int)
-        Height and width of the image.
-    threshold : float
-        Soft value from which on a pixel belongs to the nucleus.
-
-    Returns
-    -------
-    list of (Mask, float)
-        Without those of which no pixel is left.
-    """
-    out = []
-    scale = np.array([zoom[1], zoom[0], zoom[1], zoom[0]])
-    level = threshold * 255
-    for box, score, soft in zip(found.boxes / scale, found.scores, found.masks, strict=True):
-        x, across = _weights(box[0], box[2], shape[1], soft.shape[1])
-        y, down = _weights(box[1], box[3], shape[0], soft.shape[0])
-        if len(across) and len(down):
-            mask = Mask.from_array(down @ soft.astype(np.float32) @ across.T >= level, y, x)
-            if mask:
-                out.append((mask, float(score)))
-    return out
-
-
-def _weights(start: float, end: float, length: int, cells: int) -> tuple[int, NDArray[np.float32]]:
-    """Bilinear weights of a mask's cells for the pixels of one side of its box.
-
-    Returns
-    -------
-    int, (N, cells) float32
-        The first pixel whose middle lies in the box, and one row a pixel.
-    """
-    first = max(0, int(np.ceil(start - 0.5)))
-    last = min(length, int(np.floor(end - 0.5)) + 1)
-    middle = np.arange(first, last) + 0.5
-    at = np.clip((middle - start) / max(end - start, 1e-6) * cells - 0.5, 0, cells - 1)
-    distance = np.abs(at[:, None] - np.arange(cells))
-    return first, np.maximum(0, 1 - distance).astype(np.float32)

@@ -116,7 +116,7 @@ class Prompter:
         identity: Hashable = None,
     ) -> None:
         from .images import normalize
-        from .predict import resample
+        from .resampling import resample
 
         self._normal = normalize(np.asarray(image))
         self.detector, self.diameter = detector, diameter
@@ -144,7 +144,7 @@ class Prompter:
 
     def look(self, y: float, x: float, diameter: float) -> Window:
         """Look closer at a place, so that nuclei of this diameter in px are of the best size."""
-        from .predict import LARGEST_ZOOM, SMALLEST_ZOOM, resample
+        from .resampling import LARGEST_ZOOM, SMALLEST_ZOOM, resample
 
         zoom = self.detector.card.diameter / max(diameter, 1e-3)
         zoom = min(max(zoom, SMALLEST_ZOOM), LARGEST_ZOOM)

@@ -17,7 +17,7 @@ import pytest
 import napari_nuclei
 
 PACKAGE = Path(napari_nuclei.__file__).parent
-TORCH_ROOMS = {"models", "learn", "predict", "prompts"}
+TORCH_ROOMS = {"models", "learn", "predict", "prompts", "resampling", "tiling"}
 GUI_ROOM = "_napari"
 HEAVY = {"torch", "torchvision", "napari", "qtpy", "PyQt6", "PySide6", "magicgui", "pandas"}
 GUI_LIBRARIES = {"qtpy", "PyQt5", "PyQt6", "PySide2", "PySide6", "superqt", "magicgui", "vispy"}

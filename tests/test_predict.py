@@ -13,12 +13,14 @@ from hypothesis.extra import numpy as hnp
 from tiny import CARD, DiscDetector, disc, network, picture
 from torch.nn import functional as F
 
-from napari_nuclei import predict
+from napari_nuclei import predict, tiling
 from napari_nuclei.mask import Mask
 from napari_nuclei.models import Detections
 from napari_nuclei.models.maskrcnn_detector import MaskRCNNDetector
-from napari_nuclei.predict import estimate_diameter, joined, paste, resample, segment
+from napari_nuclei.pasting import paste
+from napari_nuclei.predict import estimate_diameter, segment
 from napari_nuclei.progress import Progress, result_of
+from napari_nuclei.resampling import resample
 from napari_nuclei.tiles import GROWN, cut
 
 # -- tiles ------------------------------------------------------------------------------
@@ -77,7 +79,7 @@ def test_nuclei_on_tile_lines_come_out_whole_and_once(monkeypatch: pytest.Monkey
     truth = scattered(shape, 26)
     image = picture(shape, truth)
     whole = segment(image, DiscDetector(), 26).found
-    monkeypatch.setattr(predict, "TILE", 192)
+    monkeypatch.setattr(tiling, "TILE", 192)
     detector = DiscDetector()
     tiled = segment(image, detector, 26).found
     assert len(detector.tiles) >= 9
@@ -86,18 +88,8 @@ def test_nuclei_on_tile_lines_come_out_whole_and_once(monkeypatch: pytest.Monkey
     assert {m for m, _ in tiled} == {m for m, _ in whole}
 
 
-def test_one_nucleus_seen_by_two_tiles_is_one() -> None:
-    masks = np.full((1, 28, 28), 255, np.uint8)
-    first = Detections(np.array([[10, 10, 30, 30]], np.float32), np.float32([0.8]), masks)
-    second = Detections(np.array([[11, 10, 31, 30]], np.float32), np.float32([0.9]), masks)
-    apart = Detections(np.array([[28, 10, 48, 30]], np.float32), np.float32([0.7]), masks)
-    both = joined([first, second, apart])
-    assert both.scores.tolist() == pytest.approx([0.9, 0.7])
-    assert both.boxes[0].tolist() == [11, 10, 31, 30]
-
-
 def test_progress_counts_tiles_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(predict, "TILE", 192)
+    monkeypatch.setattr(tiling, "TILE", 192)
     shape = (300, 100)
     detector = DiscDetector()
     steps = list(predict.segment_steps(picture(shape, scattered(shape, 26)), detector, 26))

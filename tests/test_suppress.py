@@ -18,26 +18,26 @@ def square(y: int, x: int, side: int) -> Mask:
 
 def test_a_part_of_a_surer_nucleus_goes():
     whole, part = square(10, 10, 12), square(14, 14, 4)
-    assert distinct([(whole, 0.9), (part, 0.8)], SHAPE) == [(whole, 0.9)]
+    assert distinct([(whole, 0.9), (part, 0.8)]) == [(whole, 0.9)]
 
 
 def test_a_whole_around_a_surer_part_goes():
     whole, part = square(10, 10, 12), square(14, 14, 4)
-    assert distinct([(part, 0.9), (whole, 0.8)], SHAPE) == [(part, 0.9)]
+    assert distinct([(part, 0.9), (whole, 0.8)]) == [(part, 0.9)]
 
 
 def test_neighbours_that_overlap_a_little_stay():
     found = [(square(10, 10, 10), 0.9), (square(10, 16, 10), 0.8)]  # share four tenths
-    assert distinct(found, SHAPE) == found
+    assert distinct(found) == found
 
 
 def test_the_limit_is_a_share_of_the_smaller_one():
     found = [(square(0, 0, 10), 0.9), (square(0, 3, 10), 0.8)]  # share seven tenths
-    assert distinct(found, SHAPE, most=0.7) == found
-    assert distinct(found, SHAPE, most=0.69) == found[:1]
+    assert distinct(found, most=0.7) == found
+    assert distinct(found, most=0.69) == found[:1]
 
 
 @given(masks(SHAPE), masks(SHAPE))
 def test_two_masks_are_kept_unless_one_lies_in_the_other(first: Mask, second: Mask):
     inside = first.overlap(second) > 0.7 * min(first.area, second.area)
-    assert len(distinct([(first, 0.9), (second, 0.5)], SHAPE)) == (1 if inside else 2)
+    assert len(distinct([(first, 0.9), (second, 0.5)])) == (1 if inside else 2)

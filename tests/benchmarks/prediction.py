@@ -71,8 +71,9 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
     """Run one way: once to warm up on a corner, then once on the whole image."""
     from napari_nuclei import models
     from napari_nuclei.images import normalize
-    from napari_nuclei.predict import estimate_diameter, resample, segment
+    from napari_nuclei.predict import estimate_diameter, segment
     from napari_nuclei.progress import result_of
+    from napari_nuclei.resampling import resample
 
     image = _image(options.image)
     detector = models.load(options.model, "cpu")

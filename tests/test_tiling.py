@@ -1,0 +1,254 @@
+"""The grid of tiles leaves no trace; large images are read in parts; memory that runs out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from tiny import DiscDetector, disc, picture
+
+from napari_nuclei import models
+from napari_nuclei.errors import UserError
+from napari_nuclei.large_image import LargeImage
+from napari_nuclei.mask import Mask
+from napari_nuclei.models import Detections
+from napari_nuclei.models.memory import ran_out
+from napari_nuclei.predict import segment, segment_steps
+from napari_nuclei.progress import result_of
+from napari_nuclei.resampling import Taps, resample, resized, sizes
+from napari_nuclei.seams import cut_along
+from napari_nuclei.suppress import Joining, distinct
+from napari_nuclei.synthetic import make_sample
+from napari_nuclei.tiles import cut, quarters
+from napari_nuclei.tiling import Frame, bare
+
+
+def field(shape: tuple[int, int], seed: int = 0) -> tuple[NDArray[np.uint8], list[Mask]]:
+    """Discs of many sizes, anywhere."""
+    rng = np.random.default_rng(seed)
+    truth: list[Mask] = []
+    while len(truth) < shape[0] * shape[1] // 2500:
+        y, x = rng.uniform(16, shape[0] - 16), rng.uniform(16, shape[1] - 16)
+        diameter = rng.uniform(12, 30)
+        if not any(disc(y, x, diameter + 6).overlap(m) for m in truth):
+            truth.append(disc(y, x, diameter))
+    return picture(shape, truth), truth
+
+
+# -- no trace of the grid ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("diameter", [26.0, 20.0, 37.0])
+def test_the_grid_may_lie_anywhere(diameter: float) -> None:
+    image, truth = field((330, 360))
+    whole = segment(image, DiscDetector(), diameter)
+    assert len(whole.found) == len(truth)
+    for shift in [(32 * a, 32 * (a * 2 % 5)) for a in range(1, 9)]:
+        detector = DiscDetector()
+        found = segment(image, detector, diameter, side=192, shift=shift).found
+        assert len(detector.tiles) >= 6
+        assert found == whole.found
+
+
+@pytest.mark.slow
+def test_the_grid_may_lie_anywhere_under_a_network() -> None:
+    image, _ = make_sample("histology", seed=3, size=512, nuclei=110)
+    detector = models.load("nuclei", "cpu")
+    wanted = segment(image, detector, 26.0).found
+    sure = [m for m, score in wanted if score >= detector.card.threshold + 0.05]
+    same = 0
+    shifts = np.random.default_rng(0).integers(0, 5, (12, 2)) * detector.stride
+    for shift in shifts.tolist():
+        found = [m for m, _ in segment(image, detector, 26.0, side=448, shift=shift).found]
+        same += sum(max((m.iou(f) for f in found), default=0) >= 0.9 for m in sure)
+    assert same >= 0.995 * len(sure) * len(shifts)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_tiles_in_any_order_join_to_the_same(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    cores = [tile.core for tile in cut((256, 256), 128, 32, 32)]
+    everything = [
+        (disc(*rng.uniform(10, 246, 2), rng.uniform(8, 30)), float(score))
+        for score in rng.random(220)
+    ]
+    owners = [
+        next(k for k, c in enumerate(cores) if c[0] <= y < c[2] and c[1] <= x < c[3])
+        for (y, x) in (m.centroid for m, _ in everything)
+    ]
+    joining = Joining(cores, 32)
+    out, held = [], []
+    for tile in rng.permutation(len(cores)).tolist():
+        out += joining.add(tile, [e for e, o in zip(everything, owners, strict=True) if o == tile])
+        held.append(joining.waiting)
+    assert joining.waiting == 0
+    assert 0 < max(held) < len(everything)
+    assert sorted(out, key=lambda e: -e[1]) == distinct(everything)
+    assert 50 < len(out) < 200
+
+
+def test_one_nucleus_seen_by_two_tiles_is_one() -> None:
+    first, second, apart = disc(20, 20, 20), disc(20, 21, 20), disc(20, 38, 20)
+    joining = Joining([(0, 0, 40, 22), (0, 18, 40, 60)], 16)
+    assert joining.add(0, [(first, 0.8)]) == []
+    assert joining.add(1, [(second, 0.9), (apart, 0.7)]) == [(second, 0.9), (apart, 0.7)]
+
+
+def test_nuclei_come_as_they_are_ready() -> None:
+    image, _ = field((600, 200))
+    steps = segment_steps(image, DiscDetector(), 26.0, side=192)
+    seen: list[Any] = []
+    early = 0
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            found = end.value.found
+            break
+        seen += step.new or []
+        early = max(early, len(seen) * (step.done < step.total))
+    assert 0 < early < len(found)
+    assert sorted(seen, key=lambda e: (-e[1], e[0].box)) == found
+
+
+def test_the_audit_knows_a_cut_nucleus() -> None:
+    whole = disc(40.0, 40.0, 24)
+    pixels = whole.to_array().copy()
+    pixels[:, 44 - whole.x :] = False
+    halved = Mask.from_array(pixels, whole.y, whole.x)
+    assert cut_along([whole, halved], [20], [44]) == [1]
+    assert cut_along([halved], [20], [60]) == []
+    turned = Mask.from_array(halved.to_array().T, halved.x, halved.y)
+    assert cut_along([turned], [44], []) == [0]
+
+
+# -- the one resampled grid -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("zoom", [0.1, 0.37, 0.9, 1.63, 4.0])
+def test_a_part_is_resized_as_the_whole(zoom: float) -> None:
+    pixels = np.random.default_rng(0).random((210, 170, 3), np.float32)
+    whole = resample(pixels, zoom)
+    height, width = sizes((210, 170), zoom)
+    y0, x0, y1, x1 = height // 3, width // 4, height // 2 + 1, width
+    rows, cols = Taps.of(y0, y1, height, 210), Taps.of(x0, x1, width, 170)
+    part = resized(pixels[rows.first : rows.last, cols.first : cols.last], rows, cols)
+    np.testing.assert_array_equal(part, whole[y0:y1, x0:x1])
+    wanted = torch.nn.functional.interpolate(
+        torch.from_numpy(pixels).permute(2, 0, 1)[None], (height, width), mode="bilinear",
+        antialias=True,
+    )[0].permute(1, 2, 0).numpy()  # fmt: skip
+    np.testing.assert_allclose(whole, wanted, atol=1e-3)
+
+
+# -- large images -----------------------------------------------------------------------
+
+
+class Lazy:
+    """An array that notes what is read of it."""
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self.array, self.read = array, []
+        self.shape, self.dtype, self.ndim = array.shape, array.dtype, array.ndim
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        part = self.array[index]
+        self.read.append(part.shape)
+        return part
+
+
+def test_a_lazy_image_is_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_nuclei.large_image.WHOLE", 1 << 15)
+    image, truth = field((700, 500))
+    lazy = Lazy(image)
+    found = segment(lazy, DiscDetector(), 26.0, side=192).found
+    assert max(h * w for h, w in lazy.read) <= 192 * 192
+    assert {m for m, _ in found} == {
+        m for m, _ in segment(image, DiscDetector(), 26.0, side=192).found
+    }
+    assert len(found) == len(truth)
+
+
+def test_the_fitting_level_is_read() -> None:
+    image, _ = field((400, 300))
+    coarse = image.reshape(200, 2, 150, 2).mean((1, 3))
+    fine, half = Lazy(image), Lazy(coarse)
+    shown = LargeImage([fine, half])
+    assert (shown.level_for(1), shown.level_for(0.6), shown.level_for(0.5)) == (0, 0, 1)
+    frame = Frame.of(shown, 0.5, (0, 200))
+    (tile,) = cut(frame.shape, 400, 32, 32)
+    assert frame.read(tile) is not None
+    assert (fine.read, half.read) == ([], [(200, 150)])
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (3,), (2, 2, 2, 2)])
+def test_what_is_no_image(shape: tuple[int, ...]) -> None:
+    with pytest.raises(UserError, match="image"):
+        LargeImage(np.zeros(shape))
+
+
+def test_bare_tiles_are_skipped_and_others_are_not() -> None:
+    rng = np.random.default_rng(0)
+    noise = np.float32(0.01) * rng.standard_normal((65, 67, 3)).astype(np.float32)
+    assert bare(noise)
+    assert bare(np.zeros((1, 90, 1), np.float32))
+    noise[20:30, 20:30] += 0.15
+    assert not bare(noise)
+    image = np.full((600, 300), 10, np.uint8)
+    disc(60, 60, 24).paint(image, 200)
+    detector = DiscDetector()
+    assert len(segment(image, detector, 26.0, side=192).found) == 1
+    assert 1 <= len(detector.tiles) < len(cut((600, 300), 192, 48, 32)) / 2
+
+
+# -- memory -----------------------------------------------------------------------------
+
+
+class Limited(DiscDetector):
+    """Has memory for so many px at once."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+    def detect(self, tile: NDArray[np.float32], *arguments: Any) -> Detections:
+        if tile.shape[0] * tile.shape[1] > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+        return super().detect(tile, *arguments)
+
+
+def test_too_large_a_tile_is_cut_until_it_fits() -> None:
+    image, truth = field((520, 540))
+    whole = segment(image, DiscDetector(), 26.0).found
+    assert segment(image, Limited(250 * 250), 26.0, side=600).found == whole
+    assert len(whole) == len(truth)
+    told = [s.message for s in segment_steps(image, Limited(250 * 250), 26.0, side=600)]
+    assert "Out of memory: going on in smaller tiles" in told
+
+
+def test_where_nothing_fits_it_says_so() -> None:
+    image, _ = field((100, 100))
+    with pytest.raises(MemoryError):
+        result_of(segment_steps(image, Limited(100), 26.0))
+
+
+def test_other_failures_are_not_taken_for_it() -> None:
+    assert ran_out(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"))
+    assert ran_out(MemoryError())
+    assert not ran_out(RuntimeError("shapes do not match"))
+    assert not ran_out(ValueError("out of memory"))
+
+
+def test_quarters_cover_their_tile() -> None:
+    (tile,) = cut((500, 500), 512, 64, 32)
+    parts = quarters(tile, (500, 500), 64, 32)
+    seen = np.zeros((501, 501), int)
+    for part in parts:
+        y0, x0, y1, x1 = part.core
+        seen[y0:y1, x0:x1] += 1
+    assert len(parts) == 4
+    assert seen.min() == 1
+    assert quarters(parts[0], (500, 500), 64, 512) == []
