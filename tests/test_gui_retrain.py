@@ -161,7 +161,7 @@ def test_an_image_without_a_file_is_written_too(desk: Desk) -> None:
 def test_a_better_model_is_shown_and_used(desk: Desk) -> None:
     desk.panel.form.minutes_box.setValue(3)
     desk.play(
-        {"event": "plan"},
+        {"event": "plan", "locked": {str(desk.file): [[0, 0, 20, 40]]}},
         {"event": "progress", "done": 30, "total": 180, "message": "loss 1.2", "left": 150},
         {"event": "loss", "step": 1, "seconds": 2.0, "loss": 1.2},
         {"event": "loss", "step": 2, "seconds": 4.0, "loss": 1.1},
@@ -180,9 +180,12 @@ def test_a_better_model_is_shown_and_used(desk: Desk) -> None:
     assert panel.curve.checks == [(4 / 60, 0.7)]
     assert "Better" in panel.gate.verdict.text()
     assert panel.gate.table.item(0, 0).text() == "0.600"
-    assert panel.gate.table.item(0, 2).text() == "+0.150"
+    assert panel.gate.table.item(0, 2).text() == "+0.150 ± 0.075"
     groups = [panel.gate.list.topLevelItem(k).text(0) for k in range(4)]
     assert groups == ["Lost: 1", "New false alarms: 1", "Found: 1", "False alarms gone: 0"]
+    panel.gate.locked_button.click()
+    (tiles,) = (layer for layer in desk.viewer.layers if layer.name == "cells locked tiles")
+    assert tiles.data[0].max(0).tolist() == [19.5, 39.5]
     assert registry.current().name == registry.DEFAULT, "the person decides"
     assert not panel.use_button.isHidden()
     panel.use_button.click()

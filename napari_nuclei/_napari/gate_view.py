@@ -13,6 +13,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
+    QPushButton,
     QTableWidget,
     QTableWidgetItem,
     QTreeWidget,
@@ -46,9 +47,14 @@ BETTER, WORSE = "#2e9e5b", "#d0482f"
 
 
 class GateView(QWidget):
-    """Shows a report. Signal: `chosen`, a change (a dict) that the person wants to see."""
+    """Shows a report.
+
+    Signals: `chosen`, a change (a dict) that the person wants to see; `locked_wanted`, they want
+    to see the locked tiles.
+    """
 
     chosen = Signal(dict)
+    locked_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,14 +69,18 @@ class GateView(QWidget):
         self.table.setStyleSheet("QTableWidget::item { padding: 0 }")
         header = self.table.horizontalHeader()
         assert header is not None
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setStretchLastSection(True)
         self.list = QTreeWidget()
         self.list.setHeaderHidden(True)
         self.list.setFixedHeight(150)
         self.list.currentItemChanged.connect(self._on_item)
+        self.locked_button = QPushButton("Show the locked tiles")
+        self.locked_button.setToolTip("The parts of the images that are never trained on")
+        self.locked_button.clicked.connect(self.locked_wanted)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        for part in (self.verdict, self.table, self.list):
+        for part in (self.verdict, self.table, self.list, self.locked_button):
             column.addWidget(part)
 
     def show_report(self, report: dict[str, Any]) -> None:
@@ -89,7 +99,8 @@ class GateView(QWidget):
     def _fill(self, row: int, spread: dict[str, Any]) -> None:
         low, high = spread["gain_range"]
         gain = spread["after"] - spread["before"]
-        texts = (f"{spread['before']:.3f}", f"{spread['after']:.3f}", f"{gain:+.3f}")
+        change = f"{gain:+.3f} ± {(high - low) / 2:.3f}"
+        texts = (f"{spread['before']:.3f}", f"{spread['after']:.3f}", change)
         ranges = (spread["before_range"], spread["after_range"], (low, high))
         for col, (text, (a, b)) in enumerate(zip(texts, ranges, strict=True)):
             item = QTableWidgetItem(text)

@@ -27,6 +27,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from ..box import Box
 from ..models.registry import user_folder
 from .camera import look_at
 from .curve import Curve
@@ -38,10 +39,13 @@ from .retrain_form import RetrainForm
 from .retrain_source import choices, open_planes, summary, write
 from .runner import Runner
 from .session import Session
+from .source import geometry_of, shape_of
 from .versions_view import VersionsView
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
+
+LOCKED = "locked tiles"
 
 CLOSING = (
     "A model is being retrained. Stop that, and close? It goes on from its last checkpoint when "
@@ -73,6 +77,7 @@ class RetrainPanel(QWidget):
         self.keep_button = QPushButton("Keep the old one")
         self.versions = VersionsView()
         self._report: dict[str, Any] | None = None
+        self._boxes: dict[str, list[Box]] = {}
         self._watched: weakref.ref[QObject] | None = None
         self._lay_out()
         self._connect()
@@ -113,6 +118,7 @@ class RetrainPanel(QWidget):
         self.gathering.failed.connect(lambda error: self.say(str(error), problem=True))
         self.gathering.ended.connect(self.show_state)
         self.gate.chosen.connect(self.go_to)
+        self.gate.locked_wanted.connect(self.show_locked)
         self.use_button.clicked.connect(self._on_use)
         self.keep_button.clicked.connect(self._on_keep)
         self.versions.said.connect(self.say)
@@ -205,6 +211,8 @@ class RetrainPanel(QWidget):
             case "validation":
                 self.curve.show()
                 self.curve.add_check(event["seconds"], event["f1_50"])
+            case "plan":
+                self._boxes = event.get("locked", {})
             case "told":
                 self.say(event["text"])
             case "report":
@@ -270,6 +278,23 @@ class RetrainPanel(QWidget):
             self.session.activate(bridge)
             if change["id"] in bridge.review.nuclei and bridge.actions is not None:
                 bridge.actions.choose(change["id"])
+
+    def show_locked(self) -> None:
+        """Outline the locked tiles of the images that are open, in layers of their own."""
+        viewer = self.session.viewer
+        for path, boxes in self._boxes.items():
+            image = self._layer_of(Path(path))
+            name = f"{image.name} {LOCKED}" if image is not None else ""
+            if image is None or image.ndim > 2 or name in viewer.layers:
+                continue
+            viewer.add_shapes(
+                [[(y0 - 0.5, x0 - 0.5), (y1 - 0.5, x1 - 0.5)] for y0, x0, y1, x1 in boxes],
+                name=name,
+                face_color="transparent",
+                edge_color="orange",
+                edge_width=2,
+                **geometry_of(image, shape_of(image)),
+            )
 
     def _layer_of(self, path: Path) -> Image | None:
         images = [layer for layer in self.session.viewer.layers if isinstance(layer, Image)]

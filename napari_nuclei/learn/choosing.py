@@ -87,6 +87,11 @@ def choose(
     return min(good, key=lambda row: (abs(row.threshold - threshold), row.factor))
 
 
+def best_f1(tally: Tally) -> float:
+    """Return the highest F1 over all thresholds."""
+    return max(tally.figures(float(level))["f1_50"] for level in LEVELS)
+
+
 def _value(tally: Tally, sample: Tally, threshold: float, known: dict[str, float]) -> float:
     now = sample.figures(threshold)
     lost = max(known[name] - now[name] for name in ("f1_50", "ap50"))

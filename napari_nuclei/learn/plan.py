@@ -8,7 +8,7 @@ enough. Not here: reading reviews (`learn/reviewed.py`), tiles and their lots
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -178,15 +178,13 @@ def _named(
     """Choose tiles to lock, in the order of their lots, where those locked hold too little."""
     out: set[Tile] = set()
     held = sum(len(image.judged(locked)) for image in images)
-    free = sorted(
-        (tile.lot(), tile, image)
-        for image in images
-        for tile in image.grid
-        if tile not in locked and tile not in learned
-    ) if held < LEAST_JUDGED else []  # fmt: skip
-    for _, tile, image in free:
+    every = ((tile, image) for image in images for tile in image.grid)
+    free = [(tile, image) for tile, image in every if tile not in locked and tile not in learned]
+    for tile, image in sorted(free, key=lambda row: (row[0].lot(), row[0])):
+        if held >= LEAST_JUDGED:
+            break
         more = len(image.judged({tile}))
-        if held < LEAST_JUDGED and more:
+        if more:
             out.add(tile)
             held += more
     return out
@@ -205,7 +203,7 @@ def _judged(images: Sequence[Reviewed], locked: Collection[Tile]) -> tuple[Revie
     return tuple(out)
 
 
-def _count(images: Sequence[Reviewed], tiles: Any) -> int:
+def _count(images: Sequence[Reviewed], tiles: Iterable[Tile]) -> int:
     wanted = set(tiles)
     return sum(len(image.judged(wanted)) for image in images)
 
@@ -226,14 +224,13 @@ def tiles_in(card: Card, key: str) -> frozenset[Tile]:
 
 def remembered(plan: Plan, base: Card) -> dict[str, list[str]]:
     """Return what the new card must remember of this round and of earlier ones."""
-    learned = {
-        image.tile_of(n.mask) for image in plan.images for n in plan.learned_of(image)
-    } | {
+    learned = {image.tile_of(n.mask) for image in plan.images for n in plan.learned_of(image)}
+    learned |= {
         tile
         for image in plan.images
         for tile in image.grid
         if tile not in plan.locked and image.is_complete_in(image.grid.box(tile))
-    }  # fmt: skip
+    }
     return {
         "locked": sorted(map(str, plan.named | tiles_in(base, "locked"))),
         "learned": sorted(map(str, learned | tiles_in(base, "learned"))),

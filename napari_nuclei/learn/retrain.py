@@ -8,10 +8,9 @@ written where (`learn/keeping.py`), the command (`commands/retrain.py`).
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from ..errors import UserError
 from ..formats import coco
@@ -23,7 +22,7 @@ from ..models.maskrcnn_detector import MaskRCNNDetector
 from ..models.runtime import pick_device
 from ..models.weights import load_network
 from ..progress import Progress
-from .choosing import Candidate, choose, factors
+from .choosing import Candidate, best_f1, choose, factors
 from .data import Example
 from .fine_tune import Tuning, mixed, schedule
 from .gate import Verdict, changes, judge
@@ -199,7 +198,7 @@ class _Run:
         detector = MaskRCNNDetector(model, self.base, self.processes.device)
         images = [i for i in self.plan.judged if any(map(self.plan.chooses, self._tiles(i)))]
         found = yield from look(images, self.job.images, detector, message)
-        return choosing_f1(tally(images, found, self._tiles).of_tiles(self.plan.chooses))
+        return best_f1(tally(images, found, self._tiles).of_tiles(self.plan.chooses))
 
     def _tiles(self, image: Reviewed) -> list[Tile]:
         return self.plan.tiles_of(image)
@@ -249,15 +248,8 @@ class _Run:
         )
 
 
-def _of_images(digests: set[str]) -> Any:
+def _of_images(digests: set[str]) -> Callable[[Tile], bool]:
     return lambda tile: tile.digest in digests
-
-
-def choosing_f1(seen: Tally) -> float:
-    """Return the highest F1 over all thresholds."""
-    from .choosing import LEVELS
-
-    return max(seen.figures(float(level))["f1_50"] for level in LEVELS)
 
 
 def replayed(path: Path, data: DataSet) -> Generator[Progress, None, tuple[Path, list[Reviewed]]]:

@@ -125,6 +125,11 @@ class Reviewed:
         return out
 
 
+def _is_begun(nuclei: Nuclei) -> bool:
+    """Whether a person has said anything about an image."""
+    return bool(nuclei.complete) or any(n.touched for n in nuclei)
+
+
 def _middle(mask: Mask) -> tuple[float, float]:
     y, x = mask.centroid
     return y + 0.5, x + 0.5
@@ -175,20 +180,19 @@ def review_of(
         raise UserError(f"{source}: lists no images, so there is nothing to learn from.")
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder of images. Name it by --images.")
-    missing = [i.file_name for i in data.images if not (folder / i.file_name).is_file()]
+    begun = [i for i in data.images if data.foreign or _is_begun(data.of(i))]
+    missing = [i.file_name for i in begun if not (folder / i.file_name).is_file()]
     if missing:
         listed = ", ".join(missing[:3]) + ", …" * (len(missing) > 3)
         raise UserError(
-            f"{folder}: {len(missing)} of {len(data.images)} images are missing ({listed}). "
+            f"{folder}: {len(missing)} of {len(begun)} images are missing ({listed}). "
             "Name the folder that they lie in by --images."
         )
     out = []
-    for done, record in enumerate(data.images):
-        yield Progress(done, len(data.images), "Reading the images")
+    for done, record in enumerate(begun):
+        yield Progress(done, len(begun), "Reading the images")
         pixels: NDArray[Any] = pixels_of(record, folder)
-        found = Reviewed.of(record, data.of(record), digest_of(pixels), data.foreign)
-        if found.areas or found.truth or found.rejected:
-            out.append(found)
+        out.append(Reviewed.of(record, data.of(record), digest_of(pixels), data.foreign))
     if not any(found.areas for found in out):
         raise UserError(
             f"{source}: no area is marked complete, so nothing says where a nucleus is missing. "
