@@ -27,7 +27,8 @@ from napari_nuclei.learn import fine_tune, loop, retrain
 from napari_nuclei.learn.fine_tune import mixed
 from napari_nuclei.learn.gate import Verdict
 from napari_nuclei.learn.keeping import licence_of
-from napari_nuclei.learn.loop import new_state, smaller
+from napari_nuclei.learn.loop import new_state
+from napari_nuclei.learn.memory import smaller
 from napari_nuclei.learn.parallel import ALONE
 from napari_nuclei.learn.recipe import Schedule
 from napari_nuclei.models import Card, registry, versions

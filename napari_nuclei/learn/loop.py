@@ -26,6 +26,7 @@ from ..models.maskrcnn import Architecture, MaskRCNN
 from ..models.runtime import autocast
 from ..progress import Progress
 from .data import Crops, Example
+from .memory import less, smaller
 from .parallel import ALONE, World
 from .recipe import Recipe, Schedule
 
@@ -185,7 +186,7 @@ def train_steps(
             except (RuntimeError, MemoryError) as error:
                 schedule = smaller(schedule, error, world)
                 source = drawn(state, examples, schedule, recipe.data.balance, world)
-                yield Progress(state.seconds, budget, new=_less(schedule))
+                yield Progress(state.seconds, budget, new=less(schedule))
                 continue
             state.seconds += world.mean(time.monotonic() - begun)
             row = {"step": state.step, "seconds": round(state.seconds, 1), **values}
@@ -215,38 +216,6 @@ def drawn(
         world.size,
     )
     return batches(crops, schedule)
-
-
-SMALLEST_CROP = 128
-"""Side in px below which a crop shows too few nuclei to learn from."""
-
-
-def smaller(schedule: Schedule, error: Exception, world: World) -> Schedule:
-    """Return a schedule that needs less memory; any other error goes its way."""
-    if not _out_of_memory(error) or world.size > 1:
-        raise error
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    if schedule.batch > 1:
-        return schedule.model_copy(update={"batch": schedule.batch // 2})
-    if schedule.crop <= SMALLEST_CROP:
-        raise UserError(
-            f"Out of memory, even with single crops of {schedule.crop} px: close other programs, "
-            "or train on another --device."
-        ) from None
-    side = max(SMALLEST_CROP, schedule.crop * 3 // 4 // 32 * 32)
-    return schedule.model_copy(update={"crop": side})
-
-
-def _out_of_memory(error: Exception) -> bool:
-    said = str(error).lower()
-    known = "out of memory", "can't allocate memory", "not enough memory"
-    return isinstance(error, MemoryError) or any(words in said for words in known)
-
-
-def _less(schedule: Schedule) -> str:
-    crops = f"{schedule.batch} crop{'s' * (schedule.batch > 1)}"
-    return f"Out of memory: going on with {crops} of {schedule.crop} px at a time"
 
 
 def step(
