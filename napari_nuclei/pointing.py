@@ -24,10 +24,10 @@ SIZES = (0.35, 0.5, 0.7, 1.0, 1.4)
 ASIDE = 0.25
 """How far to each side of the point they are tried too, in their own sides."""
 
-TRIED = 32
+TRIED = 24
 """The detector's own proposals that are tried, of each window."""
 
-DRAWN = 20
+DRAWN = 14
 """Candidates that are drawn and compared, of each window."""
 
 WEIGHTS = {

@@ -26,6 +26,9 @@ INSIDE = 0.75
 LOWEST = 0.02
 """Score below which nothing is offered."""
 
+OFFERED = 8
+"""Readings of a place that are offered."""
+
 MOST = 24
 """Candidates of a place that are drawn and compared."""
 
@@ -68,7 +71,22 @@ def other_readings(prompter: Prompter, nuclei: Nuclei, id: int) -> list[OtherRea
     seen = candidates(prompter, (y0 - dy, x0 - dx, y1 + dy, x1 + dx))
     new = [s for s in seen if s.mask.iou(nucleus.mask) < AS_ABOVE and s.mask.overlap(nucleus.mask)]
     found = [*_parts(nucleus, new), *_wholes(nuclei, nucleus, new), *_instead(nuclei, nucleus, new)]
-    return sorted(found, key=lambda r: -r.value)
+    return _different(sorted(found, key=lambda r: -r.value))[:OFFERED]
+
+
+def _different(readings: Sequence[OtherReading]) -> list[OtherReading]:
+    """Drop readings that say nearly the same as a better one."""
+    kept: list[OtherReading] = []
+    for r in readings:
+        if not any(_alike(r, k) for k in kept):
+            kept.append(r)
+    return kept
+
+
+def _alike(a: OtherReading, b: OtherReading) -> bool:
+    if len(a.seen) != len(b.seen) or set(a.ids) != set(b.ids):
+        return False
+    return all(max(x.mask.iou(y.mask) for y in b.seen) >= AS_ABOVE for x in a.seen)
 
 
 def candidates(prompter: Prompter, box: Sequence[float]) -> list[Seen]:

@@ -196,13 +196,15 @@ class Hand:
         self.key(Qt.Key.Key_Z, modifier)
 
 
-def window_with_nuclei(make_viewer: Any, qtbot: Any, pixels: Any = None, **place: Any) -> Hand:
+def window_with_nuclei(
+    make_viewer: Any, qtbot: Any, pixels: Any = None, engine: Any = None, **place: Any
+) -> Hand:
     """A window with an image, segmented by the widget, and a hand on its canvas."""
     viewer = make_viewer(show=True)
     viewer.window._qt_window.resize(1100, 760)
     image = np.zeros((60, 80), np.uint8) if pixels is None else pixels
     viewer.add_image(image, name="cells", **place)
-    widget = NucleiWidget(viewer, FakeEngine())
+    widget = NucleiWidget(viewer, engine or FakeEngine())
     viewer.window.add_dock_widget(widget, name="Nuclei")
     with qtbot.waitSignal(widget.segmenting.runner.succeeded, timeout=5000):
         widget.segment()

@@ -149,7 +149,9 @@ def test_n_goes_to_the_least_sure_and_a_goes_on(hand: Hand) -> None:
     hand.key(Key.Key_N)
     assert hand.bridge.review.selection == (2,)
     hand.key(Key.Key_R)
+    assert len(hand.bridge.review.selection) == 1
     hand.key(Key.Key_A)
+    hand.key(Key.Key_A)  # the candidate below the threshold has its turn too
     assert hand.bridge.review.selection == ()
     assert "no proposal left" in hand.widget.message.text()
 

@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from .. import edits, shaping
+from .. import edits, outlines, shaping
 from ..edits import Edit
 from ..nuclei import Nuclei
-from ..walk import Walk
 from .bridge import Bridge
 from .camera import look_at
 from .gestures import Gestures, Point, Tool
 from .preview import Preview
+from .queue_walk import QueueWalk
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from ..review import Review
+    from .prompt_actions import Prompts
 
 
 class Actions:
@@ -33,7 +34,7 @@ class Actions:
 
     Attributes
     ----------
-    walk : Walk
+    walk : QueueWalk
         The order in which N leads from one nucleus to the next.
     told : Signal
         A line for the person.
@@ -48,13 +49,17 @@ class Actions:
         self.bridge = bridge
         self._viewer = weakref.ref(viewer)  # a session that held it would keep it alive
         self.gestures = Gestures(bridge.layer, Preview(viewer))
-        self.walk = Walk()
+        self.walk = QueueWalk()
+        self.prompts: Prompts | None = None
         self.gestures.clicked.connect(self._on_click)
         self.gestures.encircled.connect(self._on_lasso)
         self.gestures.tool_changed.connect(self._on_tool)
 
     def close(self) -> None:
         """Let the layer go."""
+        if self.prompts is not None:
+            self.prompts.close()
+        self.walk.close()
         self.gestures.close()
 
     @property
@@ -94,7 +99,10 @@ class Actions:
 
     def accept(self) -> None:
         """Accept nuclei as they are."""
-        self._decide(edits.accept)
+        if self.walk.agree(self.targets):
+            self.go(1)
+        else:
+            self._decide(edits.accept)
 
     def reject(self) -> None:
         """Say that these are no nuclei."""
@@ -182,6 +190,9 @@ class Actions:
         if self.gestures.tool is not None:
             self.gestures.drop()
             return
+        if self.prompts is not None and self.prompts.kind is not None:
+            self.prompts.drop_kind()
+            return
         self.bridge.layer.give_up()
         self.review.select(())
 
@@ -222,16 +233,28 @@ class Actions:
 
     def go(self, step: int) -> None:
         """Go along the walk: select the next nucleus and look at it."""
-        id = self.walk.go(self.review.nuclei, step)
+        id = self.walk.go(self.review, step)
         if id is None:
             self.review.select(())
             self.told.emit(self.walk.end)
             return
         self.choose(id)
+        self._show_hidden(id)
         viewer = self._viewer()
         if viewer is not None:
             look_at(viewer, self.bridge.layer, self.review.nuclei[id].mask.box)
         self.told.emit(self.walk.words(self.review.nuclei, self.review.counts.remaining))
+
+    def _show_hidden(self, id: int) -> None:
+        """Outline a candidate below the threshold, which the layer does not show."""
+        nuclei = self.review.nuclei
+        if nuclei.is_shown(nuclei[id]):
+            self.gestures.preview.clear()
+        else:
+            rings = outlines.trace([nuclei[id].mask])
+            # The middles of pixels are whole numbers for napari.
+            ring = [(float(y) - 0.5, float(x) - 0.5) for x, y in rings.points[: rings.sizes[0]]]
+            self.gestures.preview.show(ring, "outline", self.bridge.layer)
 
     def show_keys(self) -> None:
         """Ask for the list of keys."""

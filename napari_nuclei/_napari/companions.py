@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .actions import Actions
 from .bridge import Bridge
 from .outlines import Outlines
+from .prompt_actions import Prompts
 
 if TYPE_CHECKING:
     from .session import Session
@@ -27,6 +28,7 @@ class Companions:
     def join(self, bridge: Bridge) -> None:
         """Give a new review layer its companions."""
         bridge.actions = actions = Actions(bridge, self._session.viewer)
+        actions.prompts = Prompts(actions, self._session.asking, self._session.viewer)
         actions.told.connect(self._session.hint)
         actions.helped.connect(self._session.ask_for_keys)
         self._show(bridge)

@@ -17,8 +17,10 @@ from ..progress import Progress
 from .llvm import hide_triton_from_mesa
 
 if TYPE_CHECKING:
+    from ..feature_cache import FeatureCache
     from ..models import Detector
     from ..predict import Prediction
+    from ..prompter import Prompter
 
 Steps = Generator[Progress, None, "Prediction"]
 
@@ -84,6 +86,36 @@ class ModelEngine:
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+    def prompter(
+        self,
+        image: NDArray[Any],
+        model: str,
+        device: str,
+        diameter: float | None,
+        cache: FeatureCache,
+    ) -> Generator[Progress, None, Prompter]:
+        """Make an image ready to be asked about; `diameter` None has it estimated.
+
+        Raises
+        ------
+        UserError
+            If the model answers no prompts.
+        """
+        yield Progress(0, 0, "Loading the model")
+        detector = self._load(model, device)
+        from ..errors import UserError
+        from ..images import normalize
+        from ..models.prompting import is_promptable
+        from ..predict import estimate_diameter
+        from ..prompter import Prompter
+
+        if not is_promptable(detector):
+            raise UserError(f"The model {model!r} answers no prompts: choose another one.")
+        if diameter is None:
+            diameter = yield from estimate_diameter(normalize(image), detector)
+        yield Progress(0, 0, "Looking at the image")
+        return Prompter(image, detector, diameter, cache)
 
     def _load(self, model: str, device: str) -> Detector:
         hide_triton_from_mesa()

@@ -30,11 +30,14 @@ class Key:
         As napari writes keys.
     text : str
         What it does.
+    of : str
+        The attribute of `Actions` whose method it is; empty for its own.
     """
 
     name: str
     key: str
     text: str
+    of: str = ""
 
     @property
     def action(self) -> str:
@@ -62,6 +65,13 @@ KEYS = [
     Key("split", "S", "Split: draw lines across nuclei"),
     Key("next", "N", "Next nucleus that may need correction"),
     Key("previous", "Shift+N", "Back to the one before"),
+    Key("box", "W", "Box: the model's nucleus in the box that you draw", "prompts"),
+    Key("click", "Q", "Click: the model's nucleus where you click", "prompts"),
+    Key("ghosts", "G", "Show candidates below the threshold; a click takes one", "prompts"),
+    Key("reading", "T", "Another reading: two instead of one, larger, smaller", "prompts"),
+    Key("nudge_in", ",", "Move the outline in, along the model's own", "prompts"),
+    Key("nudge_out", ".", "Move the outline out", "prompts"),
+    Key("fix_kind", "K", "Fix all of this kind, as the last edit did", "prompts"),
     Key("escape", "Escape", "Put the tool down; then select nothing"),
     Key("show_keys", "H", "Show or hide these keys"),
 ]
@@ -83,18 +93,20 @@ NAPARI = [
 def register() -> None:
     """Tell napari of the actions and their keys."""
     for key in KEYS:
-        action_manager.register_action(key.action, _command(key.name), key.text, Labels)
+        action_manager.register_action(key.action, _command(key), key.text, Labels)
         for shortcut in key.bound:
             action_manager.bind_shortcut(key.action, shortcut)
 
 
-def _command(name: str) -> Callable[[Labels], None]:
+def _command(key: Key) -> Callable[[Labels], None]:
     def command(layer: Labels) -> None:
         actions: Any = getattr(layer.owner, "actions", None)
+        if actions is not None and key.of:
+            actions = getattr(actions, key.of)
         if actions is not None:
-            getattr(actions, name)()
+            getattr(actions, key.name)()
 
-    command.__name__ = name
+    command.__name__ = key.name
     return command
 
 

@@ -159,7 +159,8 @@ class ReviewPanel(QWidget):
         tool = actions.gestures.tool
         with quiet(self.buttons["split"]):
             self.buttons["split"].setChecked(tool is not None and tool.name == "split")
-        self.selection.setText(_words(actions.review.nuclei, actions.review.selection))
+        again = actions.walk.check.asking  # unmarked: as if nobody had accepted it
+        self.selection.setText(_words(actions.review.nuclei, actions.review.selection, again))
 
     def _say_where(self, journal: Journal | None) -> None:
         """Say where every edit is kept."""
@@ -182,7 +183,7 @@ class ReviewPanel(QWidget):
                 button.setToolTip(f"{key.text} ({key.shortcut})" if key.shortcut else key.text)
 
 
-def _words(nuclei: Nuclei, selection: tuple[int, ...]) -> str:
+def _words(nuclei: Nuclei, selection: tuple[int, ...], again: int | None = None) -> str:
     """Say what is selected, or how to select, in a line."""
     done = "This image is complete. " if is_complete(nuclei) else ""
     if not selection:
@@ -190,7 +191,8 @@ def _words(nuclei: Nuclei, selection: tuple[int, ...]) -> str:
     if len(selection) > 1:
         return f"{done}{len(selection)} nuclei selected."
     nucleus = nuclei[selection[0]]
-    parts = [f"Nucleus {nucleus.id}", state_of(nucleus), f"{nucleus.mask.area:,} px"]
+    state = "proposed" if nucleus.id == again else state_of(nucleus)
+    parts = [f"Nucleus {nucleus.id}", state, f"{nucleus.mask.area:,} px"]
     if nucleus.score < 1:
         parts.insert(2, f"score {nucleus.score:.2f}")
     if nucleus.note:

@@ -26,6 +26,7 @@ from .source import follow, geometry_of, name_of, plane_in_view, shape_of
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
+    from .asking import Asker
     from .folder import Folder
 
 OPACITY = 0.4
@@ -69,6 +70,7 @@ class Session:
         self.bridges: dict[AnyLabels, Bridge] = {}
         self.records = Records()
         self.companions = Companions(self)
+        self._asker: weakref.ref[Asker] | None = None
         self._looked_up: WeakSet[Image] = WeakSet()
         self.folder: Folder | None = None
         self._leaders: WeakKeyDictionary[AnyLabels, Any] = WeakKeyDictionary()
@@ -93,6 +95,14 @@ class Session:
         if viewer is None:
             raise RuntimeError("the viewer is gone")
         return viewer
+
+    def asking(self) -> Asker | None:
+        """Return who asks the detector; None where no widget is open."""
+        return self._asker() if self._asker is not None else None
+
+    def ask_through(self, asker: Asker) -> None:
+        """Have prompts asked by this one from now on."""
+        self._asker = weakref.ref(asker)
 
     def tell(self, text: str) -> None:
         """Tell the person something; from any thread."""

@@ -25,6 +25,7 @@ from ..errors import UserError
 from ..progress import Progress
 from . import export, keys
 from .adopting import adopt, adoptable
+from .asking import Asker
 from .bridge import Bridge
 from .commands import open_retraining
 from .engine import Engine, ModelEngine
@@ -33,6 +34,7 @@ from .folder import Folder
 from .folder_panel import FolderPanel
 from .help_overlay import HelpOverlay
 from .parts import canvas_of, focus_canvas, line, when_closed
+from .prompt_panel import PromptPanel
 from .result_panel import ResultPanel
 from .review_panel import ReviewPanel
 from .segmenting import Segmenting
@@ -78,6 +80,9 @@ class NucleiWidget(QWidget):
         self.settings = SettingsPanel(self.engine)
         self.result = ResultPanel()
         self.review = ReviewPanel()
+        self.prompts = PromptPanel()
+        self.asker = Asker(self.session, self.engine, self.settings, self)
+        self.session.ask_through(self.asker)
         self.segmenting = Segmenting(self.session, self.engine, self.settings, self)
         self.folder = FolderPanel(Folder.of(napari_viewer), self.engine, self.settings)
         self.adopt_button = QPushButton()
@@ -111,6 +116,7 @@ class NucleiWidget(QWidget):
         column.addWidget(self.message)
         column.addWidget(self.adopt_button)
         column.addWidget(self.review)
+        column.addWidget(self.prompts)
         column.addWidget(self.result)
         column.addWidget(self.retrain_button)
         column.addStretch(1)
@@ -138,6 +144,8 @@ class NucleiWidget(QWidget):
         self.adopt_button.clicked.connect(self._on_adopt)
         self.segmenting.progressed.connect(self._on_progress)
         self.segmenting.said.connect(self.say)
+        self.asker.said.connect(self.say)
+        self.asker.follow_view()
         self.segmenting.found.connect(self._on_found)
         self.segmenting.ended.connect(self.show_state)
         self.session.changed.connect(self._on_session)
@@ -169,6 +177,7 @@ class NucleiWidget(QWidget):
 
     def _cancel(self) -> None:
         self.segmenting.cancel()
+        self.asker.cancel()
         self.folder.all.cancel()
 
     # -- what the viewer says ---------------------------------------------------------
@@ -262,6 +271,7 @@ class NucleiWidget(QWidget):
         self.result.show_review(bridge.review if bridge else None, removed)
         self.review.show_review(bridge.actions if bridge else None)
         self.retrain_button.setVisible(bridge is not None)
+        self.prompts.show_review(bridge.actions if bridge else None)
         other = adoptable(self.session, image)
         self.adopt_button.setVisible(other is not None and not running)
         if other is not None:
@@ -320,6 +330,7 @@ class NucleiWidget(QWidget):
 
     def _on_freed(self) -> None:
         self.segmenting.cancel()
+        self.asker.forget()
         self.engine.release()
 
     def _on_models(self) -> None:

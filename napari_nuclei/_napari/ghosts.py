@@ -1,0 +1,102 @@
+"""`Ghosts`: faint outlines of candidates below the threshold, which come and go.
+
+Here: which candidates are shown, and their layer. Not here: promoting one
+(`prompt_actions.py`), outlines by state (`outlines.py`).
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Labels
+from napari.utils import DirectLabelColormap
+
+from ..nuclei import Nucleus, State
+from .bridge import Bridge
+from .outlines import outlined
+from .source import follow
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+COLOR = "#FFFFFF"
+OPACITY = 0.55
+
+COVERED = 0.5
+"""Share of a candidate that shown nuclei may cover: others only repeat them."""
+
+
+class Ghosts:
+    """The ghosts of one review layer; hidden at first."""
+
+    def __init__(self, bridge: Bridge, viewer: Viewer) -> None:
+        self.bridge = bridge
+        self._viewer = weakref.ref(viewer)
+        self.layer: Labels | None = None
+
+    def candidates(self) -> list[Nucleus]:
+        """Return the candidates of the plane in view that could be nuclei of their own."""
+        nuclei = self.bridge.review.nuclei
+
+        def covered(ghost: Nucleus) -> float:
+            near = [n for n in nuclei.in_box(ghost.mask.box) if nuclei.is_shown(n)]
+            return sum(ghost.mask.overlap(n.mask) for n in near) / ghost.mask.area
+
+        hidden = [n for n in nuclei if not nuclei.is_shown(n) and n.state is State.PROPOSED]
+        return [n for n in hidden if n.mask and covered(n) < COVERED]
+
+    def show(self) -> bool:
+        """Show them; returns whether there are any."""
+        viewer = self._viewer()
+        if viewer is None:
+            return False
+        found = self.candidates()
+        view = self._shown(viewer).data[self.bridge.plane]
+        view[...] = 0
+        if found:
+            drawn = np.zeros(view.shape, np.int32)
+            for ghost in sorted(found, key=lambda n: n.score):
+                ghost.mask.paint(drawn, ghost.id)
+            view[...] = outlined(drawn, (0, 0, *view.shape)) > 0
+        self._shown(viewer).refresh(extent=False)
+        self.bridge.changed.disconnect(self._again, missing_ok=True)
+        self.bridge.changed.connect(self._again)
+        return bool(found)
+
+    def _again(self) -> None:
+        if self.layer is not None:
+            self.show()
+
+    def hide(self) -> None:
+        """Take them away."""
+        self.bridge.changed.disconnect(self._again, missing_ok=True)
+        viewer, layer = self._viewer(), self.layer
+        self.layer = None
+        if viewer is not None and layer is not None and layer in viewer.layers:
+            viewer.layers.remove(layer)
+
+    def at(self, y: int, x: int) -> list[int]:
+        """Return the likeliest ghost at a pixel, as a list of one id or none."""
+        here = [n for n in self.candidates() if n.mask.contains(y, x)]
+        return [n.id for n in sorted(here, key=lambda n: -n.score)[:1]]
+
+    def _shown(self, viewer: Any) -> Labels:
+        if self.layer is None or self.layer not in viewer.layers:
+            over = self.bridge.layer
+            self.layer = Labels(
+                np.zeros(over.data.shape, np.uint8),
+                name=f"{over.name} candidates",
+                colormap=DirectLabelColormap(
+                    color_dict={None: "transparent", 0: "transparent", 1: COLOR}
+                ),
+                opacity=OPACITY,
+            )
+            self.layer.editable = False
+            self.layer.mouse_pan = True
+            active = viewer.layers.selection.active
+            viewer.layers.insert(viewer.layers.index(over) + 1, self.layer)
+            viewer.layers.selection.active = active
+            follow(over, self.layer)
+        return self.layer

@@ -1,0 +1,313 @@
+"""`Prompts`: what the prompts' keys and tools do on a review layer.
+
+Here: the question that each puts to the detector, and the edit that its answer becomes. Not
+here: threads (`asking.py`), masks (`prompts.py`), edits (`prompt_edits.py`), ghosts' picture
+(`ghosts.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from psygnal import Signal
+
+from ..edit import Edit, EditError
+from ..kinds import Deed, Features, SameKind, examples_of, fix, learn_steps, same_kind
+from ..nuclei import Kind, Nuclei, Nucleus
+from ..progress import Progress
+from ..prompt_edits import Answer, nudge, promote, put, take_reading
+from .asking import Asker
+from .gestures import Point, Tool
+from .ghosts import Ghosts
+
+if TYPE_CHECKING:
+    from ..prompter import Prompter, Seen
+    from ..readings import OtherReading
+    from ..review import Review
+    from .actions import Actions
+
+NO_WIDGET = "Open the Nuclei widget first (Plugins ▸ Nuclei): it knows the model to ask."
+LOST = "The model {name!r}, which drew this nucleus, is no longer there: {now!r} was asked."
+
+
+@dataclass(slots=True)
+class _Cycle:
+    """Another reading under way: what there is, and which one is shown."""
+
+    review: Review
+    readings: list[OtherReading]
+    model: str
+    at: int = -1
+    edit: Edit | None = None
+
+
+class Prompts:
+    """The prompts on one review layer.
+
+    Attributes
+    ----------
+    kind : SameKind or None
+        What K offers to fix at present.
+    kind_changed : Signal
+        It is another one, or none.
+    """
+
+    kind_changed = Signal(object)
+
+    def __init__(self, actions: Actions, asker: Callable[[], Asker | None], viewer: Any) -> None:
+        self._actions, self._asker = actions, asker
+        self.ghosts_shown = Ghosts(actions.bridge, viewer)
+        self.kind: SameKind | None = None
+        self._features: dict[tuple[Any, ...], Features] = {}
+        self._cycle: _Cycle | None = None
+        actions.gestures.tool_changed.connect(self._on_tool)
+
+    def close(self) -> None:
+        """Let the layer go."""
+        self._actions.gestures.tool_changed.disconnect(self._on_tool)
+        self.ghosts_shown.hide()
+
+    # -- asking -----------------------------------------------------------------------
+
+    def _ask(self, question: Callable[[Prompter], Any], then: Callable[[Any], None]) -> None:
+        def steps(prompter: Prompter) -> Generator[Progress, None, Any]:
+            yield Progress(0, 0)
+            return question(prompter)
+
+        self._ask_steps(steps, then)
+
+    def _ask_steps(self, steps: Any, then: Callable[[Any], None]) -> None:
+        asker = self._asker()
+        if asker is None:
+            self._actions.told.emit(NO_WIDGET)
+        else:
+            asker.ask(self._actions.bridge, steps, then)
+
+    @property
+    def _model(self) -> str:
+        asker = self._asker()
+        card = asker.settings.card if asker else None
+        return card.name if card else ""
+
+    def _known(self, model: str) -> bool:
+        asker = self._asker()
+        return asker is not None and any(c.name == model for c in asker.engine.cards())
+
+    def _do(self, review: Review, make: Callable[[Nuclei], Edit]) -> bool:
+        """Do an edit of the review that was asked about, wherever the view is by now."""
+        return self._actions.bridge.attempt(lambda: review.do(make(review.nuclei)))
+
+    # -- box and click ----------------------------------------------------------------
+
+    def box(self) -> None:
+        """Take the tool that turns a drawn box into its nucleus in hand."""
+        hint = "Draw a box around a nucleus."
+        self._actions.gestures.take(Tool("box", "box", self._on_box, hint))
+
+    def _on_box(self, corners: list[Point]) -> None:
+        from ..prompts import in_box
+
+        # The middles of pixels are whole numbers for the mouse, halves for the detector.
+        points = np.array(corners) + 0.5
+        low, high = points.min(0), points.max(0)
+        self._ask(lambda p: in_box(p, (*low, *high)), self._put("box"))
+
+    def click(self) -> None:
+        """Take the tool that turns a click into the nucleus there in hand."""
+        hint = "Click in the middle of a nucleus."
+        self._actions.gestures.take(Tool("click", "click", self._on_point, hint))
+
+    def _on_point(self, points: list[Point]) -> None:
+        from ..prompts import at_point
+
+        (y, x), nuclei = points[0], self._actions.review.nuclei.copy()
+        self._ask(lambda p: at_point(p, y + 0.5, x + 0.5, nuclei), self._put("click"))
+
+    def _put(self, name: str) -> Callable[[Seen], None]:
+        review, model = self._actions.review, self._model
+
+        def then(seen: Seen) -> None:
+            answer = Answer(seen.mask, seen.score, model)
+            if self._do(review, lambda nuclei: put(nuclei, answer, name)):
+                self._actions.told.emit(f"{review.done[-1].words()} · score {seen.score:.2f}")
+
+        return then
+
+    # -- ghosts -----------------------------------------------------------------------
+
+    def ghosts(self) -> None:
+        """Show or hide candidates below the threshold; a click promotes one."""
+        hint = "Click a candidate to promote it."
+        self._actions.gestures.take(Tool("ghosts", "click", self._on_ghost, hint))
+        tool = self._actions.gestures.tool
+        if tool is not None and tool.name == "ghosts" and not self.ghosts_shown.show():
+            self._actions.told.emit("There is no candidate below the threshold here.")
+
+    def _on_ghost(self, points: list[Point]) -> None:
+        y, x = (round(v) for v in points[0])
+        ids = self.ghosts_shown.at(y, x)
+        if self._do(self._actions.review, lambda nuclei: promote(nuclei, ids)):
+            self._actions.told.emit(self._actions.review.done[-1].words())
+
+    def _on_tool(self, tool: Tool | None) -> None:
+        if tool is None or tool.name != "ghosts":
+            self.ghosts_shown.hide()
+
+    # -- another reading --------------------------------------------------------------
+
+    def reading(self) -> None:
+        """Put another reading in the place of a nucleus; again, the next one."""
+        cycle, review = self._cycle, self._actions.review
+        if cycle and cycle.review is review and self._goes_on(cycle):
+            self._turn(cycle)
+            return
+        targets = self._actions.targets
+        if len(targets) != 1:
+            self._actions.told.emit("Point at one nucleus, or select one, for another reading.")
+            return
+        from ..readings import other_readings
+
+        nuclei, id = review.nuclei.copy(), targets[0]
+        model, made_by = self._model, review.nuclei[id].origin.model
+
+        def then(readings: list[OtherReading]) -> None:
+            if not readings:
+                self._actions.told.emit("The model has no other reading of this nucleus.")
+                return
+            self._cycle = _Cycle(review, readings, model)
+            self._turn(self._cycle)
+            if made_by and not self._known(made_by):
+                self._actions.told.emit(LOST.format(name=made_by, now=model))
+
+        self._ask(lambda p: other_readings(p, nuclei, id), then)
+
+    def _goes_on(self, cycle: _Cycle) -> bool:
+        """Whether T was pressed again on what it has put there, with nothing done in between."""
+        if cycle.edit is None or not cycle.review.done or cycle.review.done[-1] is not cycle.edit:
+            return False
+        made = {n.id for n in cycle.edit.after}
+        targets = set(self._actions.targets)
+        return bool(targets) and targets <= made
+
+    def _turn(self, cycle: _Cycle) -> None:
+        """Show the next reading, in the place of the one before; after the last, what was."""
+        if cycle.edit is not None:
+            self._actions.bridge.attempt(cycle.review.undo)
+            cycle.edit = None
+        cycle.at += 1
+        if cycle.at >= len(cycle.readings):
+            self._cycle = None
+            self._actions.told.emit("As it was. T begins anew.")
+            return
+        reading = cycle.readings[cycle.at]
+        answers = [Answer(s.mask, s.score, cycle.model) for s in reading.seen]
+        if self._do(cycle.review, lambda n: take_reading(n, reading.ids, answers)):
+            cycle.edit = cycle.review.done[-1]
+            self._actions.choose(reading.ids[0])
+            place = f"{cycle.at + 1} of {len(cycle.readings)}"
+            self._actions.told.emit(f"Reading {place}: {reading.words}. T shows the next.")
+
+    # -- nudging ----------------------------------------------------------------------
+
+    def nudge_in(self) -> None:
+        """Move outlines in by a step."""
+        self._nudge(False)
+
+    def nudge_out(self) -> None:
+        """Move outlines out by a step."""
+        self._nudge(True)
+
+    def _nudge(self, outwards: bool) -> None:
+        review = self._actions.review
+        rows = [review.nuclei[i] for i in self._actions.targets if i in review.nuclei]
+        asked = [n for n in rows if self._known(n.origin.model)]
+        then = partial(self._move, review, rows, outwards)
+        if not asked:
+            then({})
+            return
+        boxes = [_roomy(n) for n in asked]
+        ids = [n.id for n in asked]
+        self._ask(lambda p: dict(zip(ids, p.soft_masks(boxes), strict=True)), then)
+
+    def _move(
+        self, review: Review, rows: Sequence[Nucleus], outwards: bool, softs: dict[int, Any]
+    ) -> None:
+        said: list[str] = []
+
+        def make(nuclei: Nuclei) -> Edit:
+            if not rows:
+                raise EditError("No nucleus to nudge here. Point at one or select one.")
+            moved = [nudge(nuclei, n.id, outwards, softs.get(n.id)) for n in rows]
+            said.extend(word for _, word in moved if word)
+            before = tuple(n for edit, _ in moved for n in edit.before)
+            after = tuple(n for edit, _ in moved for n in edit.after)
+            return replace(moved[0][0], before=before, after=after)
+
+        if self._do(review, make):
+            self._actions.told.emit(said[0] if said else review.done[-1].words())
+
+    # -- fix all of this kind ---------------------------------------------------------
+
+    def fix_kind(self) -> None:
+        """Offer to do to all of its kind what was done last; again, do it."""
+        if self.kind is not None:
+            self.apply_kind(len(self._actions.review.selection))
+            return
+        review = self._actions.review
+        examples, deed = examples_of(review.done)
+        if deed is None:
+            self._actions.told.emit("Delete, accept or promote one first: K finds the rest.")
+            return
+        nuclei, model = review.nuclei.copy(), self._model
+        features = self._features.setdefault((id(review), model), Features())
+
+        def steps(prompter: Prompter) -> Generator[Progress, None, SameKind]:
+            yield from learn_steps(prompter, _concerned(nuclei, examples, deed), features)
+            return same_kind(nuclei, features, examples, deed)
+
+        self._ask_steps(steps, self._offer)
+
+    def _offer(self, kind: SameKind) -> None:
+        self.kind = kind
+        self.kind_changed.emit(kind)
+        self.preview_kind(kind.likely)
+        many = f"{kind.likely:,} of {len(kind.ids):,} look like it"
+        self._actions.told.emit(f"{kind.deed}: {many}. K does it, the slider says how many.")
+
+    def preview_kind(self, count: int) -> None:
+        """Select the likest ones, so that they are seen."""
+        if self.kind is not None:
+            self._actions.review.select(self.kind.ids[:count])
+
+    def apply_kind(self, count: int) -> None:
+        """Do it to the `count` likest, as one edit."""
+        kind = self.kind
+        if kind is not None and self._do(self._actions.review, lambda n: fix(n, kind, count)):
+            self._actions.told.emit(self._actions.review.done[-1].words())
+            self.drop_kind()
+
+    def drop_kind(self) -> None:
+        """Offer nothing any more."""
+        if self.kind is not None:
+            self.kind = None
+            self._actions.review.select(())
+            self.kind_changed.emit(None)
+
+
+def _concerned(nuclei: Nuclei, examples: Sequence[int], deed: Deed) -> list[Nucleus]:
+    """Return the nuclei whose features are needed: those shown, or the candidates, and examples."""
+    chosen = set(examples)
+    hidden = deed == "promote"
+    return [n for n in nuclei if n.id in chosen or n.touched or nuclei.is_shown(n) != hidden]
+
+
+def _roomy(nucleus: Nucleus) -> tuple[float, float, float, float]:
+    """Return the box in which a nucleus is seen as its model drew it, with room to grow."""
+    said = nucleus.origin.mask if nucleus.origin.kind is Kind.MODEL else None
+    y0, x0, y1, x1 = (said or nucleus.mask).box
+    dy, dx = 0.1 * (y1 - y0), 0.1 * (x1 - x0)
+    return y0 - dy, x0 - dx, y1 + dy, x1 + dx
