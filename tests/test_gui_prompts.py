@@ -130,7 +130,7 @@ def test_questions_are_answered_in_their_order(hand: Hand) -> None:
     hand.key(Key.Key_Q)
     hand.click(12, 62)
     hand.click(45, 20)
-    hand.qtbot.waitUntil(lambda: len(names(hand)) == 3, timeout=10000)
+    hand.qtbot.waitUntil(lambda: len(names(hand)) == 3, timeout=60000)
     made = [e.after[0].mask for e in hand.bridge.review.done[1:]]
     assert made[0].contains(12, 62)
     assert made[1].contains(45, 20)
@@ -278,7 +278,7 @@ def test_an_answer_for_a_layer_that_went_is_dropped(hand: Hand) -> None:
     hand.key(Key.Key_Q)
     hand.click(12, 62)
     hand.viewer.layers.remove(hand.bridge.layer)
-    hand.qtbot.waitUntil(lambda: not hand.widget.asker.runner.running, timeout=10000)
+    hand.qtbot.waitUntil(lambda: not hand.widget.asker.runner.running, timeout=60000)
     settle()
     assert [e.name for e in review.done] == ["segment"]
 
