@@ -18,7 +18,15 @@ from .prompter import Prompter, Seen
 from .readings import OtherReading, other_readings
 from .soft_mask import SoftMask, mean_of
 
-__all__ = ["OtherReading", "Prompter", "Seen", "at_point", "in_box", "other_readings"]
+__all__ = [
+    "OtherReading",
+    "Prompter",
+    "Seen",
+    "at_point",
+    "in_box",
+    "other_readings",
+    "others_in_box",
+]
 
 LARGEST = 8.0
 """Largest box that is answered, in typical diameters."""
@@ -56,8 +64,7 @@ def in_box(prompter: Prompter, box: Sequence[float]) -> Seen:
     """
     inside = _inside(prompter, box)
     height, width = inside[2] - inside[0], inside[3] - inside[1]
-    y, x = (inside[0] + inside[2]) / 2, (inside[1] + inside[3]) / 2
-    window = prompter.look(y, x, float(np.sqrt(height * width)) / CLOSER)
+    window = prompter.look(*_middle(inside), _side(inside) / CLOSER)
     half = np.array([-height, -width, height, width]) / 2
     boxes = [inside + room * half for room in ROOM]
     soft = _filling(mean_of(prompter.soft_masks(boxes, window)), inside)
@@ -68,6 +75,31 @@ def in_box(prompter: Prompter, box: Sequence[float]) -> Seen:
         raise EditError("There is nothing in this box: draw it around a nucleus.")
     score = float(prompter.judge([inside], window).scores[0])
     return Seen(mask, score, soft)
+
+
+def others_in_box(prompter: Prompter, box: Sequence[float]) -> list[Seen]:
+    """Return what else a drawn box could mean: the ellipse in it, and the bare mask head.
+
+    Parameters and errors are those of `in_box`.
+    """
+    inside = _inside(prompter, box)
+    window = prompter.look(*_middle(inside), _side(inside) / CLOSER)
+    (bare,) = prompter.soft_masks([inside], window)
+    score = float(prompter.judge([inside], window).scores[0])
+    y0, x0 = (int(np.floor(v)) for v in inside[:2])
+    y1, x1 = (int(np.ceil(v)) for v in inside[2:])
+    round_ = SoftMask(y0, x0, np.full((y1 - y0, x1 - x0), 0.5, np.float32))
+    level = prompter.detector.card.mask_threshold
+    softs = [(_filling(round_, inside), 0.5), (bare, level)]
+    return [Seen(s.at_level(at), score, s) for s, at in softs if s.at_level(at)]
+
+
+def _middle(box: NDArray[np.float64]) -> tuple[float, float]:
+    return float(box[0] + box[2]) / 2, float(box[1] + box[3]) / 2
+
+
+def _side(box: NDArray[np.float64]) -> float:
+    return float(np.sqrt((box[2] - box[0]) * (box[3] - box[1])))
 
 
 def _inside(prompter: Prompter, box: Sequence[float]) -> NDArray[np.float64]:

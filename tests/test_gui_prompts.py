@@ -102,6 +102,20 @@ def test_a_click_becomes_the_nucleus_there(hand: Hand) -> None:
     assert in_step(hand.bridge)
 
 
+def test_t_after_a_box_offers_what_else_it_could_mean(hand: Hand) -> None:
+    hand.key(Key.Key_W)
+    answered(hand, lambda: hand.drag((5, 54), (12, 62), (19, 70)))
+    masks = [hand.bridge.review.nuclei[5].mask]
+    for _ in range(2):
+        hand.key(Key.Key_T)
+        masks.append(hand.bridge.review.nuclei[5].mask)
+    assert names(hand) == ["segment", "box"]
+    assert len(set(masks)) == 3
+    hand.key(Key.Key_T)
+    assert hand.bridge.review.nuclei[5].mask == masks[0]
+    assert in_step(hand.bridge)
+
+
 def test_boxes_at_the_border_and_of_a_pixel_and_outside(hand: Hand) -> None:
     hand.key(Key.Key_W)
     answered(hand, lambda: hand.drag((-4, 38), (3, 46), (7, 52)))

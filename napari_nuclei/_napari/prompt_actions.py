@@ -7,30 +7,27 @@ here: threads (`asking.py`), masks (`prompts.py`), edits (`prompt_edits.py`), gh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from psygnal import Signal
 
 from ..edit import Edit, EditError
-from ..kinds import Deed, Features, SameKind, examples_of, fix, learn_steps, same_kind
 from ..nuclei import Kind, Nuclei, Nucleus
-from ..progress import Progress
 from ..prompt_edits import Answer, nudge, promote, put, take_reading
 from .asking import Asker
 from .gestures import Point, Tool
 from .ghosts import Ghosts
+from .kind_actions import Asking
 
 if TYPE_CHECKING:
-    from ..prompter import Prompter, Seen
+    from ..prompter import Seen
     from ..readings import OtherReading
     from ..review import Review
     from .actions import Actions
 
-NO_WIDGET = "Open the Nuclei widget first (Plugins ▸ Nuclei): it knows the model to ask."
 LOST = "The model {name!r}, which drew this nucleus, is no longer there: {now!r} was asked."
 
 
@@ -39,30 +36,17 @@ class _Cycle:
     """Another reading under way: what there is, and which one is shown."""
 
     review: Review
-    readings: list[OtherReading]
-    model: str
-    at: int = -1
+    readings: Sequence[tuple[str, Callable[[Nuclei], Edit]]]
     edit: Edit | None = None
+    at: int = -1
 
 
-class Prompts:
-    """The prompts on one review layer.
-
-    Attributes
-    ----------
-    kind : SameKind or None
-        What K offers to fix at present.
-    kind_changed : Signal
-        It is another one, or none.
-    """
-
-    kind_changed = Signal(object)
+class Prompts(Asking):
+    """The prompts on one review layer."""
 
     def __init__(self, actions: Actions, asker: Callable[[], Asker | None], viewer: Any) -> None:
-        self._actions, self._asker = actions, asker
+        super().__init__(actions, asker)
         self.ghosts_shown = Ghosts(actions.bridge, viewer)
-        self.kind: SameKind | None = None
-        self._features: dict[tuple[Any, ...], Features] = {}
         self._cycle: _Cycle | None = None
         actions.gestures.tool_changed.connect(self._on_tool)
 
@@ -70,36 +54,6 @@ class Prompts:
         """Let the layer go."""
         self._actions.gestures.tool_changed.disconnect(self._on_tool)
         self.ghosts_shown.hide()
-
-    # -- asking -----------------------------------------------------------------------
-
-    def _ask(self, question: Callable[[Prompter], Any], then: Callable[[Any], None]) -> None:
-        def steps(prompter: Prompter) -> Generator[Progress, None, Any]:
-            yield Progress(0, 0)
-            return question(prompter)
-
-        self._ask_steps(steps, then)
-
-    def _ask_steps(self, steps: Any, then: Callable[[Any], None]) -> None:
-        asker = self._asker()
-        if asker is None:
-            self._actions.told.emit(NO_WIDGET)
-        else:
-            asker.ask(self._actions.bridge, steps, then)
-
-    @property
-    def _model(self) -> str:
-        asker = self._asker()
-        card = asker.settings.card if asker else None
-        return card.name if card else ""
-
-    def _known(self, model: str) -> bool:
-        asker = self._asker()
-        return asker is not None and any(c.name == model for c in asker.engine.cards())
-
-    def _do(self, review: Review, make: Callable[[Nuclei], Edit]) -> bool:
-        """Do an edit of the review that was asked about, wherever the view is by now."""
-        return self._actions.bridge.attempt(lambda: review.do(make(review.nuclei)))
 
     # -- box and click ----------------------------------------------------------------
 
@@ -109,12 +63,26 @@ class Prompts:
         self._actions.gestures.take(Tool("box", "box", self._on_box, hint))
 
     def _on_box(self, corners: list[Point]) -> None:
-        from ..prompts import in_box
+        from ..prompts import in_box, others_in_box
 
         # The middles of pixels are whole numbers for the mouse, halves for the detector.
         points = np.array(corners) + 0.5
-        low, high = points.min(0), points.max(0)
-        self._ask(lambda p: in_box(p, (*low, *high)), self._put("box"))
+        box = (*points.min(0), *points.max(0))
+        review, model, then = self._actions.review, self._model, self._put("box")
+
+        def use(found: tuple[Seen, list[Seen]]) -> None:
+            seen, others = found
+            before = len(review.done)
+            then(seen)
+            if len(review.done) > before:
+                all_ = [*others, seen]
+                makes = [partial(_put_edit, Answer(o.mask, o.score, model)) for o in all_]
+                words = ["the ellipse in the box", "the bare mask", "the first one"]
+                pairs = list(zip(words, makes, strict=False))
+                self._cycle = _Cycle(review, pairs, review.done[-1])
+                self._actions.choose(review.done[-1].after[0].id)
+
+        self._ask(lambda p: (in_box(p, box), others_in_box(p, box)), use)
 
     def click(self) -> None:
         """Take the tool that turns a click into the nucleus there in hand."""
@@ -178,7 +146,7 @@ class Prompts:
             if not readings:
                 self._actions.told.emit("The model has no other reading of this nucleus.")
                 return
-            self._cycle = _Cycle(review, readings, model)
+            self._cycle = _Cycle(review, [(r.words, partial(_read, r, model)) for r in readings])
             self._turn(self._cycle)
             if made_by and not self._known(made_by):
                 self._actions.told.emit(LOST.format(name=made_by, now=model))
@@ -203,13 +171,12 @@ class Prompts:
             self._cycle = None
             self._actions.told.emit("As it was. T begins anew.")
             return
-        reading = cycle.readings[cycle.at]
-        answers = [Answer(s.mask, s.score, cycle.model) for s in reading.seen]
-        if self._do(cycle.review, lambda n: take_reading(n, reading.ids, answers)):
+        words, make = cycle.readings[cycle.at]
+        if self._do(cycle.review, make):
             cycle.edit = cycle.review.done[-1]
-            self._actions.choose(reading.ids[0])
+            self._actions.choose(cycle.edit.after[0].id)
             place = f"{cycle.at + 1} of {len(cycle.readings)}"
-            self._actions.told.emit(f"Reading {place}: {reading.words}. T shows the next.")
+            self._actions.told.emit(f"Reading {place}: {words}. T shows the next.")
 
     # -- nudging ----------------------------------------------------------------------
 
@@ -250,59 +217,14 @@ class Prompts:
         if self._do(review, make):
             self._actions.told.emit(said[0] if said else review.done[-1].words())
 
-    # -- fix all of this kind ---------------------------------------------------------
 
-    def fix_kind(self) -> None:
-        """Offer to do to all of its kind what was done last; again, do it."""
-        if self.kind is not None:
-            self.apply_kind(len(self._actions.review.selection))
-            return
-        review = self._actions.review
-        examples, deed = examples_of(review.done)
-        if deed is None:
-            self._actions.told.emit("Delete, accept or promote one first: K finds the rest.")
-            return
-        nuclei, model = review.nuclei.copy(), self._model
-        features = self._features.setdefault((id(review), model), Features())
-
-        def steps(prompter: Prompter) -> Generator[Progress, None, SameKind]:
-            yield from learn_steps(prompter, _concerned(nuclei, examples, deed), features)
-            return same_kind(nuclei, features, examples, deed)
-
-        self._ask_steps(steps, self._offer)
-
-    def _offer(self, kind: SameKind) -> None:
-        self.kind = kind
-        self.kind_changed.emit(kind)
-        self.preview_kind(kind.likely)
-        many = f"{kind.likely:,} of {len(kind.ids):,} look like it"
-        self._actions.told.emit(f"{kind.deed}: {many}. K does it, the slider says how many.")
-
-    def preview_kind(self, count: int) -> None:
-        """Select the likest ones, so that they are seen."""
-        if self.kind is not None:
-            self._actions.review.select(self.kind.ids[:count])
-
-    def apply_kind(self, count: int) -> None:
-        """Do it to the `count` likest, as one edit."""
-        kind = self.kind
-        if kind is not None and self._do(self._actions.review, lambda n: fix(n, kind, count)):
-            self._actions.told.emit(self._actions.review.done[-1].words())
-            self.drop_kind()
-
-    def drop_kind(self) -> None:
-        """Offer nothing any more."""
-        if self.kind is not None:
-            self.kind = None
-            self._actions.review.select(())
-            self.kind_changed.emit(None)
+def _read(reading: OtherReading, model: str, nuclei: Nuclei) -> Edit:
+    answers = [Answer(s.mask, s.score, model) for s in reading.seen]
+    return take_reading(nuclei, reading.ids, answers)
 
 
-def _concerned(nuclei: Nuclei, examples: Sequence[int], deed: Deed) -> list[Nucleus]:
-    """Return the nuclei whose features are needed: those shown, or the candidates, and examples."""
-    chosen = set(examples)
-    hidden = deed == "promote"
-    return [n for n in nuclei if n.id in chosen or n.touched or nuclei.is_shown(n) != hidden]
+def _put_edit(answer: Answer, nuclei: Nuclei) -> Edit:
+    return put(nuclei, answer, "box")
 
 
 def _roomy(nucleus: Nucleus) -> tuple[float, float, float, float]:

@@ -9,6 +9,7 @@ answer: what did not help has cost its action, and the rest is done by hand.
 * false: Delete with the mouse on it, and K where it would take at least five right ones along;
 * merged, split, boundary: a box around each true nucleus (W); an outline that is seen to be a
   little too tight or too wide is nudged first;
+* T after a box that was wrong: the ellipse in it, then the bare mask;
 * then up to two nudges in the direction that the outline wants, then by hand.
 
     python tests/benchmarks/actions.py DATA [--plot FILE.png] [--json FILE]
@@ -34,8 +35,8 @@ from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import Nuclei, Nucleus
 from napari_nuclei.progress import result_of
 from napari_nuclei.prompt_edits import Answer, nudge, promote, put
-from napari_nuclei.prompter import Prompter
-from napari_nuclei.prompts import in_box
+from napari_nuclei.prompter import Prompter, Seen
+from napari_nuclei.prompts import in_box, others_in_box
 
 IOU = 0.75
 ORDER = ("false", "split", "merged", "boundary", "missed")
@@ -201,8 +202,7 @@ class Reviewer:
             cost += self._nudge(truth)
             if self._right(truth):
                 return cost
-        cost += self.hand.switch("box") + 1
-        self._box(truth)
+        cost += self.hand.switch("box") + self._box(truth)
         cost += 0 if self._right(truth) else self._nudge(truth)
         return cost if self._right(truth) else cost + self._by_hand(truth)
 
@@ -212,12 +212,28 @@ class Reviewer:
                 if not n.touched and not self.nuclei.is_shown(n)]  # fmt: skip
         return next((n for n in here if n.mask.iou(truth) >= IOU), None)
 
-    def _box(self, truth: Mask) -> None:
+    def _box(self, truth: Mask) -> int:
+        """Draw a box; where the answer is wrong, T shows what else it could mean."""
+        cost = 1
         try:
-            seen = in_box(self.prompter, truth.box)
-            self._do(put(self.nuclei, Answer(seen.mask, seen.score, self.case.model), "box"))
+            answers = [in_box(self.prompter, truth.box), *others_in_box(self.prompter, truth.box)]
         except EditError:
-            return
+            return cost
+        for k, seen in enumerate(answers):
+            cost += k > 0
+            edit = self._put(seen)
+            if edit is None or self._right(truth) or seen is answers[-1]:
+                break
+            self._do(edit.inverse())
+        return cost
+
+    def _put(self, seen: Seen) -> Edit | None:
+        try:
+            edit = put(self.nuclei, Answer(seen.mask, seen.score, self.case.model), "box")
+        except EditError:
+            return None
+        self._do(edit)
+        return edit
 
     def _nudge(self, truth: Mask) -> int:
         """Nudge twice at most, where the outline is seen to be too tight or too wide all round."""
