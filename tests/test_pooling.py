@@ -6,7 +6,6 @@ import pytest
 import torch
 from torchvision.ops import MultiScaleRoIAlign
 
-from napari_nuclei.models.maskrcnn_detector import doubled
 from napari_nuclei.models.pooling import AlignedMaps, FeatureTable
 
 SIZE = (192, 320)
@@ -45,14 +44,3 @@ def test_reduced_precision_stays_near() -> None:
     half = FeatureTable([m.bfloat16() for m in maps]).pool(boxes(2), 14)
     assert half.dtype == torch.bfloat16
     assert (half.float() - exact).abs().max() < 0.05 * exact.abs().max()
-
-
-def test_boxes_in_surer_ones_are_doubled() -> None:
-    rows = torch.tensor(
-        [[0.0, 0, 10, 10], [1, 1, 9, 9], [2, 2, 30, 30], [9, 0, 19, 10], [0, 0, 40, 40]]
-    )
-    assert doubled(rows, 0.9).tolist() == [False, True, False, False, True]
-    # What is dropped itself drops no other.
-    chain = torch.tensor([[0.0, 0, 10, 10], [0, 0, 20, 10], [11, 0, 20, 10]])
-    assert doubled(chain, 0.9).tolist() == [False, True, False]
-    assert doubled(torch.zeros(0, 4), 0.9).tolist() == []

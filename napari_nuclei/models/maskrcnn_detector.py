@@ -75,7 +75,6 @@ class MaskRCNNDetector:
     stride = 64  # of the coarsest level
     objectness = 0.02
     overlap = 0.5
-    contained = 0.9
 
     def __init__(self, network: MaskRCNN, card: Card, device: torch.device) -> None:
         self.card, self.device = card, device
@@ -122,7 +121,6 @@ class MaskRCNNDetector:
             likely = scores >= low
             boxes, scores = boxes[likely], scores[likely]
             best = nms(boxes, scores, self.overlap)
-            best = best[~doubled(boxes[best], self.contained)]
             boxes, scores = boxes[best], scores[best]
             wanted = _centred_in(boxes, core)
             boxes, scores = boxes[wanted], scores[wanted]
@@ -186,40 +184,6 @@ class MaskRCNNDetector:
         )
         soft = [(logits[:, 0].float().sigmoid() * 255).round() for logits in heads]
         return torch.cat(soft).to(torch.uint8)
-
-
-def doubled(boxes: Tensor, most: float) -> Tensor:
-    """Tell which boxes lie in a surer one, or around it, by more than a share of the smaller.
-
-    Nearly all of their masks would be dropped once drawn, and the mask head is the dearest part
-    of the network. On corners of vrdl's validation images this drops 390 of 2,136 boxes; 11 of
-    those `distinct` would have kept, one of them with a score above the threshold.
-
-    Parameters
-    ----------
-    boxes : Tensor
-        (N, 4), surest first.
-    most : float
-        Largest share of the smaller of two boxes that the other may cover.
-
-    Returns
-    -------
-    Tensor
-        (N,) bool.
-    """
-    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    pairs = []
-    for start in range(0, len(boxes), CHUNK):
-        some = slice(start, start + CHUNK)
-        corner = torch.maximum(boxes[some, None, :2], boxes[None, :, :2])
-        sides = (torch.minimum(boxes[some, None, 2:], boxes[None, :, 2:]) - corner).clamp(min=0)
-        smaller = torch.minimum(area[some, None], area[None])
-        first, second = (sides.prod(-1) > most * smaller).nonzero(as_tuple=True)
-        pairs.append(torch.stack([first + start, second], 1)[first + start < second])
-    out = np.zeros(len(boxes), bool)
-    for surer, other in torch.cat(pairs).tolist() if pairs else []:
-        out[other] |= not out[surer]
-    return torch.from_numpy(out).to(boxes.device)
 
 
 def _centred_in(boxes: Tensor, core: tuple[int, int, int, int], grown: int = 0) -> Tensor:
