@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from .edits import propose
 from .errors import UserError
-from .images import read_image
+from .large_files import open_image
+from .large_image import LargeImage
 from .models.detector import Detector
 from .nuclei import Nuclei
 from .progress import Progress, within
+from .resume import Finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +33,20 @@ class Segmented:
     path : Path
         The image's file.
     pixels : array
-        As read.
+        As read; of a large image one that reads what is asked of it.
     nuclei : Nuclei
         What was found, with the threshold asked for.
     diameter : float
         Diameter of the typical nucleus that the image was scaled by, in px.
+    earlier : bool
+        Whether an earlier run had found them.
     """
 
     path: Path
     pixels: NDArray[np.generic]
     nuclei: Nuclei
     diameter: float
+    earlier: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +81,23 @@ class Settings:
 
 
 def segment_files(
-    paths: Sequence[Path], detector: Detector, settings: Settings | None = None
+    paths: Sequence[Path],
+    detector: Detector,
+    settings: Settings | None = None,
+    finished: Finished | None = None,
 ) -> Iterator[Progress]:
     """Segment images one after another; the next one is read meanwhile.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Image files and zarrs.
+    detector : Detector
+        A loaded model.
+    settings : Settings, optional
+        How they are segmented.
+    finished : Finished, optional
+        What earlier runs have found, which is not looked for again.
 
     Yields
     ------
@@ -87,17 +106,21 @@ def segment_files(
     """
     settings = settings or Settings()
     with ThreadPoolExecutor(1, "read") as pool:
-        ahead: Future[NDArray[np.generic]] | None = None
+        ahead: Future[LargeImage] | None = None
         for done, path in enumerate(paths):
             reading = ahead or pool.submit(_read, path, settings)
             later = paths[done + 1] if done + 1 < len(paths) else None
             ahead = pool.submit(_read, later, settings) if later else None
             yield Progress(done, len(paths), path.name)
             try:
-                pixels = reading.result()
-                result: Segmented | Failed = yield from _one(
-                    path, pixels, detector, settings, (done, len(paths))
-                )
+                image = reading.result()
+                known = finished.get(path) if finished is not None else None
+                result: Segmented | Failed
+                if known is not None:
+                    result = Segmented(path, image.levels[0], *known, earlier=True)
+                else:
+                    place = (done, len(paths))
+                    result = yield from _one(path, image, detector, settings, place)
             except UserError as error:
                 reason = str(error)
                 result = Failed(path, reason if str(path) in reason else f"{path}: {reason}")
@@ -107,18 +130,18 @@ def segment_files(
             yield Progress(done + 1, len(paths), path.name, result)
 
 
-def _read(path: Path, settings: Settings) -> NDArray[np.generic]:
-    pixels: NDArray[np.generic] = read_image(path, plane=settings.plane, channels=settings.channels)
+def _read(path: Path, settings: Settings) -> LargeImage:
+    image = open_image(path, settings.plane, settings.channels)
     wanted = settings.sizes.get(path.name)
-    if wanted and pixels.shape[:2] != wanted:
-        height, width = pixels.shape[:2]
+    if wanted and image.shape != wanted:
+        height, width = image.shape
         raise UserError(f"{path}: is {height}×{width}, the list says {wanted[0]}×{wanted[1]}.")
-    return pixels
+    return image
 
 
 def _one(
     path: Path,
-    pixels: NDArray[np.generic],
+    image: LargeImage,
     detector: Detector,
     settings: Settings,
     place: tuple[int, int],
@@ -126,8 +149,8 @@ def _one(
     from .predict import LOW, segment_steps
 
     score = detector.card.threshold if settings.score is None else settings.score
-    steps = segment_steps(pixels, detector, settings.diameter, min(LOW, score))
+    steps = segment_steps(image, detector, settings.diameter, min(LOW, score))
     prediction = yield from within(steps, *place, path.name)
-    nuclei = Nuclei((pixels.shape[0], pixels.shape[1]))
+    nuclei = Nuclei(image.shape)
     nuclei.apply(propose(nuclei, prediction.found, detector.card.name, score))
-    return Segmented(path, pixels, nuclei, prediction.diameter)
+    return Segmented(path, image.levels[0], nuclei, prediction.diameter)

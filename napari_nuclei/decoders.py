@@ -38,7 +38,7 @@ _PILLOW_FORMATS = (
     "PPM",
     "TGA",
 )
-_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class ImageInfo:
 def inspect(path: Path) -> ImageInfo:
     """Tell what an image file holds. Raises `UserError` as `decode`."""
     with _reading(path):
-        if _starts_with(path, _TIFF_MAGIC):
+        if starts_with(path, TIFF_MAGIC):
             with open_tiff(path) as array:
                 sizes = dict(zip(array.axes, array.shape, strict=True))
                 planes = math.prod(_plane_shape(array.axes, array.shape))
@@ -76,7 +76,7 @@ def inspect(path: Path) -> ImageInfo:
 def decode(path: Path, plane: int | None, channels: Channels | None) -> Pixels:
     """Read one plane; see `images.read_image`, which is this."""
     with _reading(path):
-        if _starts_with(path, _TIFF_MAGIC):
+        if starts_with(path, TIFF_MAGIC):
             with open_tiff(path) as array:
                 pixels = to_plane(array, array.axes, plane, channels)
         else:
@@ -118,7 +118,8 @@ def _reading(path: Path) -> Iterator[None]:
         raise UserError(f"{path}: broken or cut short ({reason})") from error
 
 
-def _starts_with(path: Path, magic: tuple[bytes, ...]) -> bool:
+def starts_with(path: Path, magic: tuple[bytes, ...]) -> bool:
+    """Whether a file begins with one of these."""
     with path.open("rb") as file:
         return file.read(8).startswith(magic)
 

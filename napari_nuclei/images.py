@@ -19,9 +19,12 @@ from .decoders import Channels, ImageInfo, Pixels, decode, inspect, pick_channel
 from .errors import UserError
 
 IMAGE_SUFFIXES = frozenset(
-    (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2", ".pgm", ".ppm")
+    ".png .jpg .jpeg .tif .tiff .bmp .gif .webp .jp2 .pgm .ppm .zarr".split()
 )
 """Endings that count as images when a folder or a pattern is searched; lower case."""
+
+ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray")
+"""Files by which a folder is known to be a zarr."""
 
 PERCENTILES = (1.0, 99.8)
 """Levels that become 0 and 1."""
@@ -57,6 +60,8 @@ def find_images(paths: str | Path | Iterable[str | Path]) -> list[Path]:
 
 def _find(item: str | Path) -> list[Path]:
     path = Path(item).expanduser()
+    if is_zarr(path):
+        return [path]
     if path.is_dir():
         try:
             found = _only_images(path.iterdir())
@@ -75,9 +80,14 @@ def _find(item: str | Path) -> list[Path]:
     return found
 
 
+def is_zarr(path: Path) -> bool:
+    """Whether a folder is a zarr array or group."""
+    return path.is_dir() and any((path / mark).is_file() for mark in ZARR_MARKS)
+
+
 def _only_images(paths: Iterable[Path]) -> list[Path]:
     found = (p for p in paths if p.suffix.lower() in IMAGE_SUFFIXES and p.name[0] != ".")
-    return sorted((p for p in found if p.is_file()), key=_natural)
+    return sorted((p for p in found if p.is_file() or is_zarr(p)), key=_natural)
 
 
 def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
@@ -98,6 +108,10 @@ def image_info(path: str | Path) -> ImageInfo:
     UserError
         As `read_image`.
     """
+    if is_zarr(Path(path)):
+        from .large_files import zarr_info
+
+        return zarr_info(Path(path))
     return inspect(Path(path))
 
 
@@ -109,7 +123,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
     UserError
         As `read_image`.
     """
-    info = inspect(Path(path))
+    info = image_info(path)
     return info.height, info.width
 
 

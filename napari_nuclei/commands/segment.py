@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import time
 from argparse import ArgumentParser, Namespace
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +18,14 @@ from .arguments import channels, diameter, share, whole
 from .terminal import say, shown
 
 if TYPE_CHECKING:
-    from ..batch import Failed, Segmented
+    from ..batch import Failed, Segmented, Settings
+    from ..models.detector import Detector
     from ..output import Output
+    from ..progress import Progress
+    from ..resume import Finished
+
+AHEAD = 2
+"""Images that may wait to be written."""
 
 
 def arguments(p: ArgumentParser) -> None:
@@ -63,10 +73,11 @@ def arguments(p: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Segment images into one file or a folder of label images."""
     from .. import models
-    from ..batch import Failed, Segmented, Settings, segment_files
+    from ..batch import Settings, segment_files
     from ..images import find_images
     from ..models.registry import current
     from ..output import make_output
+    from ..resume import Finished, place_beside
 
     paths = find_images(options.paths)
     score = 0.05 if options.score is None and options.format == "results" else options.score
@@ -74,18 +85,11 @@ def run(options: Namespace) -> int:
     detector = models.load(options.model or current().name, options.device)
     say(f"Model {detector.card.name} ({detector.card.licence}) on {detector.device}.")
     settings = Settings(score, options.diameter, options.plane, options.channels, output.sizes)
-    begun, failed = time.monotonic(), []
-    stopped = False
-    try:
-        for step in shown(segment_files(output.paths, detector, settings)):
-            new = step.new
-            if isinstance(new, Segmented):
-                new = _added(output, new)
-            if isinstance(new, Failed):
-                failed.append(new)
-                say(f"napari-nuclei: {new.reason}")
-    except KeyboardInterrupt:  # what is done is not lost
-        stopped = True
+    finished = Finished(place_beside(options.out), _what_counts(detector, settings))
+    begun = time.monotonic()
+    failed, stopped = _through(
+        output, segment_files(output.paths, detector, settings, finished), finished
+    )
     written = output.close() if output.done else []
     seconds = time.monotonic() - begun
     place = options.out if written else "nothing is written"
@@ -95,6 +99,10 @@ def run(options: Namespace) -> int:
     )
     for line in output.remarks:
         say(line)
+    if finished.path.exists() and not failed and not stopped:
+        finished.remove()
+    elif len(finished):
+        say("Run the same command again to go on: what is done is not done again.")
     if options.json:
         summary = {
             "images": output.done,
@@ -112,12 +120,53 @@ def run(options: Namespace) -> int:
     return 1 if output.done else 2
 
 
-def _added(output: Output, done: Segmented) -> Failed | None:
+def _through(
+    output: Output, steps: Iterator[Progress], finished: Finished
+) -> tuple[list[Failed], bool]:
+    """Write images while the next are segmented; return what failed, and whether it was stopped."""
+    from ..batch import Failed, Segmented
+
+    failed: list[Failed] = []
+    writing: deque[Future[Failed | None]] = deque()
+
+    def note(problem: Failed | None) -> None:
+        if problem is not None:
+            failed.append(problem)
+            say(f"napari-nuclei: {problem.reason}")
+
+    try:
+        with ThreadPoolExecutor(1, "write") as pool:
+            for step in shown(steps):
+                if isinstance(step.new, Segmented):
+                    writing.append(pool.submit(_added, output, step.new, finished))
+                elif isinstance(step.new, Failed):
+                    note(step.new)
+                # Not many wait to be written: each holds its pixels.
+                while writing and (writing[0].done() or len(writing) > AHEAD):
+                    note(writing.popleft().result())
+    except KeyboardInterrupt:  # what is done is not lost
+        return failed, True
+    finally:
+        while writing:
+            note(writing.popleft().result())
+    return failed, False
+
+
+def _added(output: Output, done: Segmented, finished: Finished) -> Failed | None:
     """Hand an image on; what cannot be written does not stop the others."""
     from ..batch import Failed
 
     try:
         output.add(done)
+        if not done.earlier:
+            finished.add(done.path, done.nuclei, done.diameter)
     except UserError as error:
         return Failed(done.path, str(error))
     return None
+
+
+def _what_counts(detector: Detector, settings: Settings) -> dict[str, object]:
+    """Return all that the nuclei found depend on, besides the images."""
+    card, own = detector.card, asdict(settings)
+    del own["sizes"]
+    return {"model": card.name, "sha256": card.sha256, **own}

@@ -1,0 +1,166 @@
+"""One field of view against other ways and tools: time and memory, in turns, in one run.
+
+* ``ours``: `predict.segment` and COCO RLE of every nucleus;
+* ``torchvision``: Mask R-CNN ResNet-50 FPN at its default input size in four tiles, masks pasted
+  at full size and encoded one by one with pycocotools. Random weights, its limits opened so that
+  each tile yields a quarter of ``--nuclei`` detections;
+* ``stardist``, ``cellpose``: the networks of StarDist (2-D U-Net, 32 rays) and Cellpose 3, with
+  random weights and without their post-processing, which random weights would make absurd. They
+  want an interpreter each, with `stardist` and `tensorflow-cpu`, and with `cellpose<4`.
+
+CPU seconds are the figure to compare on a machine that others use too.
+
+    python tests/benchmarks/rivals.py [--image FILE] [--sizes 512 1000 2048] [--rounds 3]
+        [--stardist PYTHON] [--cellpose PYTHON]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def main() -> None:
+    """Run all ways in turns and print medians and ratios."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--image", type=Path, help="default: synthetic H&E, 400 nuclei a megapixel")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[512, 1000, 2048])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--nuclei", type=int, default=500)
+    parser.add_argument("--stardist", help="interpreter")
+    parser.add_argument("--cellpose", help="interpreter")
+    parser.add_argument("--way", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.way:
+        way, file = options.way
+        print(json.dumps(measure(WAYS[way], np.load(file), options.nuclei)))
+        return
+    ways = {"ours": sys.executable, "torchvision": sys.executable}
+    ways |= {w: getattr(options, w) for w in ("stardist", "cellpose") if getattr(options, w)}
+    print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}")
+    print("| px | way | CPU s | against ours | wall s | peak MB |\n|---|---|---|---|---|---|")
+    for size in options.sizes:
+        file = Path(f"/tmp/rivals-{size}.npy")
+        np.save(file, _image(options.image, size))
+        rows: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+        for _ in range(options.rounds):
+            for way, python in ways.items():
+                count = ["--nuclei", str(options.nuclei)]
+                command = [python, __file__, *count, "--way", way, str(file)]
+                done = subprocess.run(command, capture_output=True, text=True, check=True)
+                rows[way].append(json.loads(done.stdout.splitlines()[-1]))
+        file.unlink()
+        middle = {
+            way: {key: statistics.median(r[key] for r in runs) for key in runs[0]}
+            for way, runs in rows.items()
+        }
+        for way, m in middle.items():
+            ratio = m["cpu"] / middle["ours"]["cpu"]
+            figures = f"{m['cpu']:.2f} | {ratio:.2f} | {m['wall']:.2f} | {m['peak']:.0f}"
+            print(f"| {size}² | {way} | {figures} |", flush=True)
+
+
+def measure(way: Any, image: np.ndarray, nuclei: int) -> dict[str, float]:
+    """Run one way: a corner first to warm up, then the image."""
+    run = way(nuclei)
+    run(np.ascontiguousarray(image[:256, :256]))
+    wall, cpu = time.perf_counter(), time.process_time()
+    run(image)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    return {
+        "wall": time.perf_counter() - wall,
+        "cpu": time.process_time() - cpu,
+        "peak": peak,
+    }
+
+
+def _image(path: Path | None, size: int) -> np.ndarray:
+    if path is None:
+        from napari_nuclei.synthetic import make_sample
+
+        pixels = make_sample("histology", seed=7, size=1000, nuclei=400)[0]
+    else:
+        from napari_nuclei.images import read_image
+
+        pixels = read_image(path)
+    repeats = [-(-size // n) for n in pixels.shape[:2]]
+    return np.tile(pixels, (*repeats, 1))[:size, :size]
+
+
+def _ours(_: int) -> Any:
+    from napari_nuclei import models
+    from napari_nuclei.predict import segment
+
+    detector = models.load("nuclei", "cpu")
+
+    def run(image: np.ndarray) -> list[Any]:
+        found = segment(image, detector, detector.card.diameter).found
+        return [(mask.to_coco(image.shape[:2]), score) for mask, score in found]
+
+    return run
+
+
+def _torchvision(nuclei: int) -> Any:
+    import torch
+    from pycocotools import mask as coco_mask
+    from torchvision.models.detection import maskrcnn_resnet50_fpn
+
+    limits = {"box_score_thresh": 0.0, "box_nms_thresh": 1.1}
+    net = maskrcnn_resnet50_fpn(
+        weights=None, weights_backbone=None, num_classes=2,
+        box_detections_per_img=nuclei // 4, **limits,
+    ).eval()  # fmt: skip
+
+    def run(image: np.ndarray) -> list[Any]:
+        height, width = image.shape[:2]
+        out = []
+        for y in (0, height // 2):
+            for x in (0, width // 2):
+                part = image[y : y + height // 2, x : x + width // 2]
+                tensor = torch.from_numpy(np.ascontiguousarray(part)).permute(2, 0, 1) / 255
+                with torch.inference_mode():
+                    # Masks come pasted at the tile's size, and go to the image's from there.
+                    found = net([tensor])[0]
+                for mask, score in zip(found["masks"], found["scores"], strict=True):
+                    full = np.zeros((height, width), np.uint8, order="F")
+                    full[y : y + height // 2, x : x + width // 2] = mask[0].numpy() >= 0.5
+                    out.append((coco_mask.encode(full), float(score)))
+        return out
+
+    return run
+
+
+def _stardist(_: int) -> Any:
+    import tempfile
+
+    from stardist.models import Config2D, StarDist2D
+
+    folder = tempfile.mkdtemp()
+    net = StarDist2D(Config2D(n_rays=32, n_channel_in=3, grid=(2, 2)), "random", folder)
+    return lambda image: net.predict(image / 255.0)
+
+
+def _cellpose(_: int) -> Any:
+    import torch
+    from cellpose.core import run_net
+    from cellpose.resnet_torch import CPnet
+
+    net = CPnet([2, 32, 64, 128, 256], 3, 3, mkldnn=False).eval()
+    net.device = torch.device("cpu")
+    return lambda image: run_net(net, image[None, ..., :2].astype(np.float32) / 255)
+
+
+WAYS = {"ours": _ours, "torchvision": _torchvision, "stardist": _stardist, "cellpose": _cellpose}
+
+if __name__ == "__main__":
+    main()
