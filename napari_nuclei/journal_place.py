@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,16 +16,17 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
-from platformdirs import user_data_path
 
 from .errors import UserError
-from .formats.files import replacing, unwritable, write_json
+from .formats.files import replacing, unwritable
+from .journal_away import Plane as Plane
+from .journal_away import away_of, journal_name, known_places, place_key, register
+from .journal_away import user_folder as user_folder
 from .resources import resource_folder
 
 FOLDER = ".napari-nuclei"
 """Name of the folder, beside the images, that holds their journals."""
 
-Plane = tuple[int, ...]
 Pixels = Callable[[], NDArray[Any]]
 
 _WHOLE = 64 << 20  # bytes of a file up to which all of it is hashed
@@ -109,24 +109,14 @@ class Claim:
     notices: list[str] = field(default_factory=list)
 
 
-def journal_name(name: str, plane: Plane = ()) -> str:
-    """Return the file name of an image's journal; planes have one each."""
-    return f"{name}{'@' + '-'.join(map(str, plane)) if plane else ''}.jsonl"
-
-
 def home_of(image: Path, plane: Plane = ()) -> Path:
     """Return where the journal of an image file belongs."""
     return image.parent / FOLDER / journal_name(image.name, plane)
 
 
-def user_folder() -> Path:
-    """Return where journals lie that cannot lie beside their images."""
-    return user_data_path("napari-nuclei", False) / "reviews"
-
-
 def find(image: Path, plane: Plane = ()) -> Path | None:
     """Return the journal of an image file that is in use, if there is one."""
-    away = _away_of(image, plane)
+    away = away_of(image, plane)
     if away is not None and away.exists():
         return away
     home = home_of(image, plane)
@@ -137,7 +127,7 @@ def begun_planes(image: Path) -> list[Plane]:
     """List the planes of an image file that have a journal; ``()`` is the whole of a flat one."""
     names = [path.name for path in (image.parent / FOLDER).glob("*.jsonl")]
     folder = str(image.absolute().parent)
-    names += [Path(key).name for key in _known() if str(Path(key).parent) == folder]
+    names += [Path(key).name for key in known_places() if str(Path(key).parent) == folder]
     found: set[Plane] = set()
     for name in names:
         if name == journal_name(image.name):
@@ -175,7 +165,7 @@ def claim(image: Path | None, plane: Plane, pixels: Pixels) -> Claim:
         found = _locked(home_of(image, plane))
     except OSError as error:
         return _claim_away(image, plane, pixels, str(unwritable(home_of(image), error)))
-    away = _away_of(image, plane)
+    away = away_of(image, plane)
     if found.lock is not None and away is not None and away.exists():
         found.notices.append(_bring_home(away, found.path))
         if _holds_all(found.path, away):
@@ -205,7 +195,7 @@ def _locked(path: Path) -> Claim:
 def _claim_away(image: Path | None, plane: Plane, pixels: Pixels, reason: str) -> Claim:
     try:
         user_folder().mkdir(parents=True, exist_ok=True)
-        known = None if image is None else _away_of(image, plane)
+        known = None if image is None else away_of(image, plane)
         is_known = known is not None and known.exists()
         found = _locked(known if known and is_known else away_for(pixels(), plane))
     except OSError as error:
@@ -231,7 +221,7 @@ def rescue(content: bytes, image: Path | None, plane: Plane) -> Path:
     UserError
         If that fails too.
     """
-    key = "" if image is None else _key(image, plane)
+    key = "" if image is None else place_key(image, plane)
     name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     paths = (user_folder() / f"rescued-{name}-{k}.jsonl" for k in itertools.count())
     try:
@@ -277,35 +267,3 @@ def _holds_all(home: Path, away: Path) -> bool:
         return home.read_bytes().startswith(away.read_bytes())
     except OSError:
         return False
-
-
-# -- which journals are away ------------------------------------------------------------
-
-
-def register(image: Path, plane: Plane, away: Path | None) -> None:
-    """Remember where the journal of an image lies; None for beside the image."""
-    places, key = user_folder() / "places.json", _key(image, plane)
-    # Without this it is found by its pixels all the same.
-    with contextlib.suppress(OSError, UserError), FileLock(f"{places}.lock", timeout=5):
-        known = _known()
-        name = None if away is None else away.name
-        if known.get(key) != name:
-            rest = {k: v for k, v in known.items() if k != key}
-            write_json(places, rest | ({} if name is None else {key: name}))
-
-
-def _away_of(image: Path, plane: Plane) -> Path | None:
-    name = _known().get(_key(image, plane))
-    return user_folder() / name if isinstance(name, str) else None
-
-
-def _known() -> dict[str, Any]:
-    try:
-        known = json.loads((user_folder() / "places.json").read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}
-
-
-def _key(image: Path, plane: Plane) -> str:
-    return str(image.absolute().parent / journal_name(image.name, plane))

@@ -16,7 +16,8 @@ from .counts import Counts, Stage, Standing
 from .errors import UserError
 from .formats.dataset import DataSet
 from .images import image_info, image_size
-from .journal_place import FOLDER, Plane, find, journal_name
+from .journal_away import journal_name
+from .journal_place import FOLDER, Plane, find
 from .journal_snapshot import peek
 from .nuclei import Nuclei
 from .progress import Progress

@@ -22,6 +22,7 @@ from .openers import is_cheap, kept, reviews_of
 from .record import KEY, Opener, Plane, Record
 from .records import Records
 from .source import follow, geometry_of, name_of, plane_in_view, shape_of
+from .voice import Voice
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -35,7 +36,7 @@ OPACITY = 0.4
 _sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
 
 
-class Session:
+class Session(Voice):
     """The reviews of one viewer; made with `Session.of`.
 
     Attributes
@@ -44,12 +45,6 @@ class Session:
         The review layers that are in the viewer now.
     changed : Signal
         Nuclei have changed, a plane came into view, or a review layer came or went.
-    told : Signal
-        A line for the person about something that went wrong; may come from a thread.
-    hinted : Signal
-        A line about what they are doing.
-    helped : Signal
-        They ask for the keys.
     folder : Folder or None
         The images of a workspace, if one was ever open here.
     freed : Signal
@@ -59,9 +54,6 @@ class Session:
     """
 
     changed = Signal()
-    told = Signal(str)
-    hinted = Signal(str)
-    helped = Signal()
     freed = Signal()
     models_changed = Signal()
 
@@ -104,17 +96,9 @@ class Session:
         """Have prompts asked by this one from now on."""
         self._asker = weakref.ref(asker)
 
-    def tell(self, text: str) -> None:
-        """Tell the person something; from any thread."""
-        self.told.emit(text)
-
     def _on_changed(self) -> None:
         # Not `changed.emit` itself: psygnal calls an emit that it connects, to learn what it takes.
         self.changed.emit()
-
-    def ask_for_keys(self) -> None:
-        """Have the keys shown."""
-        self.helped.emit()
 
     def held(self) -> set[Path]:
         """Return the journals that are open for the layers of this viewer."""
@@ -125,10 +109,6 @@ class Session:
     def free_models(self) -> None:
         """Have loaded models let go."""
         self.freed.emit()
-
-    def hint(self, text: str) -> None:
-        """Tell the person about what they are doing."""
-        self.hinted.emit(text)
 
     # -- layers that come and go ------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """`NucleiWidget`: the dock widget.
 
-Here: the panels put together, and what each button sets going. Not here: the panels
-themselves, segmenting (`segmenting.py`), reviews and layers (`session.py`).
+Here: what each button sets going. Not here: the panels and their places (`panels.py`),
+segmenting (`segmenting.py`), reviews and layers (`session.py`).
 """
 
 from __future__ import annotations
@@ -11,15 +11,6 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image
 from qtpy.QtCore import QEvent, Qt, QTimer, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QCloseEvent
-from qtpy.QtWidgets import (
-    QFrame,
-    QHBoxLayout,
-    QProgressBar,
-    QPushButton,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
 
 from ..errors import UserError
 from ..progress import Progress
@@ -33,10 +24,8 @@ from .export_dialog import ask_export
 from .folder import Folder
 from .folder_panel import FolderPanel
 from .help_overlay import HelpOverlay
-from .parts import canvas_of, focus_canvas, line, when_closed
-from .prompt_panel import PromptPanel
-from .result_panel import ResultPanel
-from .review_panel import ReviewPanel
+from .panels import ADOPT, OPEN, PRESS, RESUMED, Panels
+from .parts import canvas_of, focus_canvas, when_closed
 from .segmenting import Segmenting
 from .session import Session
 from .settings_panel import SettingsPanel
@@ -47,19 +36,8 @@ if TYPE_CHECKING:
 SETTLE_MS = 100
 """How long the counts wait for further changes."""
 
-OPEN = (
-    "<b>Open an image</b><br>Drop one on the window, use File ▸ Open, or try one under "
-    "File ▸ Open Sample ▸ Nuclei."
-)
-PRESS = "<b>Press Segment</b><br>The nuclei that are found come as a Labels layer."
-RESUMED = "This image's review goes on where you left it; Ctrl+Z reaches back to its first edit."
-ADOPT = (
-    "Take the labels of this layer as the nuclei under review, in the place of those that are "
-    "there now. Ctrl+Z takes it back."
-)
 
-
-class NucleiWidget(QWidget):
+class NucleiWidget(Panels):
     """Segments nuclei, and shows how far their review is.
 
     Parameters
@@ -78,22 +56,12 @@ class NucleiWidget(QWidget):
         self.session = Session.of(napari_viewer)
         self.engine = engine or ModelEngine()
         self.settings = SettingsPanel(self.engine)
-        self.result = ResultPanel()
-        self.review = ReviewPanel()
-        self.prompts = PromptPanel()
+        self.folder = FolderPanel(Folder.of(napari_viewer), self.engine, self.settings)
+        self.lay_out()
         self.asker = Asker(self.session, self.engine, self.settings, self)
         self.session.ask_through(self.asker)
         self.segmenting = Segmenting(self.session, self.engine, self.settings, self)
-        self.folder = FolderPanel(Folder.of(napari_viewer), self.engine, self.settings)
-        self.adopt_button = QPushButton()
-        self.retrain_button = QPushButton("Retrain…")
-        self.retrain_button.setToolTip("Teach a model what you have corrected")
-        self.advice = line()
-        self.segment_button = QPushButton("Segment")
-        self.bar = QProgressBar()
-        self.message = line()
         self._help: HelpOverlay | None = None
-        self._lay_out()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.show_state)
@@ -103,33 +71,6 @@ class NucleiWidget(QWidget):
         self._on_model()
 
     # -- putting it together ----------------------------------------------------------
-
-    def _lay_out(self) -> None:
-        inside = QWidget()
-        column = QVBoxLayout(inside)
-        column.setSpacing(8)
-        column.addWidget(self.folder)
-        column.addWidget(self.advice)
-        column.addWidget(self.settings)
-        column.addWidget(self.segment_button)
-        column.addWidget(self.bar)
-        column.addWidget(self.message)
-        column.addWidget(self.adopt_button)
-        column.addWidget(self.review)
-        column.addWidget(self.prompts)
-        column.addWidget(self.result)
-        column.addWidget(self.retrain_button)
-        column.addStretch(1)
-        self.bar.hide()
-        self.message.hide()
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setWidget(inside)
-        outside = QHBoxLayout(self)
-        outside.setContentsMargins(0, 0, 0, 0)
-        outside.addWidget(area)
-        self.setMinimumWidth(290)
 
     def _connect(self) -> None:
         self.segment_button.clicked.connect(self._on_segment)

@@ -1,0 +1,79 @@
+"""`Panels`: the panels of the dock widget, one below the other.
+
+Here: which there are, and their places. Not here: what they set going (`widget.py`).
+"""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from .folder_panel import FolderPanel
+from .parts import line
+from .prompt_panel import PromptPanel
+from .result_panel import ResultPanel
+from .review_panel import ReviewPanel
+from .settings_panel import SettingsPanel
+
+OPEN = (
+    "<b>Open an image</b><br>Drop one on the window, use File ▸ Open, or try one under "
+    "File ▸ Open Sample ▸ Nuclei."
+)
+PRESS = "<b>Press Segment</b><br>The nuclei that are found come as a Labels layer."
+RESUMED = "This image's review goes on where you left it; Ctrl+Z reaches back to its first edit."
+ADOPT = (
+    "Take the labels of this layer as the nuclei under review, in the place of those that are "
+    "there now. Ctrl+Z takes it back."
+)
+
+
+class Panels(QWidget):
+    """A column of panels that scrolls."""
+
+    folder: FolderPanel
+    settings: SettingsPanel
+
+    def lay_out(self) -> None:
+        """Make the other panels and put all of them together."""
+        self.result = ResultPanel()
+        self.review = ReviewPanel()
+        self.prompts = PromptPanel()
+        self.adopt_button = QPushButton()
+        self.retrain_button = QPushButton("Retrain…")
+        self.retrain_button.setToolTip("Teach a model what you have corrected")
+        self.advice = line()
+        self.segment_button = QPushButton("Segment")
+        self.bar = QProgressBar()
+        self.message = line()
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setSpacing(8)
+        column.addWidget(self.folder)
+        column.addWidget(self.advice)
+        column.addWidget(self.settings)
+        column.addWidget(self.segment_button)
+        column.addWidget(self.bar)
+        column.addWidget(self.message)
+        column.addWidget(self.adopt_button)
+        column.addWidget(self.review)
+        column.addWidget(self.prompts)
+        column.addWidget(self.result)
+        column.addWidget(self.retrain_button)
+        column.addStretch(1)
+        self.bar.hide()
+        self.message.hide()
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setWidget(inside)
+        outside = QHBoxLayout(self)
+        outside.setContentsMargins(0, 0, 0, 0)
+        outside.addWidget(area)
+        self.setMinimumWidth(290)
