@@ -175,6 +175,9 @@ class Bench:
 @contextmanager
 def segmenting() -> Iterator[None]:
     """Have a model segment fields on a thread, as *Segment all* does."""
+    from napari_nuclei._napari.llvm import hide_triton_from_mesa
+
+    hide_triton_from_mesa()  # before torch is loaded, as the widget does
     from napari_nuclei import models, predict
     from napari_nuclei.models.registry import current
 
