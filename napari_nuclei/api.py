@@ -1,7 +1,7 @@
 """What a script or a notebook calls: segment, read, write, score.
 
 Here: thin functions that take paths and arrays as they come. Not here: what they do it with
-(`predict.py`, `formats/`, `scoring.py`). All of them can be had from `napari_nuclei` itself.
+(`prediction/`, `formats/`, `scoring/`). All of them can be had from `napari_nuclei` itself.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .nuclei import Nuclei
 
 if TYPE_CHECKING:
     from .models.detector import Detector
-    from .scoring import Figures
+    from .scoring.scoring import Figures
 
 AnyPath = str | Path
 
@@ -80,15 +80,15 @@ def segment(
     (True, True)
     """
     from .edits import propose
-    from .images import read_image
+    from .images.images import read_image
     from .models.registry import current
-    from .predict import LOW
-    from .predict import segment as predict
+    from .prediction.predict import LOW
+    from .prediction.predict import segment as predict
 
     if isinstance(image, str | Path):
         pixels = read_image(image, plane=plane, channels=channels)
     else:
-        from .images import normalize
+        from .images.images import normalize
 
         # Several channels were chosen from a file as it was read; an array still has them all.
         pixels = np.asarray(image)
@@ -253,9 +253,9 @@ def score(
     >>> napari_nuclei.score(data, "truth.json").f1_50
     1.0
     """
-    from . import scoring
     from .formats import coco, results
     from .formats.files import read_json
+    from .scoring import scoring
 
     def of(value: AnyPath | DataSet | Nuclei, is_truth: bool) -> Any:
         if not isinstance(value, str | Path):

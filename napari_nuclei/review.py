@@ -2,7 +2,7 @@
 
 Here: doing, undoing and redoing edits, the events that tell of it, and having it all kept in
 the image's journal. Not here: what an edit does (`edits.py`), the journal's file
-(`journal.py`), how it is shown (`_napari/`).
+(`journal/journal.py`), how it is shown (`_napari/`).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from .counts import Counts
 from .edit import Edit, EditError
 from .errors import UserError
 from .history import History
-from .journal import LEAST, Journal, Subject
-from .journal_open import open_journal
-from .journal_place import Pixels, Plane
+from .journal.journal import LEAST, Journal, Subject
+from .journal.opening import open_journal
+from .journal.place import Pixels, Plane
 from .nuclei import Nuclei
 
 
@@ -234,7 +234,7 @@ class Review:
 
 def _shape_of(image: Path | None, pixels: NDArray[Any] | Pixels | None) -> tuple[int, int]:
     if image is not None:
-        from .images import image_size
+        from .images.images import image_size
 
         return image_size(image)
     if pixels is None:
@@ -246,7 +246,7 @@ def _shape_of(image: Path | None, pixels: NDArray[Any] | Pixels | None) -> tuple
 def _pixels_of(subject: Subject, pixels: NDArray[Any] | Pixels | None) -> NDArray[Any]:
     if pixels is not None:
         return pixels() if callable(pixels) else pixels
-    from .images import read_image
+    from .images.images import read_image
 
     if subject.path is None or len(subject.plane) > 1:
         raise UserError("the pixels of this plane are needed to find its review")

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_nuclei import edits, journal
+from napari_nuclei import edits
 from napari_nuclei.edits import EditError
+from napari_nuclei.journal import journal
 from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import Nuclei
 from napari_nuclei.review import Review

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_nuclei._napari.llvm import hide_triton_from_mesa
-from napari_nuclei.feature_cache import FeatureCache
 from napari_nuclei.models import Detections
 from napari_nuclei.models.prompting import Judged
 from napari_nuclei.progress import Progress
-from napari_nuclei.prompter import Prompter
+from napari_nuclei.prompts.feature_cache import FeatureCache
+from napari_nuclei.prompts.prompter import Prompter
 
 Array = NDArray[Any]
 

@@ -15,14 +15,15 @@ from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtTest import QTest
 
-from napari_nuclei import edits, safe_file
+from napari_nuclei import edits
 from napari_nuclei._napari import launch
 from napari_nuclei.cli import main
 from napari_nuclei.commands import review as command
 from napari_nuclei.errors import UserError
+from napari_nuclei.journal import safe_file
 from napari_nuclei.mask import Mask
 from napari_nuclei.review import Review
-from napari_nuclei.workspace import Workspace
+from napari_nuclei.workspace.workspace import Workspace
 
 pytestmark = pytest.mark.screen
 
@@ -157,7 +158,7 @@ def test_a_folder_that_cannot_be_closed_stays(
 
     with monkeypatch.context() as patch:
         patch.setattr(safe_file.SafeFile, "_open", refuse)
-        patch.setattr("napari_nuclei.journal_place.replacing", refuse_too)
+        patch.setattr("napari_nuclei.journal.place.replacing", refuse_too)
         person.review.do(edits.add(person.review.nuclei, square.shift(20, 20)))
         person.press(person.panel.close_button)
         person.wait(lambda: "stays open" in person.widget.message.text())

@@ -18,7 +18,7 @@ from napari_nuclei.learn.locked import Grid, Tile
 from napari_nuclei.learn.looking import tally
 from napari_nuclei.learn.tally import FIGURES, Tally, compare
 from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin
-from napari_nuclei.scoring import score
+from napari_nuclei.scoring.scoring import score
 
 TILES = [Tile("x", 0, k) for k in range(12)]
 

@@ -17,7 +17,7 @@ from napari_nuclei import edits
 from napari_nuclei._napari.session import Session
 from napari_nuclei._napari.widget import NucleiWidget
 from napari_nuclei.formats import coco
-from napari_nuclei.journal_place import home_of, user_folder
+from napari_nuclei.journal.place import home_of, user_folder
 from napari_nuclei.nuclei import State
 from napari_nuclei.review import Review
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from napari_nuclei.decoders import to_plane
 from napari_nuclei.errors import UserError
-from napari_nuclei.images import (
+from napari_nuclei.images.decoders import to_plane
+from napari_nuclei.images.images import (
     HIGH,
     LOW,
     find_images,

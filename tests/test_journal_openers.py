@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from journals import PIXELS, SHAPE, add, journal_of, notices, opened, same, worked
 
-from napari_nuclei import journal_place
 from napari_nuclei.errors import UserError
-from napari_nuclei.journal_place import find, user_folder
+from napari_nuclei.journal import place as journal_place
+from napari_nuclei.journal.place import find, user_folder
 from napari_nuclei.nuclei import Nuclei
 from napari_nuclei.review import Review
 

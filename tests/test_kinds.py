@@ -11,14 +11,14 @@ from tiny import CARD, disc, network
 
 from napari_nuclei import edits
 from napari_nuclei.edit import EditError
-from napari_nuclei.feature_cache import FeatureCache
-from napari_nuclei.kinds import Features, examples_of, fix, learn_steps, same_kind
 from napari_nuclei.mask import Mask
 from napari_nuclei.models.maskrcnn_detector import MaskRCNNDetector
 from napari_nuclei.nuclei import Nuclei, State
 from napari_nuclei.progress import result_of
-from napari_nuclei.prompt_edits import promote
-from napari_nuclei.prompter import Prompter
+from napari_nuclei.prompts.edits import promote
+from napari_nuclei.prompts.feature_cache import FeatureCache
+from napari_nuclei.prompts.kinds import Features, examples_of, fix, learn_steps, same_kind
+from napari_nuclei.prompts.prompter import Prompter
 from napari_nuclei.review import Review
 
 

@@ -14,9 +14,9 @@ from shell import MODEL, QUICK, Run, make_run, refused
 from tiny import DiscDetector, disc, picture, write_model
 
 from napari_nuclei.errors import UserError
-from napari_nuclei.images import find_images, image_size
-from napari_nuclei.large_files import Plane, open_image
-from napari_nuclei.predict import segment
+from napari_nuclei.images.images import find_images, image_size
+from napari_nuclei.images.large_files import Plane, open_image
+from napari_nuclei.prediction.predict import segment
 
 
 @pytest.fixture
@@ -88,8 +88,8 @@ def test_any_order_of_axes(axes: str) -> None:
 
 
 def test_a_pyramid_in_a_tiff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_nuclei.large_files.WHOLE", 1 << 12)
-    monkeypatch.setattr("napari_nuclei.large_files.SMALL", 1)
+    monkeypatch.setattr("napari_nuclei.images.large_files.WHOLE", 1 << 12)
+    monkeypatch.setattr("napari_nuclei.images.large_files.SMALL", 1)
     colours = np.repeat(field()[..., None], 3, -1)
     path = tmp_path / "a.tif"
     with tifffile.TiffWriter(path) as file:

@@ -13,15 +13,15 @@ from hypothesis.extra import numpy as hnp
 from tiny import CARD, DiscDetector, disc, network, picture
 from torch.nn import functional as F
 
-from napari_nuclei import predict, tiling
 from napari_nuclei.mask import Mask
 from napari_nuclei.models import Detections
 from napari_nuclei.models.maskrcnn_detector import MaskRCNNDetector
-from napari_nuclei.pasting import paste
-from napari_nuclei.predict import estimate_diameter, segment
+from napari_nuclei.prediction import predict, tiling
+from napari_nuclei.prediction.pasting import paste
+from napari_nuclei.prediction.predict import estimate_diameter, segment
+from napari_nuclei.prediction.resampling import resample
+from napari_nuclei.prediction.tiles import GROWN, cut
 from napari_nuclei.progress import Progress, result_of
-from napari_nuclei.resampling import resample
-from napari_nuclei.tiles import GROWN, cut
 
 # -- tiles ------------------------------------------------------------------------------
 

@@ -13,8 +13,8 @@ from napari_nuclei.edit import Edit, EditError
 from napari_nuclei.edits import propose, reject
 from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin, State
-from napari_nuclei.prompt_edits import Answer, nudge, promote, put, take_reading
-from napari_nuclei.soft_mask import SoftMask, mean_of
+from napari_nuclei.prompts.edits import Answer, nudge, promote, put, take_reading
+from napari_nuclei.prompts.soft_mask import SoftMask, mean_of
 
 SHAPE = (11, 12)
 

@@ -8,13 +8,13 @@ import torch
 from tiny import CARD, disc, network, picture
 
 from napari_nuclei.edit import EditError
-from napari_nuclei.feature_cache import FeatureCache
 from napari_nuclei.mask import Mask
 from napari_nuclei.models.maskrcnn_detector import MaskRCNNDetector
 from napari_nuclei.nuclei import Nuclei, Nucleus
 from napari_nuclei.progress import result_of
-from napari_nuclei.prompter import Prompter
-from napari_nuclei.prompts import at_point, in_box, other_readings
+from napari_nuclei.prompts.feature_cache import FeatureCache
+from napari_nuclei.prompts.prompter import Prompter
+from napari_nuclei.prompts.prompts import at_point, in_box, other_readings
 
 DETECTOR = MaskRCNNDetector(network(), CARD, torch.device("cpu"))
 IMAGE = np.random.default_rng(5).integers(0, 255, (90, 110), np.uint8)

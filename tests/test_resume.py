@@ -12,10 +12,10 @@ from PIL import Image
 from shell import MODEL, QUICK, Run, make_run
 from tiny import disc, picture, write_model
 
-from napari_nuclei import batch
+from napari_nuclei.batch import batch
+from napari_nuclei.batch.resume import Finished, place_beside
 from napari_nuclei.formats import coco
 from napari_nuclei.nuclei import Nuclei, Nucleus
-from napari_nuclei.resume import Finished, place_beside
 
 
 @pytest.fixture

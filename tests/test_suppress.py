@@ -7,7 +7,7 @@ from hypothesis import given
 from strategies import masks
 
 from napari_nuclei.mask import Mask
-from napari_nuclei.suppress import distinct
+from napari_nuclei.prediction.suppress import distinct
 
 SHAPE = (32, 32)
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_rle
 
-from napari_nuclei.images import read_image
+from napari_nuclei.images.images import read_image
 from napari_nuclei.mask import Mask
 from napari_nuclei.resources import resource_folder
 from napari_nuclei.synthetic import LOOKS, make_sample

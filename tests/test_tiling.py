@@ -12,18 +12,18 @@ from tiny import DiscDetector, disc, picture
 
 from napari_nuclei import models
 from napari_nuclei.errors import UserError
-from napari_nuclei.large_image import LargeImage
+from napari_nuclei.images.large_image import LargeImage
 from napari_nuclei.mask import Mask
 from napari_nuclei.models import Detections
 from napari_nuclei.models.memory import ran_out
-from napari_nuclei.predict import segment, segment_steps
+from napari_nuclei.prediction.predict import segment, segment_steps
+from napari_nuclei.prediction.resampling import Taps, resample, resized, sizes
+from napari_nuclei.prediction.seams import cut_along
+from napari_nuclei.prediction.suppress import Joining, distinct
+from napari_nuclei.prediction.tiles import cut, quarters
+from napari_nuclei.prediction.tiling import Frame, bare
 from napari_nuclei.progress import result_of
-from napari_nuclei.resampling import Taps, resample, resized, sizes
-from napari_nuclei.seams import cut_along
-from napari_nuclei.suppress import Joining, distinct
 from napari_nuclei.synthetic import make_sample
-from napari_nuclei.tiles import cut, quarters
-from napari_nuclei.tiling import Frame, bare
 
 
 def field(shape: tuple[int, int], seed: int = 0) -> tuple[NDArray[np.uint8], list[Mask]]:
@@ -161,7 +161,7 @@ class Lazy:
 
 
 def test_a_lazy_image_is_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_nuclei.large_image.WHOLE", 1 << 15)
+    monkeypatch.setattr("napari_nuclei.images.large_image.WHOLE", 1 << 15)
     image, truth = field((700, 500))
     lazy = Lazy(image)
     found = segment(lazy, DiscDetector(), 26.0, side=192).found

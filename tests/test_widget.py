@@ -666,7 +666,9 @@ def test_model_is_loaded_once_and_anew_on_another_device(monkeypatch: pytest.Mon
         loaded.append((model, device))
         return f"{model} on {device}"
 
-    monkeypatch.setitem(sys.modules, "napari_nuclei.predict", SimpleNamespace(segment_steps=steps))
+    monkeypatch.setitem(
+        sys.modules, "napari_nuclei.prediction.predict", SimpleNamespace(segment_steps=steps)
+    )
     monkeypatch.setattr(registry, "find", lambda model: CARD)
     monkeypatch.setattr(models, "load", load)
     monkeypatch.setattr(models, "devices", lambda: ["cuda:0", "cpu"])

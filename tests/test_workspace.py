@@ -12,7 +12,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_nuclei import edits, workspace_files
+from napari_nuclei import edits
 from napari_nuclei.counts import Counts, Stage
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco
@@ -20,8 +20,9 @@ from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import Nuclei, State
 from napari_nuclei.progress import result_of
 from napari_nuclei.review import Review
-from napari_nuclei.workspace import Workspace
-from napari_nuclei.workspace_files import Place, SmallFile
+from napari_nuclei.workspace import files as workspace_files
+from napari_nuclei.workspace.files import Place, SmallFile
+from napari_nuclei.workspace.workspace import Workspace
 
 square = Mask.from_array(np.ones((4, 4)))
 SHAPE = (16, 18)
@@ -99,7 +100,9 @@ def test_standing_is_read_without_opening(folder: Path, monkeypatch: pytest.Monk
     first.close()
     second = Workspace(folder)
     with monkeypatch.context() as patch:
-        patch.setattr("napari_nuclei.workspace.peek", lambda _: pytest.fail("not in the index"))
+        patch.setattr(
+            "napari_nuclei.workspace.workspace.peek", lambda _: pytest.fail("not in the index")
+        )
         assert second.standing(path).counts.proposed == 5
     assert second.standing(path) == first.standing(path)
     other = Review.open(path)

@@ -1,7 +1,7 @@
 """Fit the weights of doubt with which every review queue begins.
 
 Segments a part of a data set, compares with the truth, and prints the weights for
-`napari_nuclei/default_weights.py`.
+`napari_nuclei/queue/default_weights.py`.
 
     python training/doubts.py TRUTH.json IMAGES [--images 150] [--model nuclei]
 """
@@ -16,18 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_nuclei import models
-from napari_nuclei.doubt_weights import Weights, learn
-from napari_nuclei.doubts import NAMES, Evidence
 from napari_nuclei.edits import propose
-from napari_nuclei.evidence import evidence_steps
 from napari_nuclei.formats import coco
-from napari_nuclei.images import read_image
+from napari_nuclei.images.images import read_image
 from napari_nuclei.mask import Mask
-from napari_nuclei.match import match
 from napari_nuclei.nuclei import Nuclei
-from napari_nuclei.predict import Prediction, segment
-from napari_nuclei.prompter import Prompter
-from napari_nuclei.review_queue import ReviewQueue
+from napari_nuclei.prediction.predict import Prediction, segment
+from napari_nuclei.prompts.prompter import Prompter
+from napari_nuclei.queue.doubts import NAMES, Evidence
+from napari_nuclei.queue.evidence import evidence_steps
+from napari_nuclei.queue.review_queue import ReviewQueue
+from napari_nuclei.queue.weights import Weights, learn
+from napari_nuclei.scoring.match import match
 
 RIGHT = 0.75
 """IoU with the truth from which on a nucleus needs no correction."""

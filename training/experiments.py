@@ -78,9 +78,9 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Do what the options say."""
+    from napari_nuclei.batch.output import make_folder
     from napari_nuclei.learn.experiments import Run, Source, experiments, model
     from napari_nuclei.learn.plots import write_worst
-    from napari_nuclei.output import make_folder
 
     if options.worst and not options.pictures:
         raise UserError("--worst needs --pictures DIR, a folder of yours for the pictures")

@@ -20,7 +20,7 @@ import matplotlib.pyplot as plt
 import napari_nuclei
 from napari_nuclei import labels, outlines
 from napari_nuclei.box import enclosing
-from napari_nuclei.images import read_image
+from napari_nuclei.images.images import read_image
 from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import Nuclei, Nucleus
 from napari_nuclei.overlay import overlay

@@ -2,7 +2,7 @@
 
 Here: which image and model a question goes to, its answer's way back to the main thread, and
 looking ahead while nobody asks. Not here: what is asked (`prompt_actions.py`), the detector
-(`prompter.py`). Workers touch no layer: they get the pixels and a copy of the nuclei.
+(`prompts/prompter.py`). Workers touch no layer: they get the pixels and a copy of the nuclei.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from ..box import Box
 from ..errors import UserError
-from ..feature_cache import FeatureCache
 from ..progress import Progress
+from ..prompts.feature_cache import FeatureCache
 from .engine import Engine
 from .runner import Runner
 from .settings_panel import SettingsPanel
 from .source import Channels, Source, channel_choices, source_of
 
 if TYPE_CHECKING:
-    from ..prompter import Prompter
+    from ..prompts.prompter import Prompter
     from .bridge import Bridge
     from .session import Session
 

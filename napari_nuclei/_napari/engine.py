@@ -17,10 +17,10 @@ from ..progress import Progress
 from .llvm import hide_triton_from_mesa
 
 if TYPE_CHECKING:
-    from ..feature_cache import FeatureCache
     from ..models import Detector
-    from ..predict import Prediction
-    from ..prompter import Prompter
+    from ..prediction.predict import Prediction
+    from ..prompts.feature_cache import FeatureCache
+    from ..prompts.prompter import Prompter
 
 Steps = Generator[Progress, None, "Prediction"]
 
@@ -75,7 +75,7 @@ class ModelEngine:
         """Find nuclei; the first run loads torch and the model."""
         yield Progress(0, 0, "Loading the model")
         detector = self._load(model, device)  # before anything else that imports torch
-        from ..predict import segment_steps
+        from ..prediction.predict import segment_steps
 
         # The same call as that of the shell and the notebooks.
         return (yield from segment_steps(image, detector, diameter))
@@ -105,10 +105,10 @@ class ModelEngine:
         yield Progress(0, 0, "Loading the model")
         detector = self._load(model, device)
         from ..errors import UserError
-        from ..images import normalize
+        from ..images.images import normalize
         from ..models.prompting import is_promptable
-        from ..predict import estimate_diameter
-        from ..prompter import Prompter
+        from ..prediction.predict import estimate_diameter
+        from ..prompts.prompter import Prompter
 
         if not is_promptable(detector):
             raise UserError(f"The model {model!r} answers no prompts: choose another one.")

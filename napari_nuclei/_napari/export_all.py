@@ -27,8 +27,8 @@ from ..formats import coco, results
 from ..formats.dataset import DataSet, ImageRecord
 from ..nuclei import Nuclei
 from ..progress import Progress
-from ..workspace import Key, Workspace
-from ..workspace_files import Item
+from ..workspace.files import Item
+from ..workspace.workspace import Key, Workspace
 from .export import Format
 from .parts import line
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from ..errors import UserError
-from ..workspace import Workspace
-from ..workspace_files import Item, MissingImagesError
+from ..workspace.files import Item, MissingImagesError
+from ..workspace.workspace import Workspace
 from .bridge import Bridge
 from .folder_counts import Standings
 from .folder_loading import Loaded, Loader

@@ -1,7 +1,7 @@
 """`Standings`: how far each image of a workspace is, counted on a thread.
 
-Here: counting, and what is known by now. Not here: how it is counted (`workspace.py`), the list
-that shows it (`folder_model.py`).
+Here: counting, and what is known by now. Not here: how it is counted (`workspace/`), the list that
+shows it (`folder_model.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from ..counts import Stage, Standing
 from ..errors import UserError
-from ..workspace import Workspace
+from ..workspace.workspace import Workspace
 from .tasks import Outcome, Tasks
 
 WAIT_MS = 200

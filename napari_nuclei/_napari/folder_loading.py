@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..images import find_levels, image_info, normalize, read_image
-from ..journal_place import begun_planes
+from ..images.images import find_levels, image_info, normalize, read_image
+from ..journal.place import begun_planes
 from ..nuclei import Nuclei
 from ..review import Review
-from ..workspace import Workspace
-from ..workspace_files import Item
+from ..workspace.files import Item
+from ..workspace.workspace import Workspace
 from .record import Plane
 from .tasks import Outcome, Tasks
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer
 
-from ..workspace import Workspace
-from ..workspace_files import Place
+from ..workspace.files import Place
+from ..workspace.workspace import Workspace
 from .looking import View
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from napari.layers import Image
 
-from ..workspace import Workspace
+from ..workspace.workspace import Workspace
 from .bridge import Bridge
 from .folder_loading import ItemReviews, Loaded
 from .looking import Looks

@@ -1,7 +1,7 @@
 """`Asking`: how prompts reach the detector, and fixing all of a kind (K).
 
 Here: what the prompts on a review layer share, and K with its preview. Not here: the other
-prompts (`prompt_actions.py`), threads (`asking.py`), likeness (`kinds.py`).
+prompts (`prompt_actions.py`), threads (`asking.py`), likeness (`prompts/kinds.py`).
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from psygnal import Signal
 
 from ..edit import Edit
-from ..kinds import Deed, Features, SameKind, examples_of, fix, learn_steps, same_kind
 from ..nuclei import Nuclei, Nucleus
 from ..progress import Progress
+from ..prompts.kinds import Deed, Features, SameKind, examples_of, fix, learn_steps, same_kind
 from .asking import Asker
 
 if TYPE_CHECKING:
-    from ..prompter import Prompter
+    from ..prompts.prompter import Prompter
     from ..review import Review
     from .actions import Actions
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..nuclei import Nuclei
 from ..review import Review
-from ..workspace import Workspace
+from ..workspace.workspace import Workspace
 from .record import KEY, Record
 from .session import Session
 from .widget import NucleiWidget

@@ -1,7 +1,7 @@
 """Where the reviews of an image layer come from: the journal beside its file, or by its pixels.
 
 Here: layer → reviews that are kept on disk, and which of its planes have one already. Not
-here: journals (`journal.py` and its neighbours), layers that show reviews (`session.py`).
+here: journals (`journal/journal.py` and its neighbours), layers that show reviews (`session.py`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from napari.layers import Image
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..journal_place import away_for, begun_planes, find, user_folder
-from ..journal_snapshot import peek
+from ..journal.place import away_for, begun_planes, find, user_folder
+from ..journal.snapshot import peek
 from ..nuclei import Nuclei
 from ..review import Review
 from .record import Plane, Record, number_of

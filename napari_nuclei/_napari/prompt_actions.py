@@ -1,8 +1,7 @@
 """`Prompts`: what the prompts' keys and tools do on a review layer.
 
 Here: the question that each puts to the detector, and the edit that its answer becomes. Not
-here: threads (`asking.py`), masks (`prompts.py`), edits (`prompt_edits.py`), ghosts' picture
-(`ghosts.py`).
+here: threads (`asking.py`), masks and edits (`prompts/`), ghosts' picture (`ghosts.py`).
 """
 
 from __future__ import annotations
@@ -16,15 +15,15 @@ import numpy as np
 
 from ..edit import Edit, EditError
 from ..nuclei import Kind, Nuclei, Nucleus
-from ..prompt_edits import Answer, nudge, promote, put, take_reading
+from ..prompts.edits import Answer, nudge, promote, put, take_reading
 from .asking import Asker
 from .gestures import Point, Tool
 from .ghosts import Ghosts
 from .kind_actions import Asking
 
 if TYPE_CHECKING:
-    from ..prompter import Seen
-    from ..readings import OtherReading
+    from ..prompts.prompter import Seen
+    from ..prompts.readings import OtherReading
     from ..review import Review
     from .actions import Actions
 
@@ -63,7 +62,7 @@ class Prompts(Asking):
         self._actions.gestures.take(Tool("box", "box", self._on_box, hint))
 
     def _on_box(self, corners: list[Point]) -> None:
-        from ..prompts import in_box, others_in_box
+        from ..prompts.prompts import in_box, others_in_box
 
         # The middles of pixels are whole numbers for the mouse, halves for the detector.
         points = np.array(corners) + 0.5
@@ -90,7 +89,7 @@ class Prompts(Asking):
         self._actions.gestures.take(Tool("click", "click", self._on_point, hint))
 
     def _on_point(self, points: list[Point]) -> None:
-        from ..prompts import at_point
+        from ..prompts.prompts import at_point
 
         (y, x), nuclei = points[0], self._actions.review.nuclei.copy()
         self._ask(lambda p: at_point(p, y + 0.5, x + 0.5, nuclei), self._put("click"))
@@ -137,7 +136,7 @@ class Prompts(Asking):
         if len(targets) != 1:
             self._actions.told.emit("Point at one nucleus, or select one, for another reading.")
             return
-        from ..readings import other_readings
+        from ..prompts.readings import other_readings
 
         nuclei, id = review.nuclei.copy(), targets[0]
         model, made_by = self._model, review.nuclei[id].origin.model

@@ -19,8 +19,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ..kinds import SameKind
-from ..self_check import SHARE
+from ..prompts.kinds import SameKind
+from ..queue.self_check import SHARE
 from .keys import KEYS
 from .parts import line, quiet
 

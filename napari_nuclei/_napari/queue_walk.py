@@ -1,7 +1,7 @@
 """`QueueWalk`: N and Shift+N along the queue of doubts, and the self-check on the way.
 
 Here: building the queue in idle moments, telling it of edits, its weights on disk. Not here:
-order and reasons (`review_queue.py`), moving the camera (`actions.py`).
+order and reasons (`queue/review_queue.py`), moving the camera (`actions.py`).
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from platformdirs import user_data_path
 from qtpy.QtCore import QTimer
 
-from .. import doubt_weights
-from ..default_weights import DEFAULT
-from ..doubt_weights import Weights
 from ..edit import Edit
 from ..errors import UserError
 from ..nuclei import Nuclei
-from ..review_queue import Entry, ReviewQueue
-from ..self_check import SelfCheck
+from ..queue import weights as doubt_weights
+from ..queue.default_weights import DEFAULT
+from ..queue.review_queue import Entry, ReviewQueue
+from ..queue.self_check import SelfCheck
+from ..queue.weights import Weights
 from ..walk import Walk
 
 if TYPE_CHECKING:

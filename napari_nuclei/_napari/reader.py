@@ -1,7 +1,7 @@
 """Reader: files of nuclei → image layers and review layers.
 
 Here: file → layer data for napari. The review layers carry a `Record`; a `Session` makes
-them live. Not here: file formats (`formats/`), pixels (`images.py`).
+them live. Not here: file formats (`formats/`), pixels (`images/`).
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def _image_layer(source: Path, record: Record, beside: Beside) -> list[LayerData
 
 
 def _pixels(path: Path, record: Record) -> NDArray[Any]:
-    from ..images import read_image
+    from ..images.images import read_image
 
     if not record.stack:
         return read_image(path)

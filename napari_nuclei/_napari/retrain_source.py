@@ -14,13 +14,13 @@ from typing import Any
 from napari.layers import Image
 from numpy.typing import NDArray
 
+from ..batch.output import make_folder
 from ..counts import Counts
 from ..formats import coco
 from ..formats.dataset import DataSet, ImageRecord
 from ..nuclei import Nuclei
-from ..output import make_folder
 from ..progress import Progress
-from ..workspace import Workspace
+from ..workspace.workspace import Workspace
 from .openers import file_of, pixels_at
 from .record import Plane, number_of
 from .session import Session

@@ -23,8 +23,8 @@ from qtpy.QtWidgets import (
 
 from .. import edits
 from ..counts import is_complete
-from ..journal import Journal
-from ..journal_place import user_folder
+from ..journal.journal import Journal
+from ..journal.place import user_folder
 from ..nuclei import Nuclei
 from .actions import Actions
 from .keys import KEYS

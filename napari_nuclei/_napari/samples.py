@@ -10,7 +10,7 @@ LayerData = tuple[Any, dict[str, Any], str]
 
 
 def _sample(file_name: str, name: str) -> list[LayerData]:
-    from ..images import read_image
+    from ..images.images import read_image
 
     pixels = read_image(resource_folder("sample_data") / file_name)
     return [(pixels, {"name": name}, "image")]

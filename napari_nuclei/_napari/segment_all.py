@@ -28,7 +28,7 @@ from .segment_job import Job, Options
 from .tasks import step_back
 
 if TYPE_CHECKING:
-    from ..predict import Prediction
+    from ..prediction.predict import Prediction
 
 
 class SegmentAll(QObject):

@@ -24,7 +24,7 @@ from .folder_loading import Loader, read_plane
 from .record import Plane
 
 if TYPE_CHECKING:
-    from ..predict import Prediction
+    from ..prediction.predict import Prediction
 
 SAME = 3
 """How often in a row the same failure of a model is met before the rest is not tried."""

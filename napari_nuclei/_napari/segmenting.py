@@ -26,7 +26,7 @@ from .settings_panel import SettingsPanel
 from .source import Source, source_of
 
 if TYPE_CHECKING:
-    from ..predict import Prediction
+    from ..prediction.predict import Prediction
 
 CORRECT = (
     "Go along the doubtful ones with N: A accepts, R rejects, Delete deletes, S splits; brush and "

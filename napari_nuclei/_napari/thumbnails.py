@@ -16,8 +16,8 @@ from qtpy.QtCore import QObject, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QImage, QPixmap
 
 from ..errors import UserError
-from ..images import image_info, normalize
-from ..workspace_files import Item
+from ..images.images import image_info, normalize
+from ..workspace.files import Item
 from .folder_loading import read_plane
 from .tasks import step_back
 

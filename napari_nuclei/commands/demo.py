@@ -16,9 +16,9 @@ def arguments(p: ArgumentParser) -> None:
 def run(_options: Namespace) -> int:
     """Segment the crowded histology sample, write its answer, open it if there is a screen."""
     from .. import models
-    from ..batch import Failed, segment_files
+    from ..batch.batch import Failed, segment_files
+    from ..batch.output import make_output
     from ..models.registry import current
-    from ..output import make_output
     from ..resources import resource_folder
 
     image = resource_folder("sample_data") / "histology_crowded_1.png"

@@ -36,7 +36,7 @@ def arguments(p: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Print the figures of predictions against the truth."""
-    from ..scoring import score_files
+    from ..scoring.scoring import score_files
 
     figures = score_files(
         options.truth, options.predictions, options.score, options.max_detections

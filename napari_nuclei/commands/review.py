@@ -27,8 +27,8 @@ def arguments(p: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Open the window; returns when it is closed."""
-    from ..workspace import Workspace
-    from ..workspace_files import MissingImagesError
+    from ..workspace.files import MissingImagesError
+    from ..workspace.workspace import Workspace
 
     images: Path | None = options.images
     if images is not None and not images.is_dir():

@@ -18,11 +18,11 @@ from .arguments import channels, diameter, share, whole
 from .terminal import say, shown
 
 if TYPE_CHECKING:
-    from ..batch import Failed, Segmented, Settings
+    from ..batch.batch import Failed, Segmented, Settings
+    from ..batch.output import Output
+    from ..batch.resume import Finished
     from ..models.detector import Detector
-    from ..output import Output
     from ..progress import Progress
-    from ..resume import Finished
 
 AHEAD = 2
 """Images that may wait to be written."""
@@ -73,11 +73,11 @@ def arguments(p: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Segment images into one file or a folder of label images."""
     from .. import models
-    from ..batch import Settings, segment_files
-    from ..images import find_images
+    from ..batch.batch import Settings, segment_files
+    from ..batch.output import make_output
+    from ..batch.resume import Finished, place_beside
+    from ..images.images import find_images
     from ..models.registry import current
-    from ..output import make_output
-    from ..resume import Finished, place_beside
 
     paths = find_images(options.paths)
     score = 0.05 if options.score is None and options.format == "results" else options.score
@@ -124,7 +124,7 @@ def _through(
     output: Output, steps: Iterator[Progress], finished: Finished
 ) -> tuple[list[Failed], bool]:
     """Write images while the next are segmented; return what failed, and whether it was stopped."""
-    from ..batch import Failed, Segmented
+    from ..batch.batch import Failed, Segmented
 
     failed: list[Failed] = []
     writing: deque[Future[Failed | None]] = deque()
@@ -154,7 +154,7 @@ def _through(
 
 def _added(output: Output, done: Segmented, finished: Finished) -> Failed | None:
     """Hand an image on; what cannot be written does not stop the others."""
-    from ..batch import Failed
+    from ..batch.batch import Failed
 
     try:
         output.add(done)

@@ -1,7 +1,7 @@
 """What a file of nuclei does not say itself: where its images lie, how large they are.
 
 Here: looking beside the file, and in a folder that was named. Not here: reading pixels
-(`images.py`), what a file does say (its own module).
+(`images/`), what a file does say (its own module).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..images import IMAGE_SUFFIXES, image_size
+from ..images.images import IMAGE_SUFFIXES, image_size
 from .dataset import ImageRecord
 
 _ADDED = re.compile(

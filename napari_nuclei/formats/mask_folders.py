@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..images import IMAGE_SUFFIXES, find_images, image_size, read_image
+from ..images.images import IMAGE_SUFFIXES, find_images, image_size, read_image
 from ..mask import Mask
 from ..nuclei import Kind, Nuclei, Nucleus, Origin
 from ..progress import Progress, within

@@ -1,7 +1,7 @@
 """COCO results: what a competition wants handed in, and its list of image ids.
 
 Here: nuclei → a results list, and back to masks with scores. Not here: data sets (`coco.py`),
-scoring (`scoring.py`).
+scoring (`scoring/`).
 """
 
 from __future__ import annotations

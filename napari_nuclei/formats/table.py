@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import UserError
-from ..images import read_image
+from ..images.images import read_image
 from ..measure import measure
 from ..nuclei import Nuclei
 from .beside import Beside

@@ -18,17 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from .. import models
-from ..batch import Segmented
+from ..batch.batch import Segmented
+from ..batch.output import make_folder
 from ..errors import UserError
 from ..formats import coco, results
 from ..formats.dataset import DataSet
 from ..formats.files import read_json, write_json
-from ..images import read_image
+from ..images.images import read_image
 from ..models.card import Card, sha256_of
 from ..models.detector import Detector
 from ..nuclei import Nuclei
-from ..output import make_folder
-from ..predict import LOW
+from ..prediction.predict import LOW
 from ..progress import Progress
 from .disturb import CHANGES, PLAIN, disturb, resized
 from .judge import Answer, ceilings

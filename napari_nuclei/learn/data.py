@@ -24,7 +24,7 @@ from torch.utils.data import IterableDataset
 
 from ..errors import UserError
 from ..formats.dataset import DataSet, ImageRecord
-from ..images import normalize, read_image
+from ..images.images import normalize, read_image
 from ..mask import Mask
 from ..models.losses import Target
 from ..models.maskrcnn import INPUT_MEAN

@@ -1,6 +1,6 @@
 """All figures of one model on one data set.
 
-Here: what the table of experiments says of predictions, beyond what `scoring.py` says of
+Here: what the table of experiments says of predictions, beyond what `scoring/` says of
 them. Not here: making the predictions (`learn/experiments.py`), tables (`learn/report.py`).
 No torch here.
 """
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from ..formats.dataset import DataSet, ImageRecord
 from ..formats.results import Results
 from ..mask import Mask
-from ..match import Pairs, best_of, overlaps
-from ..scoring import CAP, Figures, score
+from ..scoring.match import Pairs, best_of, overlaps
+from ..scoring.scoring import CAP, Figures, score
 from .calibrate import expected_error, fit
 
 ALL = "all"

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..formats import coco
 from ..mask import Mask
 from ..models.detector import Detector
-from ..predict import segment_steps
+from ..prediction.predict import segment_steps
 from ..progress import Progress, within
 from ..resources import resource_folder
 from .data import pixels_of

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..formats.files import replacing
-from ..images import normalize, read_image
+from ..images.images import normalize, read_image
 from ..mask import Mask
 from .disturb import PLAIN
 from .experiments import Run

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..batch.output import make_folder
 from ..errors import UserError
 from ..formats import coco
 from ..formats.dataset import DataSet
@@ -25,9 +26,8 @@ from ..models.maskrcnn import Architecture, MaskRCNN
 from ..models.maskrcnn_detector import MaskRCNNDetector
 from ..models.runtime import name_of, pick_device
 from ..models.weights import load_network, save_model
-from ..output import make_folder
 from ..progress import Progress
-from ..scoring import score
+from ..scoring.scoring import score
 from .calibrate import best_threshold, expected_error, fit
 from .curve import draw_curve
 from .data import Example, load_examples

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..mask import Mask
-from ..match import overlaps
+from ..scoring.match import overlaps
 from .locked import Tile
 
 Floats = NDArray[np.float64]

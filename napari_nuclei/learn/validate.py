@@ -1,7 +1,7 @@
 """How good a model is on annotated images: its predictions, hits, and card figures.
 
 Here: running a detector over a data set and matching. Not here: the figures themselves
-(`scoring.py`), calibration (`learn/calibrate.py`).
+(`scoring/`), calibration (`learn/calibrate.py`).
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..batch import Failed, Segmented, Settings, segment_files
+from ..batch.batch import Failed, Segmented, Settings, segment_files
 from ..errors import UserError
 from ..formats import coco
 from ..formats.dataset import DataSet
 from ..models.detector import Detector
 from ..nuclei import Nuclei
-from ..predict import LOW
+from ..prediction.predict import LOW
 from ..progress import Progress
 from ..resources import resource_folder
-from ..scoring import match, score
+from ..scoring.scoring import match, score
 from .calibrate import Calibration
 
 SAMPLE = "sample_data/truth.json"

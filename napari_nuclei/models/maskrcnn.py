@@ -1,7 +1,7 @@
 """The Mask R-CNN for small, crowded nuclei: the network and its four inference steps.
 
 Here: trunk, feature pyramid, heads, and `features` → `propose` → `classify` → `masks`.
-Not here: losses (`models/losses.py`), tiles and suppression over tiles (`predict.py`),
+Not here: losses (`models/losses.py`), tiles and suppression over tiles (`prediction/`),
 files (`models/weights.py`).
 """
 

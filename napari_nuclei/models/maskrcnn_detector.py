@@ -2,7 +2,7 @@
 
 Here: one tile through the trained network, on any device, at once or in two steps: pyramid
 and proposals (`encode`), then the heads. Not here: the network itself
-(`models/maskrcnn.py`), tiles and what they share (`predict.py`), prompts (`prompts.py`).
+(`maskrcnn.py`), tiles and what they share (`prediction/`), prompts (`prompts/`).
 """
 
 from __future__ import annotations

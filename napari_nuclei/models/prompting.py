@@ -1,7 +1,7 @@
 """`PromptableDetector`: what an architecture must do to answer prompts. No torch here.
 
 Here: the protocol, and the values that go in and out. Not here: detecting (`detector.py`),
-an architecture (`maskrcnn_detector.py`), the prompts themselves (`prompts.py`).
+an architecture (`maskrcnn_detector.py`), the prompts themselves (`prompts/`).
 """
 
 from __future__ import annotations

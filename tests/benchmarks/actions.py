@@ -30,13 +30,13 @@ from review_data import KINDS, Case, Need, arguments, cases, machine, needs
 
 from napari_nuclei import edits, models
 from napari_nuclei.edit import Edit, EditError
-from napari_nuclei.kinds import Features, fix, learn_steps, same_kind
 from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import Nuclei, Nucleus
 from napari_nuclei.progress import result_of
-from napari_nuclei.prompt_edits import Answer, nudge, promote, put
-from napari_nuclei.prompter import Prompter, Seen
-from napari_nuclei.prompts import in_box, others_in_box
+from napari_nuclei.prompts.edits import Answer, nudge, promote, put
+from napari_nuclei.prompts.kinds import Features, fix, learn_steps, same_kind
+from napari_nuclei.prompts.prompter import Prompter, Seen
+from napari_nuclei.prompts.prompts import in_box, others_in_box
 
 IOU = 0.75
 ORDER = ("false", "split", "merged", "boundary", "missed")

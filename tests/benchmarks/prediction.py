@@ -70,10 +70,10 @@ def report(rows: dict[str, list[dict[str, float]]]) -> None:
 def measure(options: argparse.Namespace) -> dict[str, float]:
     """Run one way: once to warm up on a corner, then once on the whole image."""
     from napari_nuclei import models
-    from napari_nuclei.images import normalize
-    from napari_nuclei.predict import estimate_diameter, segment
+    from napari_nuclei.images.images import normalize
+    from napari_nuclei.prediction.predict import estimate_diameter, segment
+    from napari_nuclei.prediction.resampling import resample
     from napari_nuclei.progress import result_of
-    from napari_nuclei.resampling import resample
 
     image = _image(options.image)
     detector = models.load(options.model, "cpu")
@@ -101,7 +101,7 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
 
 def _image(path: Path | None) -> np.ndarray:
     if path is not None:
-        from napari_nuclei.images import read_image
+        from napari_nuclei.images.images import read_image
 
         return read_image(path)
     from napari_nuclei.synthetic import make_sample

@@ -23,15 +23,15 @@ from review_data import machine
 
 from napari_nuclei import edits, models
 from napari_nuclei.edit import EditError
-from napari_nuclei.feature_cache import FeatureCache
-from napari_nuclei.kinds import Features, fix, same_kind
 from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import Nuclei
 from napari_nuclei.progress import result_of
-from napari_nuclei.prompt_edits import nudge
-from napari_nuclei.prompter import Prompter
-from napari_nuclei.prompts import at_point, in_box, other_readings
-from napari_nuclei.review_queue import ReviewQueue
+from napari_nuclei.prompts.edits import nudge
+from napari_nuclei.prompts.feature_cache import FeatureCache
+from napari_nuclei.prompts.kinds import Features, fix, same_kind
+from napari_nuclei.prompts.prompter import Prompter
+from napari_nuclei.prompts.prompts import at_point, in_box, other_readings
+from napari_nuclei.queue.review_queue import ReviewQueue
 from napari_nuclei.synthetic import make_sample
 
 GOALS = {"box": 60, "click": 60, "reading": 60, "first box": 400, "first click": 400, "nudge": 30,

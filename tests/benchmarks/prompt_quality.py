@@ -20,10 +20,10 @@ from scipy import ndimage
 from napari_nuclei import models
 from napari_nuclei.edit import EditError
 from napari_nuclei.mask import Mask
-from napari_nuclei.match import match
 from napari_nuclei.nuclei import Nuclei
-from napari_nuclei.prompter import Prompter
-from napari_nuclei.prompts import at_point, in_box
+from napari_nuclei.prompts.prompter import Prompter
+from napari_nuclei.prompts.prompts import at_point, in_box
+from napari_nuclei.scoring.match import match
 
 JITTER = 0.1
 Box = NDArray[np.float64]

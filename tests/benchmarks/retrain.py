@@ -35,7 +35,7 @@ import torch
 from napari_nuclei import models
 from napari_nuclei.formats import coco
 from napari_nuclei.formats.dataset import DataSet, ImageRecord
-from napari_nuclei.images import read_image
+from napari_nuclei.images.images import read_image
 from napari_nuclei.learn.locked import Grid, digest_of
 from napari_nuclei.learn.retrain import Job, retrain
 from napari_nuclei.learn.validate import predict_set
@@ -43,7 +43,7 @@ from napari_nuclei.mask import Mask
 from napari_nuclei.models.runtime import name_of
 from napari_nuclei.nuclei import Nuclei, Nucleus
 from napari_nuclei.progress import result_of
-from napari_nuclei.scoring import score
+from napari_nuclei.scoring.scoring import score
 
 BASE = "nuclei"
 GATE_MINUTES = 2.0

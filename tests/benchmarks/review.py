@@ -178,8 +178,9 @@ def segmenting() -> Iterator[None]:
     from napari_nuclei._napari.llvm import hide_triton_from_mesa
 
     hide_triton_from_mesa()  # before torch is loaded, as the widget does
-    from napari_nuclei import models, predict
+    from napari_nuclei import models
     from napari_nuclei.models.registry import current
+    from napari_nuclei.prediction import predict
 
     stop = threading.Event()
     detector = models.load(current().name, "cpu")

@@ -20,12 +20,12 @@ from scipy.sparse.csgraph import connected_components
 from napari_nuclei import models
 from napari_nuclei.edits import propose
 from napari_nuclei.formats import coco
-from napari_nuclei.images import read_image
+from napari_nuclei.images.images import read_image
 from napari_nuclei.mask import Mask, touches
-from napari_nuclei.match import match
 from napari_nuclei.nuclei import Nuclei
-from napari_nuclei.predict import Prediction, segment
-from napari_nuclei.prompter import Prompter
+from napari_nuclei.prediction.predict import Prediction, segment
+from napari_nuclei.prompts.prompter import Prompter
+from napari_nuclei.scoring.match import match
 
 KINDS = ("missed", "false", "merged", "split", "boundary")
 SETS = ("dsb2018/val.json", "vrdl/val.json")

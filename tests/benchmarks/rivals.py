@@ -90,7 +90,7 @@ def _image(path: Path | None, size: int) -> np.ndarray:
 
         pixels = make_sample("histology", seed=7, size=1000, nuclei=400)[0]
     else:
-        from napari_nuclei.images import read_image
+        from napari_nuclei.images.images import read_image
 
         pixels = read_image(path)
     repeats = [-(-size // n) for n in pixels.shape[:2]]
@@ -99,7 +99,7 @@ def _image(path: Path | None, size: int) -> np.ndarray:
 
 def _ours(_: int) -> Any:
     from napari_nuclei import models
-    from napari_nuclei.predict import segment
+    from napari_nuclei.prediction.predict import segment
 
     detector = models.load("nuclei", "cpu")
 

@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from napari_nuclei import models
-from napari_nuclei.images import read_image
+from napari_nuclei.images.images import read_image
 from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import Nuclei, Nucleus
-from napari_nuclei.predict import segment
-from napari_nuclei.resampling import sizes
-from napari_nuclei.seams import cut_along
+from napari_nuclei.prediction.predict import segment
+from napari_nuclei.prediction.resampling import sizes
+from napari_nuclei.prediction.seams import cut_along
+from napari_nuclei.prediction.tiles import GROWN, cut
 from napari_nuclei.synthetic import make_sample
-from napari_nuclei.tiles import GROWN, cut
 
 
 def main() -> None:

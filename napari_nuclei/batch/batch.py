@@ -1,0 +1,156 @@
+"""Many images: each read, segmented and handed on, one bad file not stopping the rest.
+
+Here: the loop over images. Not here: one image (`prediction/`), files (`formats/`), the
+command line (`cli.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..edits import propose
+from ..errors import UserError
+from ..images.large_files import open_image
+from ..images.large_image import LargeImage
+from ..models.detector import Detector
+from ..nuclei import Nuclei
+from ..progress import Progress, within
+from .resume import Finished
+
+
+@dataclass(frozen=True, slots=True)
+class Segmented:
+    """One image that is done.
+
+    Attributes
+    ----------
+    path : Path
+        The image's file.
+    pixels : array
+        As read; of a large image one that reads what is asked of it.
+    nuclei : Nuclei
+        What was found, with the threshold asked for.
+    diameter : float
+        Diameter of the typical nucleus that the image was scaled by, in px.
+    earlier : bool
+        Whether an earlier run had found them.
+    """
+
+    path: Path
+    pixels: NDArray[np.generic]
+    nuclei: Nuclei
+    diameter: float
+    earlier: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """One image that could not be read or segmented, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How images are segmented.
+
+    Attributes
+    ----------
+    score : float or None
+        Score from which on nuclei are shown; the model card's threshold by default.
+    diameter : float or None
+        Diameter of the typical nucleus in px; estimated for each image by default.
+    plane, channels : int and sequence of int, or None
+        Which part of a stack or multichannel image is segmented.
+    sizes : dict
+        File name → (height, width) that the image must have.
+    """
+
+    score: float | None = None
+    diameter: float | None = None
+    plane: int | None = None
+    channels: Sequence[int] | None = None
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+def segment_files(
+    paths: Sequence[Path],
+    detector: Detector,
+    settings: Settings | None = None,
+    finished: Finished | None = None,
+) -> Iterator[Progress]:
+    """Segment images one after another; the next one is read meanwhile.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Image files and zarrs.
+    detector : Detector
+        A loaded model.
+    settings : Settings, optional
+        How they are segmented.
+    finished : Finished, optional
+        What earlier runs have found, which is not looked for again.
+
+    Yields
+    ------
+    Progress
+        In images; `new` is a `Segmented` or a `Failed` as each becomes ready.
+    """
+    settings = settings or Settings()
+    with ThreadPoolExecutor(1, "read") as pool:
+        ahead: Future[LargeImage] | None = None
+        for done, path in enumerate(paths):
+            reading = ahead or pool.submit(_read, path, settings)
+            later = paths[done + 1] if done + 1 < len(paths) else None
+            ahead = pool.submit(_read, later, settings) if later else None
+            yield Progress(done, len(paths), path.name)
+            try:
+                image = reading.result()
+                known = finished.get(path) if finished is not None else None
+                result: Segmented | Failed
+                if known is not None:
+                    result = Segmented(path, image.levels[0], *known, earlier=True)
+                else:
+                    place = (done, len(paths))
+                    result = yield from _one(path, image, detector, settings, place)
+            except UserError as error:
+                reason = str(error)
+                result = Failed(path, reason if str(path) in reason else f"{path}: {reason}")
+            except (RuntimeError, MemoryError) as error:  # what torch raises out of memory
+                reason = next(iter(str(error).splitlines()), "") or "out of memory"
+                result = Failed(path, f"{path}: {reason}. Try --device cpu or a smaller image.")
+            yield Progress(done + 1, len(paths), path.name, result)
+
+
+def _read(path: Path, settings: Settings) -> LargeImage:
+    image = open_image(path, settings.plane, settings.channels)
+    wanted = settings.sizes.get(path.name)
+    if wanted and image.shape != wanted:
+        height, width = image.shape
+        raise UserError(f"{path}: is {height}×{width}, the list says {wanted[0]}×{wanted[1]}.")
+    return image
+
+
+def _one(
+    path: Path,
+    image: LargeImage,
+    detector: Detector,
+    settings: Settings,
+    place: tuple[int, int],
+) -> Generator[Progress, None, Segmented]:
+    from ..prediction.predict import LOW, segment_steps
+
+    score = detector.card.threshold if settings.score is None else settings.score
+    steps = segment_steps(image, detector, settings.diameter, min(LOW, score))
+    prediction = yield from within(steps, *place, path.name)
+    nuclei = Nuclei(image.shape)
+    nuclei.apply(propose(nuclei, prediction.found, detector.card.name, score))
+    return Segmented(path, image.levels[0], nuclei, prediction.diameter)

@@ -1,0 +1,270 @@
+"""Where segmented images go: one file for all of them, or a file an image.
+
+Here: checking the place before any work, collecting, writing. Not here: the formats
+themselves (`formats/`), segmenting (`batch.py`).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..formats.beside import Beside
+from ..formats.dataset import DataSet, ImageRecord
+from ..formats.registry import FORMATS, WRITABLE, Format, write
+from ..images.images import image_size
+from .batch import Segmented
+
+
+class Output:
+    """Collects what was segmented, and writes it.
+
+    Attributes
+    ----------
+    paths : list of Path
+        The images to segment, in order.
+    sizes : dict
+        File name → (height, width) that an image must have.
+    done, count : int
+        Images and nuclei so far.
+    remarks : list of str
+        What the user should know of what was written.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        paths: list[Path],
+        records: dict[str, ImageRecord],
+        overlay: Path | None,
+    ) -> None:
+        self.out, self.paths, self.overlay = out, paths, overlay
+        self.records = records
+        self.sizes = {name: record.shape for name, record in records.items()}
+        self.done = self.count = 0
+        self.remarks: list[str] = []
+        self.written: list[Path] = []
+
+    def add(self, result: Segmented) -> None:
+        """Take one image's nuclei; pictures and label images are written at once."""
+        self._keep(result)
+        if self.overlay is not None:
+            from ..overlay import write_overlay
+
+            path = self.overlay / f"{result.path.stem}.overlay.png"
+            write_overlay(path, result.pixels, result.nuclei)
+            self.written.append(path)
+        self.done += 1
+        self.count += sum(1 for _ in result.nuclei.shown())
+
+    def _keep(self, result: Segmented) -> None:
+        raise NotImplementedError
+
+    def close(self) -> list[Path]:
+        """Write what is to be written at the end; return all files written."""
+        return self.written
+
+
+class _Collected(Output):
+    """One file for all images."""
+
+    def __init__(
+        self,
+        out: Path,
+        paths: list[Path],
+        records: dict[str, ImageRecord],
+        overlay: Path | None,
+    ) -> None:
+        super().__init__(out, paths, records, overlay)
+        self.data = DataSet([], {})
+
+    def _keep(self, result: Segmented) -> None:
+        known = self.records.get(result.path.name)
+        # By its place among all images, so that one that fails shifts no other's id.
+        id = 1 + self.paths.index(result.path)
+        record = known or ImageRecord(id, result.path.name, *result.nuclei.shape)
+        self.data.images.append(record)
+        self.data.nuclei[record.id] = result.nuclei
+
+
+class _CocoOutput(_Collected):
+    def close(self) -> list[Path]:
+        from ..formats import coco
+
+        coco.write(self.out, self.data)
+        return [self.out, *self.written]
+
+
+class _ResultsOutput(_Collected):
+    def close(self) -> list[Path]:
+        from ..formats import results
+
+        results.write(self.out, self.data.nuclei)
+        if not self.records and len(self.paths) > 1:
+            ids = f"1 to {len(self.paths)}"
+            self.remarks.append(f"Image ids are {ids}, in the order of the file names.")
+        return [self.out, *self.written]
+
+
+class _LabelsOutput(Output):
+    """One label TIFF an image."""
+
+    def _keep(self, result: Segmented) -> None:
+        from ..formats import label_tiff
+
+        path = self.out
+        if self.out.is_dir():
+            path = self.out / f"{result.path.stem}.labels.tif"
+        lost = label_tiff.write(path, result.nuclei)
+        self.written.append(path)
+        if lost:
+            self.remarks.append(f"{path.name}: {lost} px under overlaps are lost in labels.")
+
+
+class _AnyOutput(_Collected):
+    """Any other format: a file an image as each is done, or one file at the end."""
+
+    def __init__(self, format: Format, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.format = format
+        self.beside = Beside(known={path.stem: path for path in self.paths})
+
+    def _keep(self, result: Segmented) -> None:
+        super()._keep(result)
+        if self.format.per_image:
+            image = self.data.images.pop()
+            one = DataSet([image], {image.id: self.data.nuclei.pop(image.id)})
+            self.written += write(self.out, one, self.format, self.beside)
+
+    def close(self) -> list[Path]:
+        if not self.format.per_image:
+            self.written = [*write(self.out, self.data, self.format, self.beside), *self.written]
+        self.remarks += dict.fromkeys(self.beside.remarks)
+        return self.written
+
+
+_KINDS: dict[str, Callable[..., Output]] = {
+    **{name: partial(_AnyOutput, FORMATS[name]) for name in WRITABLE},
+    "coco": _CocoOutput,
+    "results": _ResultsOutput,
+    "labels": _LabelsOutput,
+}
+
+
+def make_output(
+    kind: str,
+    out: Path,
+    paths: Sequence[Path],
+    image_ids: Path | None = None,
+    overlay: Path | None = None,
+) -> Output:
+    """Check all that can be checked before work begins, and make the output.
+
+    Parameters
+    ----------
+    kind : str
+        Name of a format that can be written.
+    paths : sequence of Path
+        The images found.
+    image_ids : Path, optional
+        A list of images with ids: exactly these are segmented.
+    overlay : Path, optional
+        Folder for pictures; made if it is missing.
+
+    Raises
+    ------
+    UserError
+        If an image of the list is missing or of another size, if two images have the same
+        name, if the place cannot be written, or is one of the images.
+    """
+    if image_ids is not None:
+        records = _listed(image_ids)
+        chosen = _matched(records, paths, image_ids)
+    else:
+        records, chosen = {}, list(paths)
+    per_image, folder_is_good = FORMATS[kind].per_image, not FORMATS[kind].endings
+    _refuse_doubles(path.stem if per_image or overlay else path.name for path in chosen)
+    given = [*paths, *([image_ids] if image_ids else [])]
+    if out.is_file() and any(out.samefile(path) for path in given):
+        raise UserError(f"{out} is one of the files to read: name another one to write.")
+    # Without an ending it is a folder, for one image as for many.
+    into_folder = folder_is_good or (per_image and (len(chosen) > 1 or not out.suffix))
+    for folder in [out] * into_folder + [overlay] * (overlay is not None):
+        make_folder(folder)
+    if not into_folder:
+        check_writable(out, folder_is_good=per_image)
+    return _KINDS[kind](out, chosen, records, overlay)
+
+
+def _refuse_doubles(names: Iterable[str]) -> None:
+    if double := next((name for name, n in Counter(names).items() if n > 1), None):
+        raise UserError(f"two images are named {double}: segment them one after the other.")
+
+
+def _listed(path: Path) -> dict[str, ImageRecord]:
+    from ..formats.results import read_image_ids
+
+    listed = read_image_ids(path)
+    records = {Path(record.file_name).name: record for record in listed}
+    if len(records) < len(listed):
+        names = Counter(Path(record.file_name).name for record in listed)
+        raise UserError(f"{path} names {names.most_common(1)[0][0]} twice: keep one of them.")
+    return records
+
+
+def _matched(records: dict[str, ImageRecord], paths: Sequence[Path], source: Path) -> list[Path]:
+    _refuse_doubles(path.name for path in paths if path.name in records)
+    have = {path.name: path for path in paths}
+    missing = [name for name in records if name not in have]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise UserError(f"{source} names {missing[0]}{more}, which is not among the images given.")
+    for name, record in records.items():
+        size = image_size(have[name])
+        if size != record.shape:
+            raise UserError(
+                f"{have[name]} is {size[0]}×{size[1]} px, but {source} says "
+                f"{record.height}×{record.width}. Is it the right image?"
+            )
+    return [have[name] for name in records]
+
+
+def make_folder(folder: Path | None) -> None:
+    """Make a folder, or say in one line why it cannot be made."""
+    from ..formats.files import unwritable
+
+    assert folder is not None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UserError(f"{folder} is a file; name a folder.") from None
+    except OSError as error:
+        raise unwritable(folder, error) from None
+    _try_to_write(folder, folder)
+
+
+def check_writable(path: Path, folder_is_good: bool = False) -> None:
+    """Find out before the work whether a file could be written after it."""
+    if path.is_dir() and not folder_is_good:
+        raise UserError(f"{path} is a folder; name a file in it, as {path / 'out.json'}.")
+    if path.exists() and not path.is_file() and not path.is_dir():
+        return  # a pipe or a device
+    if not path.parent.is_dir():
+        raise UserError(f"the folder {path.parent} does not exist. Make it, or choose another.")
+    _try_to_write(path, path if path.is_dir() else path.parent)
+
+
+def _try_to_write(path: Path, folder: Path) -> None:
+    """Only trying tells: permissions know nothing of a network disk's own rules."""
+    from ..formats.files import unwritable
+
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise unwritable(path, error) from None

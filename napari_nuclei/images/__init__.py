@@ -1,0 +1,1 @@
+"""Reading images of all kinds and sizes. Not here: what is found in them."""

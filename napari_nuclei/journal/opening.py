@@ -1,0 +1,217 @@
+"""Opening a journal: what is in it, what is wrong with it, and going on where it ends.
+
+Here: reading, replaying, dropping what is torn, setting aside what does not fit. Not here:
+writing (`journal.py`), the meaning of a line (`lines.py`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+import uuid
+from dataclasses import asdict
+from pathlib import Path
+
+from ..errors import UserError
+from ..formats.files import replacing
+from ..nuclei import Nuclei
+from .journal import VERSION, Journal, Row, Subject, snapshot_of
+from .lines import DAMAGE, Replayed, nuclei_of, nuclei_row, replay
+from .place import Fingerprint, Pixels, claim
+from .snapshot import from_snapshot, scan, snapshot_for, without_collector
+
+
+def open_journal(subject: Subject, start: Nuclei, pixels: Pixels) -> tuple[Journal, Replayed]:
+    """Open the journal of an image, or begin one.
+
+    Parameters
+    ----------
+    subject : Subject
+        Which image.
+    start : Nuclei
+        With what a new review begins; not used where there is a journal already.
+    pixels : callable
+        Returns the pixels of the plane; only called where the journal cannot lie beside
+        the image.
+
+    Returns
+    -------
+    Journal, Replayed
+        The journal, and the nuclei and history that it leads to. What the person should
+        know is in its `notices`.
+
+    Raises
+    ------
+    UserError
+        If it was written by a newer version, cannot be read, or no place can be written.
+    """
+    place = claim(subject.path, subject.plane, pixels)
+    try:
+        about = _Beginning(subject, start)
+        journal = Journal(place, subject, about.header)
+        if journal.read_only:
+            journal.notices.append(
+                "This review is open in another window: you can look at it here, not change it."
+            )
+        with without_collector():
+            state = _Reading(journal, subject).state() or Replayed(start.copy())
+        return journal, state
+    except BaseException:
+        if place.lock is not None:
+            place.lock.release()
+        raise
+
+
+class _Beginning:
+    """The first line of a new journal, made when there is something to write after it."""
+
+    def __init__(self, subject: Subject, start: Nuclei) -> None:
+        self._subject = subject
+        self._start = nuclei_row(start)
+        self._seen = _look(subject.path)
+
+    def header(self) -> Row:
+        seen, now = self._seen, _look(self._subject.path)
+        path = self._subject.path
+        if path and seen and now and seen.looks_like(now):
+            with contextlib.suppress(OSError):
+                seen = Fingerprint.of(path)
+        return {
+            "journal": VERSION,
+            "id": uuid.uuid4().hex,
+            "file": path.name if path else "",
+            "plane": list(self._subject.plane),
+            "image": asdict(seen) if seen else None,
+            "start": self._start(),
+        }
+
+
+def _look(path: Path | None) -> Fingerprint | None:
+    try:
+        return Fingerprint.of(path, digest=False) if path else None
+    except OSError:
+        return None
+
+
+class _Reading:
+    """What is found in a journal's file while it is opened."""
+
+    def __init__(self, journal: Journal, subject: Subject) -> None:
+        self.journal = journal
+        self.subject = subject
+        self.path = journal.path
+
+    def state(self) -> Replayed | None:
+        """Replay the file and let the journal go on from there; None if there is none."""
+        data = _bytes_of(self.path)
+        if not data:
+            return None
+        header = self._header_of(data)
+        if header is None:
+            return None
+        return self._replayed(data, header)
+
+    def _header_of(self, data: bytes) -> Row | None:
+        end = data.find(b"\n")
+        try:
+            header: Row = json.loads(data[:end] if end >= 0 else b"")
+            version = header["journal"]
+            shape = header["start"]["height"], header["start"]["width"]
+            str(header["id"]), header["image"]
+        except DAMAGE:
+            self._set_aside("its beginning is damaged")
+            return None
+        if version != VERSION:
+            raise UserError(f"{self.path} was written by a newer version: update napari-nuclei")
+        if shape != self.subject.shape:
+            old, new = ("×".join(map(str, s)) for s in (shape, self.subject.shape))
+            self._set_aside(f"the image was {old} px then and is {new} px now")
+            return None
+        return header
+
+    def _replayed(self, data: bytes, header: Row) -> Replayed | None:
+        first = data.find(b"\n") + 1
+        snapshot = snapshot_for(self.path, data, header["id"])
+        if snapshot is None:
+            begin, count, image = first, 0, header["image"]
+            try:
+                state = Replayed(nuclei_of(header["start"]))
+            except DAMAGE:
+                self._set_aside("its beginning is damaged")
+                return None
+        else:
+            row = snapshot.row
+            begin, count, image = row["size"], row["count"], row["image"]
+            state = from_snapshot(self.path, snapshot)
+        rows, ends = scan(data, begin, count)
+        good = replay(rows, state)
+        size = ends[good - 1] if good else begin
+        for row in rows[:good]:
+            image = row.get("image", image)
+        self._drop(data, size)
+        self.journal.resume(header["id"], size, count + good, begin if snapshot else 0, image)
+        self._compare(image)
+        return state
+
+    # -- what is wrong ----------------------------------------------------------------
+
+    def _drop(self, data: bytes, size: int) -> None:
+        """Say what of the end cannot be used; keep a copy unless it is one torn line."""
+        rest = data[size:]
+        if not rest or self.journal.read_only:  # the other window may be writing just now
+            return
+        if b"\n" not in rest[:-1]:
+            note = "The last edit was not completely written before and is left out."
+        else:
+            copy = _dated(self.path, "damaged")
+            with replacing(copy) as stream:
+                stream.write(rest)
+            note = f"The journal is damaged: {len(rest)} bytes at its end are set aside in {copy}."
+        with contextlib.suppress(OSError), self.path.open("r+b") as journal:
+            journal.truncate(size)
+        self.journal.notices.append(note)
+
+    def _set_aside(self, reason: str) -> None:
+        if self.journal.read_only:
+            raise UserError(f"The review {self.path} cannot be shown: {reason}.")
+        aside = _dated(self.path, "old")
+        try:
+            self.path.rename(aside)
+            snapshot_of(self.path).unlink(missing_ok=True)
+        except OSError as error:
+            raise UserError(f"The review {self.path} cannot be used: {reason}.") from error
+        self.journal.notices.append(f"A new review begins: {reason}. The old one is {aside}.")
+
+    def _compare(self, image: Row | None) -> None:
+        """See whether the image file is still the one that was reviewed."""
+        path = self.subject.path
+        try:
+            was = Fingerprint(**image) if image else None
+            if path is None or was is None or was.looks_like(Fingerprint.of(path, digest=False)):
+                return
+            now = Fingerprint.of(path)
+        except (OSError, TypeError):
+            return
+        if now.digest != was.digest:
+            self.journal.notices.append(
+                f"{path.name} has changed since it was reviewed: see whether the nuclei still fit."
+            )
+        if not self.journal.read_only:
+            self.journal.image(asdict(now))
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _dated(path: Path, what: str) -> Path:
+    """Return a name for a copy that is not taken."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    names = (path.with_name(f"{path.name}.{what}-{stamp}-{k}") for k in range(1000))
+    return next(name for name in names if not name.exists())

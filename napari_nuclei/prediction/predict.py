@@ -1,0 +1,160 @@
+"""From an image to its nuclei, whatever its size.
+
+Here: the scale of an image, and the one call that segments it. Not here: reading and
+normalising images (`images/`), its tiles (`tiling.py`), networks (`models/`), many images
+(`batch/`). Loads torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..images.images import normalize
+from ..images.large_image import LargeImage
+from ..mask import Mask
+from ..models.detector import Detector
+from ..progress import Progress, result_of
+from .resampling import resample
+from .suppress import Scored
+from .tiling import Tiling
+
+LOW = 0.05
+"""Detections below this score are not kept."""
+
+PROBE = 384
+"""Side of the window by which the size of nuclei is estimated, in px of the network."""
+
+LOOKS = (0.5, 1.0, 2.0)
+"""Zooms at which that window is looked at."""
+
+SURE = 0.3
+"""Detections from this score on count in the estimate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What was found in an image.
+
+    Attributes
+    ----------
+    found : list of (Mask, float)
+        Masks and scores, best first, down to a low score.
+    diameter : float
+        Diameter of the typical nucleus that the image was scaled by, in px of the image.
+    """
+
+    found: list[tuple[Mask, float]]
+    diameter: float
+
+
+def segment(
+    image: Any,
+    detector: Detector,
+    diameter: float | None = None,
+    low: float = LOW,
+    *,
+    side: int | None = None,
+    shift: tuple[int, int] = (0, 0),
+) -> Prediction:
+    """Find the nuclei of an image; see `segment_steps`."""
+    return result_of(segment_steps(image, detector, diameter, low, side=side, shift=shift))
+
+
+def segment_steps(
+    image: Any,
+    detector: Detector,
+    diameter: float | None = None,
+    low: float = LOW,
+    *,
+    side: int | None = None,
+    shift: tuple[int, int] = (0, 0),
+) -> Generator[Progress, None, Prediction]:
+    """Find the nuclei of an image step by step.
+
+    Parameters
+    ----------
+    image : array-like or LargeImage
+        (H, W) or (H, W, C): gray or RGB, of any numeric type. Arrays of zarr and dask and
+        multiscale lists are read tile by tile.
+    detector : Detector
+        A loaded model.
+    diameter : float, optional
+        Diameter of the typical nucleus in px of the image; estimated by default.
+    low : float
+        Lowest score that is kept.
+    side, shift : int, (int, int)
+        Largest side of a tile in px of the network, and where the lines between tiles lie;
+        see `tiles.cut`. The nuclei found do not depend on them.
+
+    Yields
+    ------
+    Progress
+        In tiles; `new` is the list of (Mask, float) that have become ready.
+
+    Returns
+    -------
+    Prediction
+        As the generator's value.
+    """
+    picture = LargeImage(image)
+    yield Progress(0, 0, "Segmenting")
+    levels = picture.find_levels()
+    if diameter is None:
+        window = normalize(picture.read(picture.window(round(PROBE / min(LOOKS)))), levels=levels)
+        diameter = yield from estimate_diameter(window, detector)
+    work = Tiling(picture, detector, detector.card.diameter / diameter, levels, side, shift)
+    found: list[Scored] = []
+    for step in work.steps(low):
+        found += step.new or []
+        yield step
+    found.sort(key=lambda item: (-item[1], item[0].box))
+    return Prediction(found, diameter)
+
+
+def estimate_diameter(
+    pixels: NDArray[np.float32], detector: Detector
+) -> Generator[Progress, None, float]:
+    """Estimate the diameter of the typical nucleus, in px of the image.
+
+    Looks at a window in the middle at half, one and two times the image's size. The look
+    that finds the most sure nuclei of the size that the detector knows best decides: a
+    detector finds something of its own size at any scale, but is surer at the right one.
+
+    Returns
+    -------
+    float
+        As the generator's value; the detector's own diameter where nothing is found.
+    """
+    own = detector.card.diameter
+    best, most = own, 0.0
+    for done, zoom in enumerate(LOOKS):
+        yield Progress(done, 0, "Measuring the size of nuclei")
+        diameters, scores, area = _look(pixels, detector, zoom)
+        fit = np.exp(-0.5 * (np.log(diameters / own) / 0.5) ** 2)
+        # Per px of the image: more nuclei are better, but not many small bits of them.
+        found = float((fit * scores**2 * (diameters / zoom) ** 0.75).sum()) * zoom**2 / area
+        if found > most:
+            best, most = float(np.median(diameters)) / zoom, found
+    return best
+
+
+def _look(
+    pixels: NDArray[np.float32], detector: Detector, zoom: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    """Diameters and scores of what is found in the middle of an image, and the area seen.
+
+    Diameters and area are in px of the network.
+    """
+    side = round(PROBE / zoom)
+    y, x = (max(0, (n - side) // 2) for n in pixels.shape[:2])
+    window = resample(np.ascontiguousarray(pixels[y : y + side, x : x + side]), zoom)
+    found = detector.detect(window, None, SURE)
+    sides = np.maximum(found.boxes[:, 2:] - found.boxes[:, :2], 1e-3)
+    share = (found.masks >= 255 * detector.card.mask_threshold).mean((1, 2))
+    areas = np.maximum(share * sides[:, 0] * sides[:, 1], 1)
+    return 2 * np.sqrt(areas / np.pi), found.scores.astype(float), window.shape[0] * window.shape[1]

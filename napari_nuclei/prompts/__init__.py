@@ -1,0 +1,4 @@
+"""Asking the user's own detector about one place: a box, a click, another reading, a kind.
+
+Not here: windows (`_napari/`), detectors (`models/`).
+"""

@@ -1,0 +1,267 @@
+"""`Prompter`: one image and one detector, ready to be asked about any place of it.
+
+Here: tiles and closer looks, their cached features, and asking the detector's heads. Not
+here: what is asked for a box or a click (`prompts.py`), other readings (`readings.py`),
+edits (`edits.py`), windows (`_napari/`). Torch is loaded when one is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..box import Box, touches
+from ..mask import Mask
+from ..models.prompting import Judged, PromptableDetector
+from ..prediction.tiles import Tile, cut
+from ..progress import Progress
+from .feature_cache import FeatureCache
+from .soft_mask import SoftMask
+
+SIDE = 640
+"""Largest side of a tile in px of the network: small, so that a first prompt answers soon."""
+
+LOOK = 192
+"""Side of a closer look in px of the network: a nucleus and what is around it."""
+
+Boxes = NDArray[np.float32]
+"""(N, 4): (y0, x0, y1, x1) in px of the image, not whole ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One nucleus as the detector sees it.
+
+    Attributes
+    ----------
+    mask : Mask
+        Its pixels.
+    score : float
+        0…1.
+    soft : SoftMask
+        How sure the detector is of each pixel.
+    """
+
+    mask: Mask
+    score: float
+    soft: SoftMask
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of the image that the detector has encoded, and where it lies.
+
+    Attributes
+    ----------
+    encoded : object
+        What the detector made of it.
+    y, x : float
+        Its corner in px of the image.
+    zoom : (float, float)
+        Px of the network per px of the image, down and across.
+    """
+
+    encoded: Any
+    y: float
+    x: float
+    zoom: tuple[float, float]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that it holds."""
+        return int(self.encoded.nbytes)
+
+    def inwards(self, boxes: Boxes) -> NDArray[np.float32]:
+        """Turn boxes of the image into the detector's: (x0, y0, x1, y1) in px of the window."""
+        down, across = self.zoom
+        corner = np.array([self.x, self.y, self.x, self.y])
+        out: NDArray[np.float32] = (boxes[:, [1, 0, 3, 2]] - corner) * [across, down, across, down]
+        return out.astype(np.float32)
+
+    def outwards(self, boxes: NDArray[np.float32]) -> Boxes:
+        """Turn boxes of the detector into the image's."""
+        down, across = self.zoom
+        out = boxes[:, [1, 0, 3, 2]] / [down, across, down, across]
+        moved: Boxes = (out + np.array([self.y, self.x, self.y, self.x])).astype(np.float32)
+        return moved
+
+
+class Prompter:
+    """Answers questions about one image.
+
+    Parameters
+    ----------
+    image : (H, W) or (H, W, C)
+        Gray or RGB, of any numeric type.
+    detector : PromptableDetector
+        The model that is asked.
+    diameter : float
+        Of the typical nucleus in px of the image, as the prediction had it.
+    cache : FeatureCache, optional
+        Where features are kept; may be shared by many images.
+    identity : Hashable, optional
+        Names the image in that cache; this object's own by default.
+    """
+
+    def __init__(
+        self,
+        image: ArrayLike,
+        detector: PromptableDetector,
+        diameter: float,
+        cache: FeatureCache | None = None,
+        identity: Hashable = None,
+    ) -> None:
+        from ..images.images import normalize
+        from ..prediction.resampling import resample
+
+        self._normal = normalize(np.asarray(image))
+        self.detector, self.diameter = detector, diameter
+        self.cache = FeatureCache() if cache is None else cache
+        self.shape = (self._normal.shape[0], self._normal.shape[1])
+        self._pixels = resample(self._normal, detector.card.diameter / diameter)
+        size = (self._pixels.shape[0], self._pixels.shape[1])
+        self.zoom = (size[0] / self.shape[0], size[1] / self.shape[1])
+        self.tiles = cut(size, SIDE, detector.margin, detector.stride)
+        card = detector.card
+        self._key = (id(self) if identity is None else identity, card.name, card.sha256)
+
+    # -- windows ----------------------------------------------------------------------
+
+    def window(self, tile: Tile) -> Window:
+        """Return a tile encoded, computing it if need be."""
+        y0, x0, y1, x1 = tile.box
+        down, across = self.zoom
+
+        def make() -> Window:
+            encoded = self.detector.encode(self._pixels[y0:y1, x0:x1])
+            return Window(encoded, y0 / down, x0 / across, self.zoom)
+
+        return self.cache.get((*self._key, self.zoom, tile.box), make)
+
+    def look(self, y: float, x: float, diameter: float) -> Window:
+        """Look closer at a place, so that nuclei of this diameter in px are of the best size."""
+        from ..prediction.resampling import LARGEST_ZOOM, SMALLEST_ZOOM, resample
+
+        zoom = self.detector.card.diameter / max(diameter, 1e-3)
+        zoom = min(max(zoom, SMALLEST_ZOOM), LARGEST_ZOOM)
+        y0, y1 = _around(y, LOOK / zoom, self.shape[0])
+        x0, x1 = _around(x, LOOK / zoom, self.shape[1])
+
+        def make() -> Window:
+            seen = resample(np.ascontiguousarray(self._normal[y0:y1, x0:x1]), zoom)
+            real = (seen.shape[0] / (y1 - y0), seen.shape[1] / (x1 - x0))
+            return Window(self.detector.encode(seen), y0, x0, real)
+
+        return self.cache.get((*self._key, round(zoom, 3), (y0, x0, y1, x1)), make)
+
+    def window_of(self, box: Iterable[float]) -> Window:
+        """Return the encoded tile that answers for a box in px of the image."""
+        return self.window(self.tiles[self.place_of(box)])
+
+    def place_of(self, box: Iterable[float]) -> int:
+        """Return the number of the tile that answers for a box in px of the image."""
+        y0, x0, y1, x1 = box
+        y = min(max((y0 + y1) / 2 * self.zoom[0], 0), self._pixels.shape[0])
+        x = min(max((x0 + x1) / 2 * self.zoom[1], 0), self._pixels.shape[1])
+        inside = [k for k, tile in enumerate(self.tiles) if _holds(tile.core, y, x)]
+        # Cores overlap by a few px: the one whose middle is nearest sees most around it.
+        return min(inside, key=lambda k: _distance(self.tiles[k].core, y, x))
+
+    def prepare(self, box: Box | None = None) -> Generator[Progress, None, None]:
+        """Encode a part of the image ahead, or all of it.
+
+        Ends at half of the cache's bound, so that it does not push out what it has made.
+
+        Parameters
+        ----------
+        box : Box, optional
+            In px of the image, as the view shows it.
+        """
+        wanted = [t for t in self.tiles if box is None or touches(t.core, self._scaled(box))]
+        spent = 0
+        for done, tile in enumerate(wanted):
+            yield Progress(done, len(wanted), "Looking ahead")
+            spent += self.window(tile).nbytes
+            if spent > self.cache.bound / 2:
+                break
+
+    def _scaled(self, box: Box) -> Box:
+        down, across = self.zoom
+        y0, x0, y1, x1 = box
+        low = int(np.floor(y0 * down)), int(np.floor(x0 * across))
+        return *low, int(np.ceil(y1 * down)), int(np.ceil(x1 * across))
+
+    # -- asking -----------------------------------------------------------------------
+
+    def proposals(self, box: Sequence[float], window: Window | None = None) -> Boxes:
+        """Return the unrefined boxes that meet a box (y0, x0, y1, x1) in px, likeliest first."""
+        seen = self.window_of(box) if window is None else window
+        found = seen.outwards(self.detector.proposals(seen.encoded))
+        near = np.asarray(box, np.float32)
+        return found[((found[:, :2] < near[2:]) & (found[:, 2:] > near[:2])).all(1)]
+
+    def judge(self, boxes: ArrayLike, window: Window | None = None) -> Judged:
+        """Score and refine (N, 4) boxes in px; the refined ones are (y0, x0, y1, x1) too."""
+        given = _table(boxes)
+        parts, order = [], []
+        for seen, at in self._by_window(given, window):
+            said = self.detector.judge(seen.encoded, seen.inwards(given[at]))
+            parts.append(Judged(seen.outwards(said.boxes), said.scores, said.features))
+            order.append(at)
+        if not parts:
+            return Judged(given, np.zeros(0, np.float32), np.zeros((0, 0), np.float32))
+        back = np.argsort(np.concatenate(order))
+        names = ("boxes", "scores", "features")
+        return Judged(*(np.concatenate([getattr(p, name) for p in parts])[back] for name in names))
+
+    def soft_masks(self, boxes: ArrayLike, window: Window | None = None) -> list[SoftMask]:
+        """Return the soft mask inside each of (N, 4) boxes in px."""
+        given = _table(boxes)
+        out: dict[int, SoftMask] = {}
+        for seen, at in self._by_window(given, window):
+            cells = self.detector.soft_masks(seen.encoded, seen.inwards(given[at]))
+            for k, soft in zip(at.tolist(), cells, strict=True):
+                y0, x0, y1, x1 = given[k].tolist()
+                out[k] = SoftMask.from_cells(soft, (x0, y0, x1, y1), self.shape)
+        return [out[k] for k in range(len(given))]
+
+    def draw(
+        self, boxes: ArrayLike, scores: Iterable[float], window: Window | None = None
+    ) -> list[Seen]:
+        """Draw a nucleus into each of (N, 4) boxes in px; none where no pixel is sure."""
+        level = self.detector.card.mask_threshold
+        softs = self.soft_masks(boxes, window)
+        drawn = (Seen(s.at_level(level), float(v), s) for s, v in zip(softs, scores, strict=True))
+        return [seen for seen in drawn if seen.mask]
+
+    def _by_window(
+        self, boxes: Boxes, window: Window | None
+    ) -> list[tuple[Window, NDArray[np.intp]]]:
+        if window is not None:
+            return [(window, np.arange(len(boxes)))] if len(boxes) else []
+        places = np.array([self.place_of(box) for box in boxes.tolist()], int)
+        return [
+            (self.window(self.tiles[k]), np.flatnonzero(places == k)) for k in np.unique(places)
+        ]
+
+
+def _table(boxes: ArrayLike) -> Boxes:
+    return np.asarray(boxes, np.float32).reshape(-1, 4)
+
+
+def _around(middle: float, side: float, length: int) -> tuple[int, int]:
+    """Return the ends of a stretch of the image around a place, which may lie outside."""
+    middle = min(max(middle, 0), length)
+    return max(0, int(middle - side / 2)), min(length, int(np.ceil(middle + side / 2)))
+
+
+def _holds(box: Box, y: float, x: float) -> bool:
+    return box[0] <= y < box[2] and box[1] <= x < box[3]
+
+
+def _distance(box: Box, y: float, x: float) -> float:
+    return abs((box[0] + box[2]) / 2 - y) + abs((box[1] + box[3]) / 2 - x)

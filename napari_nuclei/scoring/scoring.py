@@ -1,0 +1,290 @@
+"""Figures: how well predicted nuclei agree with the truth.
+
+Here: joining the two, precision, F1, PQ and their kin. Not here: which mask is which
+(`match.py`), AP (`average_precision.py`), what is in the files (`formats/`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, field
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UserError
+from ..formats import coco, coco_reader, results
+from ..formats.dataset import DataSet, ImageRecord
+from ..formats.files import read_json
+from ..formats.results import Results, score_of
+from ..mask import Mask
+from .average_precision import average_precision
+from .match import Pairs, best_of, match, overlaps
+
+__all__ = ["Figures", "Pairs", "match", "overlaps", "score", "score_files"]
+
+THRESHOLDS = tuple(k / 100 for k in range(50, 100, 5))
+"""IoU thresholds of the 2018 Data Science Bowl, and of COCO's mean AP."""
+
+CAP = 100
+"""pycocotools' default number of detections an image."""
+
+Scored = Sequence[tuple[Mask, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How well predictions agree with the truth; all but the counts lie between 0 and 1.
+
+    Attributes
+    ----------
+    ap50, ap75, ap : float
+        COCO's average precision at IoU 0.5, 0.75, and its mean over 0.5, 0.55, … 0.95, with
+        the largest allowed number of detections an image.
+    ap50_max : dict of int to float
+        AP at IoU 0.5 with other numbers of detections allowed an image; always has 100.
+    precision50, recall50, f1_50, f1_75 : float
+        Of the predictions at the score threshold and above, pooled over the images.
+    pq : float
+        Panoptic quality: sum of the IoU of the pairs at IoU 0.5, over TP + FP/2 + FN/2.
+    jaccard50 : float
+        TP / (TP + FP + FN) at IoU 0.5, pooled.
+    dsb_map : float
+        That quotient at IoU 0.5, 0.55, … 0.95, averaged over these and over the images.
+    score : float
+        The score threshold.
+    max_detections : int
+        The largest allowed number of detections an image.
+    images, truth, predicted, matched50 : int
+        Counts: images; true nuclei; predictions at the threshold and above; pairs at IoU 0.5.
+    images_without_predictions : int
+        Images in which nothing was predicted at any score.
+    by_modality : dict of str to Figures
+        The same for each kind of image that the truth names.
+
+    Notes
+    -----
+    Where there is nothing to find and nothing was found, figures are 1.
+    """
+
+    ap50: float
+    ap75: float
+    ap: float
+    ap50_max: dict[int, float]
+    precision50: float
+    recall50: float
+    f1_50: float
+    f1_75: float
+    pq: float
+    jaccard50: float
+    dsb_map: float
+    score: float
+    max_detections: int
+    images: int
+    truth: int
+    predicted: int
+    matched50: int
+    images_without_predictions: int
+    by_modality: dict[str, Figures] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that ``evaluate --json`` prints."""
+        out: dict[str, Any] = {}
+        for key, value in asdict(self).items():
+            if key == "ap50_max":
+                out |= {f"ap50_max{cap}": ap for cap, ap in sorted(value.items())}
+            elif key != "by_modality":
+                out[key] = value
+        if self.by_modality:
+            out["by_modality"] = {name: f.to_json() for name, f in self.by_modality.items()}
+        return out
+
+
+def score(
+    truth: DataSet,
+    predictions: DataSet | Results,
+    score: float = 0.5,
+    max_detections: int | Sequence[int] = 2000,
+) -> Figures:
+    """Score predictions against the truth.
+
+    Parameters
+    ----------
+    truth : DataSet
+        Its nuclei that are shown; all of its images count.
+    predictions : DataSet or Results
+        A data set is joined by file name, a results list by image id. Images that are not
+        in it have no predictions.
+    score : float
+        The figures without a ranking use predictions with this score and above.
+    max_detections : int or sequence of int
+        Best predictions of each image that AP takes into account; of several, each has its
+        own AP at IoU 0.5, and the largest is the one for the rest.
+
+    Raises
+    ------
+    UserError
+        If predictions are for images that the truth does not have, or of another size.
+    """
+    caps = {max_detections} if isinstance(max_detections, int) else set(max_detections)
+    if not caps or min(caps) < 1:
+        raise UserError("the number of detections an image must be 1 or more")
+    joined = _joined(truth, predictions)
+    seen = [_Seen.of(image, truth.of(image).shown(), found, score) for image, found in joined]
+    overall = _figures(seen, score, caps)
+    kinds = sorted({s.modality for s in seen if s.modality})
+    for kind in kinds:
+        overall.by_modality[kind] = _figures([s for s in seen if s.modality == kind], score, caps)
+    return overall
+
+
+def score_files(
+    truth: str | os.PathLike[str],
+    predictions: str | os.PathLike[str],
+    threshold: float = 0.5,
+    max_detections: int | Sequence[int] = 2000,
+) -> Figures:
+    """Score a results list or a COCO data set against a COCO data set; see `score`.
+
+    Raises
+    ------
+    UserError
+        Also if a file cannot be read, or is of another kind.
+    """
+    known = coco.read(truth)
+    value = read_json(predictions)
+    found: DataSet | Results
+    if isinstance(value, list):
+        found = results.from_json(value, str(predictions))
+    else:
+        found = coco_reader.from_json(value, str(predictions))
+    return score(known, found, threshold, max_detections)
+
+
+# -- joining ----------------------------------------------------------------------------
+
+
+def _joined(truth: DataSet, predictions: DataSet | Results) -> Iterator[tuple[ImageRecord, Scored]]:
+    found: Mapping[int, Scored]
+    if isinstance(predictions, Results):
+        found, shapes = predictions.found, predictions.shapes
+        _refuse("image id", found.keys() - {image.id for image in truth.images})
+    else:
+        found, shapes = _by_name(truth, predictions)
+    for image in sorted(truth.images, key=lambda i: i.id):  # the order in which COCO breaks ties
+        shape = shapes.get(image.id, image.shape)
+        if shape != image.shape:
+            raise UserError(
+                f"{image.file_name} is {image.height}×{image.width} px (height × width) in the "
+                f"truth and {shape[0]}×{shape[1]} in the predictions: give those made for it"
+            )
+        yield image, found.get(image.id, [])
+
+
+def _refuse(what: str, unknown: Set[Any]) -> None:
+    if unknown:
+        listed = ", ".join(map(str, sorted(unknown)[:3])) + ", …" * (len(unknown) > 3)
+        raise UserError(
+            f"the predictions are for {what} {listed}, which the truth does not have: "
+            "give the truth that belongs to them"
+        )
+
+
+def _by_name(
+    truth: DataSet, predictions: DataSet
+) -> tuple[dict[int, Scored], dict[int, tuple[int, int]]]:
+    """Find the true image of each predicted one by its file name."""
+    ids = _names(truth, whole=True)
+    theirs = _names(predictions, whole=True)
+    if not theirs.keys() <= ids.keys():  # the folders may differ
+        ids, theirs = _names(truth, whole=False), _names(predictions, whole=False)
+    _refuse("image", theirs.keys() - ids.keys())
+    images = {image.id: image for image in predictions.images}
+    found: dict[int, Scored] = {}
+    shapes = {}
+    for name in theirs:
+        image = images[theirs[name]]
+        shapes[ids[name]] = image.shape
+        found[ids[name]] = [(n.mask, score_of(n)) for n in predictions.of(image).shown()]
+    return found, shapes
+
+
+def _names(data: DataSet, whole: bool) -> dict[str, int]:
+    out: dict[str, int] = {}
+    for image in data.images:
+        name = image.file_name if whole else PurePath(image.file_name).name
+        if name in out:
+            raise UserError(
+                f"two images of one file are called {name}: they cannot be joined by name"
+            )
+        out[name] = image.id
+    return out
+
+
+# -- one image --------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What all figures need of one image."""
+
+    modality: str
+    truth: int
+    scores: NDArray[np.float64]  # of all predictions, falling
+    pairs: Pairs  # with them
+    predicted: int  # those at the score threshold and above
+    ious: list[NDArray[np.float64]]  # of the pairs with these, at each of THRESHOLDS
+
+    @classmethod
+    def of(cls, image: ImageRecord, nuclei: Any, found: Scored, score: float) -> _Seen:
+        truth = [n.mask for n in nuclei]
+        ranked = sorted(found, key=lambda f: -f[1])
+        scores = np.array([s for _, s in ranked], float)
+        pairs = overlaps(truth, [mask for mask, _ in ranked], THRESHOLDS[0])
+        predicted = int((scores >= score).sum())
+        sure = pairs[pairs.predicted < predicted]
+        ious = [best_of(sure[sure.iou >= t]).iou for t in THRESHOLDS]
+        return cls(image.modality, len(truth), scores, pairs, predicted, ious)
+
+    def jaccard(self, iou: NDArray[np.float64]) -> float:
+        either = self.truth + self.predicted - len(iou)
+        return len(iou) / either if either else 1.0
+
+
+# -- all images -------------------------------------------------------------------------
+
+
+def _figures(seen: list[_Seen], score: float, caps: set[int]) -> Figures:
+    truth, predicted = sum(s.truth for s in seen), sum(s.predicted for s in seen)
+    tp50, tp75 = (sum(len(s.ious[THRESHOLDS.index(t)]) for s in seen) for t in (0.5, 0.75))
+    quality = sum(float(s.ious[0].sum()) for s in seen)
+    ap = average_precision([(s.truth, s.scores, s.pairs) for s in seen], caps | {CAP})
+    most = ap[max(caps)]
+    return Figures(
+        ap50=most[0],
+        ap75=most[THRESHOLDS.index(0.75)],
+        ap=float(np.mean(most)),
+        ap50_max={cap: ap[cap][0] for cap in (caps - {max(caps)}) | {CAP}},
+        precision50=_part(tp50, predicted, truth),
+        recall50=_part(tp50, truth, predicted),
+        f1_50=_part(2 * tp50, truth + predicted),
+        f1_75=_part(2 * tp75, truth + predicted),
+        pq=_part(2 * quality, truth + predicted),
+        jaccard50=_part(tp50, truth + predicted - tp50),
+        dsb_map=float(np.mean([s.jaccard(iou) for s in seen for iou in s.ious] or [1.0])),
+        score=score,
+        max_detections=max(caps),
+        images=len(seen),
+        truth=truth,
+        predicted=predicted,
+        matched50=tp50,
+        images_without_predictions=sum(not len(s.scores) for s in seen),
+    )
+
+
+def _part(part: float, whole: int, other: int = 0) -> float:
+    """Return a quotient; of nothing, it is 1 if there is nothing on the other side either."""
+    return part / whole if whole else float(other == 0)

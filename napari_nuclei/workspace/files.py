@@ -1,0 +1,171 @@
+"""What a workspace keeps in small files, and which images belong to it.
+
+Here: `Item`, `Place`, finding the images of a folder or of a list, and small JSON files that
+may be lost. Not here: their reviews (`workspace.py`), journals (`journal/journal.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..formats.coco_reader import from_json, read_images
+from ..formats.dataset import DataSet, ImageRecord
+from ..formats.files import read_json, write_json
+from ..images.images import find_images
+from ..journal.place import FOLDER, Plane, user_folder
+
+
+class MissingImagesError(UserError):
+    """Some images that a list names are not where they were looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An image of a workspace.
+
+    Attributes
+    ----------
+    path : Path
+        Its file.
+    plane : tuple of int
+        Which plane of it, where a list names single ones; else ().
+    record : ImageRecord or None
+        What the list says of it.
+    """
+
+    path: Path
+    plane: Plane = ()
+    record: ImageRecord | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in exports."""
+        return self.path.name if self.record is None else self.record.file_name
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the reviewer was.
+
+    Attributes
+    ----------
+    image : str
+        Path of the file.
+    plane : tuple of int
+        Which plane of it.
+    view : dict
+        Whatever the window needs to show the same part again (JSON values).
+    nucleus : int or None
+        Id of the nucleus in the queue.
+    """
+
+    image: str
+    plane: Plane = ()
+    view: dict[str, Any] = field(default_factory=dict)
+    nucleus: int | None = None
+
+
+def items_of(path: Path, folder: Path | None = None) -> tuple[list[Item], DataSet | None]:
+    """List the images of a folder, an image file, a competition's list or a COCO file.
+
+    Parameters
+    ----------
+    path : Path
+        One of these. A folder's images come in natural order, a list's in its own.
+    folder : Path, optional
+        Where a list's images lie; by default beside it, or in ``images`` beside it.
+
+    Returns
+    -------
+    items, data : list of Item, DataSet or None
+        The second for a COCO file with annotations.
+
+    Raises
+    ------
+    UserError
+        If there are no images, or some that a list names are missing.
+    """
+    if path.is_dir() or path.suffix.lower() != ".json":
+        return [Item(image.absolute()) for image in find_images(path)], None
+    value = read_json(path)
+    data = from_json(value, str(path)) if _has(value, "annotations") else None
+    if data is not None:
+        records = data.images
+    elif isinstance(value, list) or _has(value, "images"):
+        records = read_images(value if isinstance(value, list) else value["images"], str(path))
+    else:
+        raise UserError(f"{path} is neither a list of images nor a COCO file")
+    if not records:
+        raise UserError(f"{path} lists no images")
+    return _items(path, folder or path.parent, records), data
+
+
+def _has(value: Any, key: str) -> bool:
+    return isinstance(value, dict) and key in value
+
+
+def _items(source: Path, folder: Path, records: Iterable[ImageRecord]) -> list[Item]:
+    items, missing = [], []
+    for record in records:
+        name = Path(record.file_name.replace("\\", "/"))
+        places = [folder / name, folder / "images" / name, folder / name.name]
+        path = next((p for p in places if p.is_file()), None)
+        if path is None:
+            missing.append(record.file_name)
+            continue
+        plane = record.extra.get("plane")
+        is_plane = isinstance(plane, list) and all(isinstance(k, int) for k in plane)
+        items.append(Item(path.absolute(), tuple(plane) if is_plane and plane else (), record))
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise MissingImagesError(
+            f"{source} names {missing[0]}{more}, which is not in {folder}: name the folder of "
+            "its images"
+        )
+    return items
+
+
+class SmallFile:
+    """A small JSON file beside the images, or in the user's folder where that cannot be.
+
+    Parameters
+    ----------
+    near : Path
+        The folder of the images, or the file that lists them.
+    name : str
+        What the file is called.
+    """
+
+    def __init__(self, near: Path, name: str) -> None:
+        near = near.absolute()
+        home = near / FOLDER if near.is_dir() else near.parent / FOLDER
+        name = name if near.is_dir() else f"{near.name}.{name}"
+        key = hashlib.sha256(str(home / name).encode("utf-8", "surrogatepass")).hexdigest()
+        self._places = (home / name, user_folder() / f"{key[:32]}.{name}")
+
+    def read(self) -> dict[str, Any]:
+        """Return what was written last; empty if there is nothing, or it is damaged."""
+        found = [p for p in self._places if p.is_file()]
+        try:
+            newest = max(found, key=lambda p: p.stat().st_mtime_ns)
+            value = json.loads(newest.read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    def write(self, value: dict[str, Any]) -> bool:
+        """Write it where that works; whether it did anywhere."""
+        for path in self._places:
+            try:
+                path.parent.mkdir(parents=path is self._places[1], exist_ok=True)
+                write_json(path, value)
+                return True
+            except (OSError, UserError, ValueError):
+                continue
+        return False

@@ -1,0 +1,282 @@
+"""`Workspace`: images under review, one `Review` each, and how far each one is.
+
+Here: opening reviews as they are wanted, counting without opening, and where the reviewer was.
+Not here: which images there are (`files.py`), gathering all of them
+(`export.py`), what a review does (`review.py`), thumbnails and windows (`_napari/`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from ..counts import Counts, Stage, Standing
+from ..errors import UserError
+from ..formats.dataset import DataSet
+from ..images.images import image_info, image_size
+from ..journal.away import journal_name
+from ..journal.place import FOLDER, Plane, find
+from ..journal.safe_file import KEEPER
+from ..journal.snapshot import peek
+from ..nuclei import Nuclei
+from ..progress import Progress
+from ..review import Review
+from .export import LeftOut, gather
+from .files import Place, SmallFile, items_of
+
+Key = tuple[Path, Plane]
+
+
+class Workspace:
+    """Images under review.
+
+    Parameters
+    ----------
+    path : path
+        A folder of images, an image, a competition's list of images or a COCO file; the
+        nuclei of the latter are what reviews begin with.
+    folder : path, optional
+        Where a list's images lie; by default beside it, or in ``images`` beside it.
+
+    Attributes
+    ----------
+    items : tuple of Item
+        The images; a folder's in natural order.
+
+    Raises
+    ------
+    UserError
+        If there are no images, or some of a list are missing.
+
+    Notes
+    -----
+    May be used from several threads; a `Review` belongs to one thread at a time.
+    """
+
+    def __init__(self, path: str | Path, folder: str | Path | None = None) -> None:
+        self.path = Path(path).expanduser().absolute()
+        found, self._data = items_of(self.path, None if folder is None else Path(folder))
+        self.items = tuple(found)
+        self._by_key = {(item.path, item.plane): item for item in self.items}
+        self._named: dict[Path, set[Plane]] = {}
+        for item in self.items:
+            if item.plane:
+                self._named.setdefault(item.path, set()).add(item.plane)
+        self._reviews: dict[Key, Review] = {}
+        self._busy = threading.RLock()
+        near = self.path if self.path.suffix.lower() == ".json" else self.items[0].path.parent
+        self._index_file = SmallFile(near, "index.json")
+        self._place_file = SmallFile(near, "place.json")
+        self._index = self._index_file.read()
+        self._place: Place | None = None
+        self._unsaved: set[str] = set()
+        self._listed: dict[Path, tuple[int, dict[str, list[Plane]]]] = {}
+
+    # -- reviews ----------------------------------------------------------------------
+
+    def review(self, image: Path, plane: Plane = ()) -> Review:
+        """Return the review of an image, opened if it is not yet; see `Review.open`."""
+        with self._busy:
+            key = (image.absolute(), plane)
+            if key not in self._reviews:
+                self._reviews[key] = Review.open(*key, self._start(key))
+            return self._reviews[key]
+
+    def is_open(self, image: Path, plane: Plane = ()) -> bool:
+        """Whether a review is open already."""
+        return (image.absolute(), plane) in self._reviews
+
+    def open_planes(self, image: Path) -> list[Plane]:
+        """List the planes of an image whose reviews are open."""
+        return [plane for path, plane in list(self._reviews) if path == image.absolute()]
+
+    def release(self, image: Path, plane: Plane = ()) -> str:
+        """Close a review that is not shown any more; see `Review.close`."""
+        with self._busy:
+            key = (image.absolute(), plane)
+            if key not in self._reviews:
+                return ""
+            review = self._reviews[key]
+            moved = review.close()
+            del self._reviews[key]
+            self._note(key, Standing.of(review.nuclei, review.counts))
+            return moved
+
+    def close(self) -> list[str]:
+        """Close all reviews; return where those were written whose own place failed.
+
+        Raises
+        ------
+        UserError
+            If one could be written nowhere; it stays open, all others are closed.
+        """
+        moved, failed = [], []
+        for key in list(self._reviews):
+            try:
+                moved.append(self.release(*key))
+            except UserError as error:
+                failed.append(str(error))
+        self._keep()
+        if failed:
+            raise UserError("; ".join(failed))
+        return [path for path in moved if path]
+
+    @property
+    def about(self) -> dict[str, object]:
+        """What a COCO file says besides (`info`, `licenses`, …)."""
+        return dict(self._data.about) if self._data else {}
+
+    def planes(self, image: Path) -> list[Plane]:
+        """List the planes of an image file: ``[()]`` for an ordinary one."""
+        count = image_info(image).planes
+        return [(k,) for k in range(count)] if count > 1 else [()]
+
+    def _start(self, key: Key) -> Nuclei:
+        item = self._by_key.get(key)
+        size = image_size(key[0])
+        if item is None or item.record is None:
+            return Nuclei(size)
+        record = item.record
+        if record.shape != size:
+            raise UserError(
+                f"{key[0]} is {size[0]}×{size[1]} px, but {self.path} says "
+                f"{record.height}×{record.width}. Is it the right image?"
+            )
+        return Nuclei(size) if self._data is None else self._data.of(record)
+
+    # -- how far each one is ----------------------------------------------------------
+
+    def standing(self, image: Path, plane: Plane = ()) -> Standing:
+        """Say how far the review of an image, or of one plane of it, is, without opening it."""
+        image = image.absolute()
+        if plane:
+            return self._standing((image, plane))
+        planes = self._begun_planes(image)
+        found = [self._standing((image, plane)) for plane in planes]
+        if planes == [()]:
+            return found[0]
+        return Standing.together(found, len(self.planes(image)))
+
+    def _begun_planes(self, image: Path) -> list[Plane]:
+        """List the planes of an image that have a review; () if it has none."""
+        planes = set(self._planes_in(image.parent).get(image.name, ()))
+        planes |= {plane for path, plane in self._reviews if path == image and plane}
+        planes |= self._named.get(image, set())
+        return sorted(planes) or [()]
+
+    def _planes_in(self, folder: Path) -> dict[str, list[Plane]]:
+        """List the planes that have a journal, for each image of a folder that has such."""
+        try:
+            stamp = (folder / FOLDER).stat().st_mtime_ns
+        except OSError:
+            return {}
+        if self._listed.get(folder, (0,))[0] != stamp:
+            found: dict[str, list[Plane]] = {}
+            for path in (folder / FOLDER).glob("*@*.jsonl"):
+                name, _, numbers = path.stem.rpartition("@")
+                if numbers.replace("-", "").isdigit():
+                    found.setdefault(name, []).append(tuple(map(int, numbers.split("-"))))
+            self._listed[folder] = (stamp, found)
+        return self._listed[folder][1]
+
+    def _standing(self, key: Key) -> Standing:
+        review = self._reviews.get(key)
+        if review is not None:
+            return Standing.of(review.nuclei, review.counts)
+        path = find(*key)
+        known = self._index.get(_name(key))
+        if path is None:
+            return self._standing_at_start(key)
+        about = path.stat()
+        stamp = [about.st_size, about.st_mtime_ns]
+        if isinstance(known, dict) and known.get("stamp") == stamp:
+            try:
+                return Standing(Stage(known["stage"]), Counts(**known["counts"]))
+            except (KeyError, TypeError, ValueError):
+                pass
+        nuclei = peek(path)
+        found = self._standing_at_start(key) if nuclei is None else Standing.of(nuclei)
+        self._note(key, found, stamp)
+        return found
+
+    def _standing_at_start(self, key: Key) -> Standing:
+        item = self._by_key.get(key)
+        if self._data is None or item is None or item.record is None:
+            return Standing()
+        return Standing.of(self._data.of(item.record))
+
+    def _note(self, key: Key, standing: Standing, stamp: list[int] | None = None) -> None:
+        path = find(*key)
+        if path is None:
+            return
+        about = path.stat()
+        row = {"stamp": stamp or [about.st_size, about.st_mtime_ns], "stage": standing.stage.value}
+        self._index[_name(key)] = {**row, "counts": asdict(standing.counts)}
+        self._save("index")
+
+    # -- where the reviewer was -------------------------------------------------------
+
+    @property
+    def place(self) -> Place | None:
+        """Where the reviewer was, now or when the workspace was closed; None if unknown."""
+        if self._place is None:
+            row = self._place_file.read()
+            try:
+                images = {str(item.path.name): item.path for item in self.items}
+                path = images[Path(row["image"]).name]
+                plane = tuple(int(k) for k in row["plane"])
+                self._place = Place(str(path), plane, dict(row["view"]), row["nucleus"])
+            except (KeyError, TypeError, ValueError):
+                return None
+        return self._place
+
+    @place.setter
+    def place(self, place: Place) -> None:
+        self._place = place
+        self._save("place")
+
+    def _save(self, what: str) -> None:
+        self._unsaved.add(what)
+        KEEPER.remember(self._keep)
+
+    def _keep(self) -> bool:
+        """Write the small files; if that fails, only time or the place is lost."""
+        with self._busy:
+            what, self._unsaved = self._unsaved, set()
+            index = dict(self._index)
+        if "index" in what:
+            self._index_file.write(index)
+        if "place" in what and self._place is not None:
+            self._place_file.write(asdict(self._place))
+        return True
+
+    # -- all of them ------------------------------------------------------------------
+
+    def data_set(
+        self, live: Mapping[Key, Nuclei] | None = None, left_out: LeftOut | None = None
+    ) -> Generator[Progress, None, DataSet]:
+        """Gather all images and their nuclei for an export; see `workspace_export.gather`."""
+        return gather(self, live, left_out)
+
+    def stored(self, image: Path, plane: Plane = ()) -> Nuclei:
+        """Return the nuclei of an image as they are on disk, or with which a review would begin.
+
+        Raises
+        ------
+        UserError
+            If the image or its journal cannot be read.
+        """
+        key = (image.absolute(), plane)
+        path = find(*key)
+        found = None if path is None else peek(path)
+        return self._start(key) if found is None else found
+
+    def live(self) -> dict[Key, Nuclei]:
+        """Return copies of the nuclei of all open reviews, for a thread to work on."""
+        return {key: review.nuclei.copy() for key, review in list(self._reviews.items())}
+
+
+def _name(key: Key) -> str:
+    return str(key[0].parent / journal_name(key[0].name, key[1]))
