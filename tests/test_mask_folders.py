@@ -8,10 +8,13 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis.strategies import integers
 from PIL import Image
+from strategies import masks
 
 from napari_nuclei.errors import UserError
-from napari_nuclei.formats import coco, mask_folders, results
+from napari_nuclei.formats import bit_png, coco, mask_folders, results
 from napari_nuclei.mask import Mask
 from napari_nuclei.progress import result_of
 from napari_nuclei.resources import resource_folder
@@ -29,6 +32,29 @@ def mask_of(*boxes: tuple[int, int, int, int], shape: tuple[int, int] = SHAPE) -
     for y0, x0, y1, x1 in boxes:
         out[y0:y1, x0:x1] = 255
     return out
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "I;16"])
+def test_masks_of_every_kind_of_png(tmp_path: Path, mode: str) -> None:
+    pixels = mask_of((3, 9, 12, 17), (15, 0, 16, 30))
+    picture = Image.fromarray(pixels.astype(np.uint16) * 9 if mode == "I;16" else pixels)
+    (picture if mode == "I;16" else picture.convert(mode)).save(tmp_path / "1.png")
+    assert mask_folders.read_mask(tmp_path / "1.png", SHAPE) == Mask.from_array(pixels)
+    with pytest.raises(UserError, match="the mask is 20×30"):
+        mask_folders.read_mask(tmp_path / "1.png", (20, 31))
+
+
+@given(mask=masks((17, 21)), at=integers(0, 1000))
+def test_a_damaged_png_is_not_a_mask(mask: Mask, at: int) -> None:
+    content = bit_png.encode(mask, (17, 21))
+    assert bit_png.decode(content, (17, 21)) == mask
+    assert bit_png.decode(content, (21, 17)) is None
+    cut = content[: at % len(content)]
+    assert bit_png.decode(cut, (17, 21)) in (None, mask)  # which may be whole before the end
+    start = content.index(b"IDAT") + 4
+    place = start + at % (len(content) - 16 - start)  # before the chunk's own sum
+    broken = content[:place] + bytes([content[place] ^ 255]) + content[place + 1 :]
+    assert bit_png.decode(broken, (17, 21)) in (None, mask)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from ..images.images import IMAGE_SUFFIXES, find_images, image_size, read_image
 from ..mask import Mask
 from ..nuclei import Kind, Nuclei, Nucleus, Origin
 from ..progress import Progress, within
+from . import bit_png
 from .dataset import DataSet, ImageRecord
 from .files import unwritable
 
@@ -139,7 +140,8 @@ def _nuclei(
     files = sorted(p for p in folder.iterdir() if p.name[0] != ".")
     rows: list[Nucleus] = []
     images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
-    remarks += [f"{p}: left out, not an image" for p in files if p not in set(images)]
+    known = set(images)
+    remarks += [f"{p}: left out, not an image" for p in files if p not in known]
     # Small files: most of the time goes into waiting for the disk.
     with ThreadPoolExecutor(4, "masks") as pool:
         for done, (path, mask) in enumerate(
@@ -161,6 +163,8 @@ def read_mask(path: Path, shape: tuple[int, int]) -> Mask:
     UserError
         If it cannot be read, or is not of `shape`, (height, width).
     """
+    if (mask := _from_png(path, shape)) is not None:
+        return mask
     pixels = read_image(path)
     if pixels.shape[:2] != shape:
         height, width = pixels.shape[:2]
@@ -169,6 +173,29 @@ def read_mask(path: Path, shape: tuple[int, int]) -> Mask:
             f"{shape[0]}×{shape[1]}"
         )
     return Mask.from_array(pixels.any(-1) if pixels.ndim == 3 else pixels)
+
+
+def _from_png(path: Path, shape: tuple[int, int]) -> Mask | None:
+    """Read a gray PNG by a shorter way; None for all else, and for what is wrong in any way."""
+    import imagecodecs
+    from PIL import Image
+
+    try:
+        content = path.read_bytes()
+        if bit_png.size_of(content) != shape:
+            return None
+        if (mask := bit_png.decode(content, shape)) is not None:
+            return mask
+        pixels = imagecodecs.png_decode(content)
+    except (OSError, imagecodecs.PngError):
+        return None
+    if pixels.shape != shape:
+        return None  # colours, perhaps with what is see-through
+    box = Image.fromarray(pixels != 0).getbbox()
+    if box is None:
+        return Mask()
+    left, top, right, bottom = box
+    return Mask.from_array(pixels[top:bottom, left:right], top, left)
 
 
 def image_ids(data: DataSet) -> list[dict[str, Any]]:

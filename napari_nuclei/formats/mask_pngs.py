@@ -1,29 +1,23 @@
 """Folders of mask images, written: ``<image>/masks/<id>.png``, one nucleus each.
 
 Here: nuclei → PNG files, as the 2018 Data Science Bowl hands them out. Not here: reading such
-folders (`mask_folders.py`).
+folders (`mask_folders.py`), the images themselves (`bit_png.py`).
 """
 
 from __future__ import annotations
 
 import shutil
-import struct
-import zlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath
 
-import numpy as np
-
 from ..errors import UserError
-from ..mask import Mask
 from ..nuclei import Nuclei
+from . import bit_png
 from .beside import Beside
 from .dataset import DataSet
 from .files import unwritable
 from .mask_folders import IMAGES, MASKS
-
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def write(folder: Path, data: DataSet, beside: Beside) -> list[Path]:
@@ -73,26 +67,5 @@ def _write_image(place: Path, nuclei: Nuclei, image: Path | None) -> None:
     rows = [n for n in nuclei.shown() if n.mask]
     digits = len(str(max((n.id for n in rows), default=1)))
     for n in rows:
-        (place / MASKS / f"{n.id:0{digits}d}.png").write_bytes(png(n.mask, nuclei.shape))
-
-
-def png(mask: Mask, shape: tuple[int, int]) -> bytes:
-    """Return a PNG of one bit a pixel, white on black."""
-    height, width = shape
-    stride = (width + 7) // 8 + 1  # each row begins with its filter: none
-    left = mask.x // 8
-    crop = np.zeros((mask.height, (mask.x % 8) + mask.width), bool)
-    crop[:, mask.x % 8 :] = mask.to_array()
-    bits = np.packbits(crop, axis=1)
-    rows = np.zeros((mask.height, stride), np.uint8)
-    rows[:, 1 + left : 1 + left + bits.shape[1]] = bits
-    # Not all at once: most of a large image is empty rows.
-    packer = zlib.compressobj(1)
-    pieces = [packer.compress(bytes(stride * mask.y)), packer.compress(rows.tobytes())]
-    pieces += [packer.compress(bytes(stride * (height - mask.y - mask.height))), packer.flush()]
-    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", b"".join(pieces)), (b"IEND", b""))
-    return SIGNATURE + b"".join(
-        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-        for name, body in chunks
-    )
+        content = bit_png.encode(n.mask, nuclei.shape)
+        (place / MASKS / f"{n.id:0{digits}d}.png").write_bytes(content)

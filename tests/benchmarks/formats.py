@@ -1,7 +1,11 @@
 """How long each file format takes to write and read very many nuclei.
 
 Run as a script: ``python tests/benchmarks/formats.py [--nuclei 20000] [--side 4096]``. Prints the
-median and the slowest of three, in s, the size of the files, and what did not come back as it was.
+median and the slowest of three in s, the seconds that the processor was at work (which other
+programs lengthen little), the size of the files, and what did not come back as it was.
+
+For mask images the bare files are timed too, of the same number and size and with nothing else
+done: on some disks that alone takes longer than all else, `--place` chooses another one.
 Folders of mask images have a file a nucleus, of the size of its image: 20,000 of them of one image
 of 4096×4096 px are in nobody's use, so they are shared out over 500 images of 320×320 px.
 """
@@ -16,6 +20,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +35,8 @@ from napari_nuclei.labels import draw
 from napari_nuclei.nuclei import Nuclei, Nucleus, Origin
 
 LIMIT = 3.0
+
+Times = tuple[list[float], list[float]]
 
 
 def data_of(folder: Path, side: int, count: int, images: int = 1) -> DataSet:
@@ -46,15 +53,16 @@ def data_of(folder: Path, side: int, count: int, images: int = 1) -> DataSet:
     return data
 
 
-def times_of(act: Callable[[], object], before: Callable[[], object], rounds: int) -> list[float]:
-    """Run something several times; seconds."""
-    out = []
+def times_of(act: Callable[[], object], before: Callable[[], object], rounds: int) -> Times:
+    """Run something several times; seconds, and those that the processor was at work."""
+    out, cpu = [], []
     for _ in range(rounds):
         before()
-        begun = time.perf_counter()
+        begun, began = time.perf_counter(), time.process_time()
         act()
         out.append(time.perf_counter() - begun)
-    return out
+        cpu.append(time.process_time() - began)
+    return out, cpu
 
 
 def size_of(path: Path) -> int:
@@ -63,11 +71,27 @@ def size_of(path: Path) -> int:
     return sum(f.stat().st_size for f in files if f.is_file())
 
 
-def report(name: str, what: str, seconds: list[float], more: str = "") -> None:
+def report(name: str, what: str, times: Times, more: str = "") -> None:
     """Print one line."""
-    median = statistics.median(seconds)
+    seconds, median, cpu = times[0], statistics.median(times[0]), statistics.median(times[1])
     verdict = "ok" if median < LIMIT else f"over {LIMIT:.0f} s"
-    print(f"{name:<9} {what:<6} {median:7.2f} s {max(seconds):7.2f} s at most  {verdict:<9} {more}")
+    print(f"{name:<9} {what:<6} {median:7.2f} s {max(seconds):7.2f} s at most {cpu:6.2f} s CPU  "
+          f"{verdict:<9} {more}")  # fmt: skip
+
+
+def write_bare(source: Path, target: Path) -> Times:
+    """Write files like those of a folder, with nothing else done but threads; seconds."""
+    sizes: dict[Path, list[int]] = {}
+    for file in source.rglob("*.png"):
+        sizes.setdefault(target / file.parent.relative_to(source), []).append(file.stat().st_size)
+
+    def fill(folder: Path, of: list[int]) -> None:
+        folder.mkdir(parents=True)
+        for k, size in enumerate(of):
+            (folder / str(k)).write_bytes(bytes(size))
+
+    with ThreadPoolExecutor(8) as pool:
+        return times_of(lambda: list(pool.map(fill, sizes, sizes.values())), lambda: None, 1)
 
 
 def measure(name: str, folder: Path, data: DataSet, rounds: int) -> None:
@@ -83,15 +107,18 @@ def measure(name: str, folder: Path, data: DataSet, rounds: int) -> None:
         write(path, data, format, Beside(folder, 0.25))
 
     if format.writer:
-        seconds = times_of(save, clear, rounds)
-        report(name, "write", seconds, f"{size_of(path) / 1e6:8.1f} MB")
+        times = times_of(save, clear, rounds)
+        report(name, "write", times, f"{size_of(path) / 1e6:8.1f} MB")
+        if name == "masks":
+            report(name, "bare", write_bare(path, folder / "bare"), "files alone")
+            shutil.rmtree(folder / "bare")
     elif name == "cellpose":
         path = folder / "out" / "image1_seg.npy"
         masks = draw(data.of(data.images[0]))
         np.save(path, {"masks": masks, "outlines": masks, "filename": "image1.tif"})  # type: ignore[arg-type]
     if name in READABLE:
         back: list[DataSet] = []
-        seconds = times_of(lambda: back.append(read([path], Beside(folder))[0]), back.clear, rounds)
+        times = times_of(lambda: back.append(read([path], Beside(folder))[0]), back.clear, rounds)
         pairs = zip(data.images, back[0].images, strict=True)
         same = sum(
             a.mask == b.mask
@@ -99,7 +126,7 @@ def measure(name: str, folder: Path, data: DataSet, rounds: int) -> None:
             for a, b in zip(data.of(old), back[0].of(new), strict=False)
         )
         total = sum(len(n) for n in data.nuclei.values())
-        report(name, "read", seconds, f"{same:,} of {total:,} masks the same")
+        report(name, "read", times, f"{same:,} of {total:,} masks the same")
 
 
 def main() -> None:
@@ -109,11 +136,12 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=4096)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="*", default=list(FORMATS), metavar="FORMAT")
+    parser.add_argument("--place", type=Path, help="folder on the disk to measure")
     options = parser.parse_args()
     load = os.getloadavg()[0]
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {load:.1f} at the beginning")
     for name in options.only:
-        with tempfile.TemporaryDirectory() as place:
+        with tempfile.TemporaryDirectory(dir=options.place) as place:
             folder = Path(place)
             if name == "masks":
                 data = data_of(folder, 320, options.nuclei, 500)
