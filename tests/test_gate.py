@@ -161,20 +161,24 @@ def test_noise_is_no_gain() -> None:
 
 
 def test_the_better_mixture_is_chosen() -> None:
-    sample = model(9, 1)
+    sample = {"all": model(9, 1)}
     seen = {0.4: (model(7, 2), sample), 1.0: (model(9, 1), sample)}
     best = choose(seen, sample, 0.5)
     assert (best.factor, best.threshold) == (1.0, 0.62)
 
 
 def test_what_forgets_is_not_chosen() -> None:
-    seen = {0.4: (model(8, 1), model(9, 1)), 1.0: (model(9, 1), model(5, 1))}
-    assert choose(seen, model(9, 1), 0.5).factor == 0.4
+    knew = {"all": model(9, 1), "histology": model(9, 1)}
+    lost = knew | {"histology": model(8, 1)}
+    seen = {0.4: (model(7, 1), knew), 1.0: (model(9, 0), lost)}
+    assert choose(seen, knew, 0.5).factor == 0.4, "however much is gained elsewhere"
+    assert choose({0.4: (model(7, 1), lost), 1.0: (model(9, 0), lost)}, knew, 0.5).factor == 1.0
 
 
 def test_of_equal_ones_that_which_changes_least() -> None:
     same = model(9, 0)
-    best = choose({0.6: (same, same), 1.0: (same, same)}, same, 0.35)
+    kinds = {"all": same}
+    best = choose({0.6: (same, kinds), 1.0: (same, kinds)}, kinds, 0.35)
     assert (best.factor, best.threshold) == (0.6, 0.35)
 
 

@@ -19,8 +19,12 @@ LEVELS = np.round(np.arange(0.1, 0.91, 0.02), 2)
 NEAR_ENOUGH = 0.005
 """F1 that is given away for a threshold nearer to the old one: less than that is noise."""
 
-SPARED = 0.01
-"""F1 or AP50 that may be lost on the sample set before it counts."""
+SPARED = 0.015
+"""F1 or AP50 that may be lost on a kind of sample image; the gate lets a little more pass."""
+
+COUNTED = ("f1_50", "ap50")
+
+Kinds = Mapping[str, Tally]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,30 +61,36 @@ def factors(budget: float, pass_seconds: float) -> tuple[float, ...]:
 
 
 def choose(
-    seen: Mapping[float, tuple[Tally, Tally]], old_sample: Tally, threshold: float
+    seen: Mapping[float, tuple[Tally, Kinds]], old_sample: Kinds, threshold: float
 ) -> Candidate:
     """Choose the best mixture.
 
     Parameters
     ----------
-    seen : mapping of float to (Tally, Tally)
-        Of each factor: the tiles that are chosen by, and the sample set.
-    old_sample : Tally
+    seen : mapping of float to (Tally, mapping of str to Tally)
+        Of each factor: the tiles that are chosen by, and the sample set by kind of image.
+    old_sample : mapping of str to Tally
         The sample set as the old model sees it.
     threshold : float
         Of the old model.
 
     Notes
     -----
-    What is lost on the sample set beyond `SPARED` counts in full. So the sample set is not
-    blind to the choice; but a model that has lost much cannot hide it.
+    A mixture that has lost more than `SPARED` of what the old model knew is only taken where
+    all have; then what is lost counts in full. So the sample set is not blind to the choice; but
+    a model that has lost much cannot hide it.
     """
-    known = old_sample.figures(threshold)
-    rows = [
-        Candidate(factor, level, _value(tally, sample, level, known))
-        for factor, (tally, sample) in seen.items()
-        for level in (float(value) for value in (*LEVELS, threshold))
-    ]
+    known = {kind: tally.figures(threshold) for kind, tally in old_sample.items()}
+    rows, sparing = [], []
+    for factor, (tally, sample) in seen.items():
+        for level in (float(value) for value in (*LEVELS, threshold)):
+            now = {kind: of.figures(level) for kind, of in sample.items()}
+            lost = max(known[kind][name] - now[kind][name] for kind in known for name in COUNTED)
+            value = tally.figures(level)["f1_50"] - max(0.0, lost - SPARED)
+            rows.append(Candidate(factor, level, value))
+            if lost <= SPARED:
+                sparing.append(rows[-1])
+    rows = sparing or rows
     best = max(row.value for row in rows)
     # Of those that are as good, the one that changes least.
     good = [row for row in rows if row.value >= best - NEAR_ENOUGH]
@@ -90,9 +100,3 @@ def choose(
 def best_f1(tally: Tally) -> float:
     """Return the highest F1 over all thresholds."""
     return max(tally.figures(float(level))["f1_50"] for level in LEVELS)
-
-
-def _value(tally: Tally, sample: Tally, threshold: float, known: dict[str, float]) -> float:
-    now = sample.figures(threshold)
-    lost = max(known[name] - now[name] for name in ("f1_50", "ap50"))
-    return tally.figures(threshold)["f1_50"] - max(0.0, lost - SPARED)

@@ -120,6 +120,11 @@ class _Seen:
     sample: list[Found]
     tallies: dict[str, Tally] = field(default_factory=dict)
 
+    @property
+    def sample_tallies(self) -> dict[str, Tally]:
+        """Those of the sample set: of all of it, and by kind of image."""
+        return {key: t for key, t in self.tallies.items() if key not in ("choosing", "judging")}
+
 
 @dataclass
 class _Run:
@@ -164,8 +169,8 @@ class _Run:
             model = mixed(self.network, state.ema, factor)
             seen[factor] = yield from self._look(model, f"Judging {factor:.0%} of what is new")
         best = choose(
-            {factor: (s.tallies["choosing"], s.tallies[ALL]) for factor, s in seen.items()},
-            before.tallies[ALL],
+            {factor: (s.tallies["choosing"], s.sample_tallies) for factor, s in seen.items()},
+            before.sample_tallies,
             self.base.threshold,
         )
         report = self._report(before, seen[best.factor], best)
