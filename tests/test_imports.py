@@ -18,7 +18,10 @@ import napari_nuclei
 
 PACKAGE = Path(napari_nuclei.__file__).parent
 TORCH_ROOMS = {"models", "learn", "prediction", "prompts"}
-LOAD_TORCH = {f"napari_nuclei.prediction.{name}" for name in ("predict", "resampling", "tiling")}
+PREDICTION = ("detecting", "frame", "predict", "resampling", "tiling")
+LOAD_TORCH = {f"napari_nuclei.prediction.{name}" for name in PREDICTION}
+OPTIONAL = {"distributed"}
+"""Asked for, in a line for the user, where it is used."""
 GUI_ROOM = "_napari"
 HEAVY = {"torch", "torchvision", "napari", "qtpy", "PyQt6", "PySide6", "magicgui", "pandas"}
 GUI_LIBRARIES = {"qtpy", "PyQt5", "PyQt6", "PySide2", "PySide6", "superqt", "magicgui", "vispy"}
@@ -84,8 +87,12 @@ def test_probe_sees_a_heavy_import() -> None:
 
 @pytest.mark.parametrize(
     ("libraries", "rooms"),
-    [(GUI_LIBRARIES, {GUI_ROOM}), ({"torch", "torchvision"}, TORCH_ROOMS)],
-    ids=["gui", "torch"],
+    [
+        (GUI_LIBRARIES, {GUI_ROOM}),
+        ({"torch", "torchvision"}, TORCH_ROOMS),
+        ({"distributed"}, {"batch"}),
+    ],
+    ids=["gui", "torch", "cluster"],
 )
 def test_libraries_stay_in_their_rooms(libraries: set[str], rooms: set[str]) -> None:
     strays = {
@@ -102,7 +109,7 @@ def test_every_library_is_declared() -> None:
     }
     providers = packages_distributions()
     used = set().union(*(imported(tree) for _, tree in sources()))
-    libraries = used - sys.stdlib_module_names - {"napari_nuclei"}
+    libraries = used - sys.stdlib_module_names - {"napari_nuclei"} - OPTIONAL
     undeclared = {
         library
         for library in libraries

@@ -8,20 +8,21 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from tiny import DiscDetector, disc, picture
+from tiny import CARD, DiscDetector, disc, network, picture
 
 from napari_nuclei import models
 from napari_nuclei.errors import UserError
 from napari_nuclei.images.large_image import LargeImage
 from napari_nuclei.mask import Mask
 from napari_nuclei.models import Detections
+from napari_nuclei.models.maskrcnn_detector import MaskRCNNDetector
 from napari_nuclei.models.memory import ran_out
+from napari_nuclei.prediction.frame import Frame, bare
 from napari_nuclei.prediction.predict import segment, segment_steps
 from napari_nuclei.prediction.resampling import Taps, resample, resized, sizes
 from napari_nuclei.prediction.seams import cut_along
 from napari_nuclei.prediction.suppress import Joining, distinct
 from napari_nuclei.prediction.tiles import cut, quarters
-from napari_nuclei.prediction.tiling import Frame, bare
 from napari_nuclei.progress import result_of
 from napari_nuclei.synthetic import make_sample
 
@@ -252,3 +253,63 @@ def test_quarters_cover_their_tile() -> None:
     assert len(parts) == 4
     assert seen.min() == 1
     assert quarters(parts[0], (500, 500), 64, 512) == []
+
+
+# -- several tiles at once --------------------------------------------------------------
+
+
+class Batched(MaskRCNNDetector):
+    """Takes several tiles at once on the CPU, with memory for so many; notes how many it took."""
+
+    def __init__(self, batch: int | None, most: int = 99) -> None:
+        super().__init__(network(), CARD, torch.device("cpu"))
+        self.batch, self.most, self.took = batch, most, []
+
+    def _encoded(self, tiles: Any) -> Any:
+        if len(tiles) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+        self.took.append(len(tiles))
+        return super()._encoded(tiles)
+
+
+def same(one: list[Any], other: list[Any]) -> None:
+    """Check that two results are equal but for the last digits of computing."""
+    assert len(one) == len(other) > 20
+    scores = [[score for _, score in found] for found in (one, other)]
+    np.testing.assert_allclose(*scores, atol=1e-5)
+    for mask, _ in one:  # a pixel on the edge may turn with them
+        assert max(mask.iou(m) for m, _ in other) > 0.999
+
+
+@pytest.fixture(scope="module")
+def sample() -> tuple[NDArray[np.uint8], list[Any]]:
+    image, _ = make_sample("fluorescence", seed=3, size=(450, 1700), nuclei=260)
+    return image, segment(image, Batched(1), 20.0, side=512).found
+
+
+@pytest.mark.parametrize("batch", [2, 4])
+def test_tiles_in_batches_are_as_tiles_alone(sample: Any, batch: int) -> None:
+    image, alone = sample
+    detector = Batched(batch)
+    same(segment(image, detector, 20.0, side=512).found, alone)
+    assert max(detector.took) == batch
+
+
+def test_out_of_memory_batches_are_halved(sample: Any) -> None:
+    image, alone = sample
+    detector = Batched(4, most=1)
+    steps = segment_steps(image, detector, 20.0, side=512)
+    told = []
+    while True:
+        try:
+            told.append(next(steps).message)
+        except StopIteration as end:
+            same(end.value.found, alone)
+            break
+    assert "Out of memory: going on with 2 tiles at a time" in told
+    assert told.count("Out of memory: going on with 1 tile at a time") == 1
+    assert (set(detector.took), detector.batch) == ({1}, 1)
+
+
+def test_on_the_cpu_tiles_are_taken_one_by_one() -> None:
+    assert Batched(None).batch_for((1536, 1536)) == 1

@@ -18,8 +18,11 @@ from ..edits import propose
 from ..errors import UserError
 from ..images.large_files import open_image
 from ..images.large_image import LargeImage
+from ..mask import Mask
+from ..models.card import Card
 from ..models.detector import Detector
 from ..nuclei import Nuclei
+from ..prediction import LOW
 from ..progress import Progress, within
 from .resume import Finished
 
@@ -108,9 +111,9 @@ def segment_files(
     with ThreadPoolExecutor(1, "read") as pool:
         ahead: Future[LargeImage] | None = None
         for done, path in enumerate(paths):
-            reading = ahead or pool.submit(_read, path, settings)
+            reading = ahead or pool.submit(opened, path, settings)
             later = paths[done + 1] if done + 1 < len(paths) else None
-            ahead = pool.submit(_read, later, settings) if later else None
+            ahead = pool.submit(opened, later, settings) if later else None
             yield Progress(done, len(paths), path.name)
             try:
                 image = reading.result()
@@ -121,16 +124,28 @@ def segment_files(
                 else:
                     place = (done, len(paths))
                     result = yield from _one(path, image, detector, settings, place)
-            except UserError as error:
-                reason = str(error)
-                result = Failed(path, reason if str(path) in reason else f"{path}: {reason}")
-            except (RuntimeError, MemoryError) as error:  # what torch raises out of memory
-                reason = next(iter(str(error).splitlines()), "") or "out of memory"
-                result = Failed(path, f"{path}: {reason}. Try --device cpu or a smaller image.")
+            except (UserError, RuntimeError, MemoryError) as error:
+                result = Failed(path, reason_of(error, path))
             yield Progress(done + 1, len(paths), path.name, result)
 
 
-def _read(path: Path, settings: Settings) -> LargeImage:
+def reason_of(error: Exception, path: Path) -> str:
+    """Say in a line why an image cannot be done."""
+    if isinstance(error, UserError):
+        return str(error) if str(path) in str(error) else f"{path}: {error}"
+    # What torch raises out of memory.
+    reason = next(iter(str(error).splitlines()), "") or "out of memory"
+    return f"{path}: {reason}. Try --device cpu or a smaller image."
+
+
+def opened(path: Path, settings: Settings) -> LargeImage:
+    """Open an image of the size that the settings want.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read, or has another size.
+    """
     image = open_image(path, settings.plane, settings.channels)
     wanted = settings.sizes.get(path.name)
     if wanted and image.shape != wanted:
@@ -146,11 +161,27 @@ def _one(
     settings: Settings,
     place: tuple[int, int],
 ) -> Generator[Progress, None, Segmented]:
-    from ..prediction.predict import LOW, segment_steps
+    from ..prediction.predict import segment_steps
 
-    score = detector.card.threshold if settings.score is None else settings.score
-    steps = segment_steps(image, detector, settings.diameter, min(LOW, score))
+    steps = segment_steps(image, detector, settings.diameter, lowest(detector.card, settings))
     prediction = yield from within(steps, *place, path.name)
-    nuclei = Nuclei(image.shape)
-    nuclei.apply(propose(nuclei, prediction.found, detector.card.name, score))
+    nuclei = proposed(image.shape, prediction.found, detector.card, settings)
     return Segmented(path, image.levels[0], nuclei, prediction.diameter)
+
+
+def lowest(card: Card, settings: Settings) -> float:
+    """Return the score down to which nuclei are kept."""
+    return min(LOW, _threshold(card, settings))
+
+
+def proposed(
+    shape: tuple[int, int], found: Sequence[tuple[Mask, float]], card: Card, settings: Settings
+) -> Nuclei:
+    """Make an image's nuclei of what was found, best first."""
+    nuclei = Nuclei(shape)
+    nuclei.apply(propose(nuclei, found, card.name, _threshold(card, settings)))
+    return nuclei
+
+
+def _threshold(card: Card, settings: Settings) -> float:
+    return card.threshold if settings.score is None else settings.score

@@ -28,6 +28,9 @@ class Output:
     ----------
     paths : list of Path
         The images to segment, in order.
+    numbers : dict
+        Place of each of them, from 1 on. They may come in any order; what is written does not
+        show it.
     sizes : dict
         File name → (height, width) that an image must have.
     done, count : int
@@ -49,9 +52,12 @@ class Output:
         self.done = self.count = 0
         self.remarks: list[str] = []
         self.written: list[Path] = []
+        self.numbers = {path: number for number, path in enumerate(paths, 1)}
+        self._each: dict[int, tuple[list[Path], list[str]]] = {}
 
     def add(self, result: Segmented) -> None:
         """Take one image's nuclei; pictures and label images are written at once."""
+        files, remarks = len(self.written), len(self.remarks)
         self._keep(result)
         if self.overlay is not None:
             from ..overlay import write_overlay
@@ -59,6 +65,8 @@ class Output:
             path = self.overlay / f"{result.path.stem}.overlay.png"
             write_overlay(path, result.pixels, result.nuclei)
             self.written.append(path)
+        own = self.written[files:], self.remarks[remarks:]
+        self._each[self.numbers[result.path]] = own
         self.done += 1
         self.count += sum(1 for _ in result.nuclei.shown())
 
@@ -67,7 +75,14 @@ class Output:
 
     def close(self) -> list[Path]:
         """Write what is to be written at the end; return all files written."""
+        self._sort()
         return self.written
+
+    def _sort(self) -> None:
+        """Bring what was collected into the order of the images."""
+        every = [own for _, own in sorted(self._each.items())]
+        self.written = [path for files, _ in every for path in files]
+        self.remarks = [text for _, remarks in every for text in remarks]
 
 
 class _Collected(Output):
@@ -86,16 +101,23 @@ class _Collected(Output):
     def _keep(self, result: Segmented) -> None:
         known = self.records.get(result.path.name)
         # By its place among all images, so that one that fails shifts no other's id.
-        id = 1 + self.paths.index(result.path)
+        id = self.numbers[result.path]
         record = known or ImageRecord(id, result.path.name, *result.nuclei.shape)
         self.data.images.append(record)
         self.data.nuclei[record.id] = result.nuclei
+
+    def _sort(self) -> None:
+        super()._sort()
+        own = {path.name: number for path, number in self.numbers.items()}
+        self.data.images.sort(key=lambda image: own[Path(image.file_name).name])
+        self.data.nuclei = {image.id: self.data.nuclei[image.id] for image in self.data.images}
 
 
 class _CocoOutput(_Collected):
     def close(self) -> list[Path]:
         from ..formats import coco
 
+        self._sort()
         coco.write(self.out, self.data)
         return [self.out, *self.written]
 
@@ -104,6 +126,7 @@ class _ResultsOutput(_Collected):
     def close(self) -> list[Path]:
         from ..formats import results
 
+        self._sort()
         results.write(self.out, self.data.nuclei)
         if not self.records and len(self.paths) > 1:
             ids = f"1 to {len(self.paths)}"
@@ -142,6 +165,7 @@ class _AnyOutput(_Collected):
             self.written += write(self.out, one, self.format, self.beside)
 
     def close(self) -> list[Path]:
+        self._sort()
         if not self.format.per_image:
             self.written = [*write(self.out, self.data, self.format, self.beside), *self.written]
         self.remarks += dict.fromkeys(self.beside.remarks)

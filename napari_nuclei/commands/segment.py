@@ -6,9 +6,10 @@ import json
 import time
 from argparse import ArgumentParser, Namespace
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ..batch.batch import Failed, Segmented, Settings
     from ..batch.output import Output
     from ..batch.resume import Finished
-    from ..models.detector import Detector
+    from ..models.card import Card
     from ..progress import Progress
 
 AHEAD = 2
@@ -66,31 +67,40 @@ def arguments(p: ArgumentParser) -> None:
         "--channels", type=channels, metavar="N,…", help="channels of an image, counted from 0"
     )
     p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    p.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="share the work among the workers of this Dask cluster; local: start one here",
+    )
     p.add_argument("--overlay", type=Path, metavar="DIR", help="write pictures with outlines here")
     p.add_argument("--json", action="store_true", help="print a summary as JSON")
 
 
 def run(options: Namespace) -> int:
     """Segment images into one file or a folder of label images."""
-    from .. import models
-    from ..batch.batch import Settings, segment_files
     from ..batch.output import make_output
-    from ..batch.resume import Finished, place_beside
     from ..images.images import find_images
-    from ..models.registry import current
 
     paths = find_images(options.paths)
     score = 0.05 if options.score is None and options.format == "results" else options.score
     output = make_output(options.format, options.out, paths, options.image_ids, options.overlay)
-    detector = models.load(options.model or current().name, options.device)
-    say(f"Model {detector.card.name} ({detector.card.licence}) on {detector.device}.")
+    with _machine(options) as machine:
+        return _segment(options, output, score, machine)
+
+
+def _segment(options: Namespace, output: Output, score: float | None, machine: _Machine) -> int:
+    from ..batch.batch import Settings
+    from ..batch.resume import Finished, place_beside
+
+    card = machine.card
+    say(f"Model {card.name} ({card.licence}) on {machine.where}.")
     settings = Settings(score, options.diameter, options.plane, options.channels, output.sizes)
-    finished = Finished(place_beside(options.out), _what_counts(detector, settings))
+    finished = Finished(place_beside(options.out), _what_counts(card, settings))
     begun = time.monotonic()
-    failed, stopped = _through(
-        output, segment_files(output.paths, detector, settings, finished), finished
-    )
+    steps = machine.segment_files(output.paths, settings, finished)
+    failed, stopped = _through(output, steps, finished)
     written = output.close() if output.done else []
+    failed.sort(key=lambda one: output.numbers[one.path])
     seconds = time.monotonic() - begun
     place = options.out if written else "nothing is written"
     say(
@@ -108,22 +118,53 @@ def run(options: Namespace) -> int:
             "images": output.done,
             "nuclei": output.count,
             "seconds": round(seconds, 2),
-            "model": detector.card.name,
+            "model": card.name,
             "written": [str(path) for path in written],
             "failed": [{"path": str(f.path), "reason": f.reason} for f in failed],
         }
         print(json.dumps(summary))
-    if stopped:
-        raise KeyboardInterrupt
-    if not failed:
+    if isinstance(stopped, KeyboardInterrupt):
+        raise stopped
+    if not failed and not stopped:
         return 0
     return 1 if output.done else 2
 
 
+@dataclass(frozen=True, slots=True)
+class _Machine:
+    """What segments: this machine, or a cluster."""
+
+    card: Card
+    where: str
+    segment_files: Callable[[Sequence[Path], Settings, Finished], Iterator[Progress]]
+
+
+@contextmanager
+def _machine(options: Namespace) -> Iterator[_Machine]:
+    from ..models.registry import current
+
+    model = options.model or current().name
+    if options.scheduler is not None:
+        from ..batch.cluster import Cluster
+
+        with Cluster(options.scheduler, model, options.device) as cluster:
+            yield _Machine(cluster.card, cluster.where, cluster.segment_files)
+        return
+    from .. import models
+    from ..batch.batch import segment_files
+
+    detector = models.load(model, options.device)
+    yield _Machine(
+        detector.card,
+        str(detector.device),
+        lambda paths, settings, finished: segment_files(paths, detector, settings, finished),
+    )
+
+
 def _through(
     output: Output, steps: Iterator[Progress], finished: Finished
-) -> tuple[list[Failed], bool]:
-    """Write images while the next are segmented; return what failed, and whether it was stopped."""
+) -> tuple[list[Failed], BaseException | None]:
+    """Write images while the next are segmented; return what failed, and what stopped it."""
     from ..batch.batch import Failed, Segmented
 
     failed: list[Failed] = []
@@ -144,12 +185,14 @@ def _through(
                 # Not many wait to be written: each holds its pixels.
                 while writing and (writing[0].done() or len(writing) > AHEAD):
                     note(writing.popleft().result())
-    except KeyboardInterrupt:  # what is done is not lost
-        return failed, True
+    except (KeyboardInterrupt, UserError) as stop:  # what is done is not lost
+        if isinstance(stop, UserError):
+            say(f"napari-nuclei: {stop}")
+        return failed, stop
     finally:
         while writing:
             note(writing.popleft().result())
-    return failed, False
+    return failed, None
 
 
 def _added(output: Output, done: Segmented, finished: Finished) -> Failed | None:
@@ -165,8 +208,8 @@ def _added(output: Output, done: Segmented, finished: Finished) -> Failed | None
     return None
 
 
-def _what_counts(detector: Detector, settings: Settings) -> dict[str, object]:
+def _what_counts(card: Card, settings: Settings) -> dict[str, object]:
     """Return all that the nuclei found depend on, besides the images."""
-    card, own = detector.card, asdict(settings)
+    own = asdict(settings)
     del own["sizes"]
     return {"model": card.name, "sha256": card.sha256, **own}

@@ -6,8 +6,9 @@ Here: the protocol, and the values that go in and out. Not here: an architecture
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,3 +73,33 @@ class Detector(Protocol):
             Detections below this score are dropped.
         """
         ...
+
+
+class BatchedDetector(Detector, Protocol):
+    """A detector that takes several tiles at once where that pays.
+
+    Attributes
+    ----------
+    batch : int or None
+        Tiles at once at most; None as the memory allows.
+    """
+
+    batch: int | None
+
+    def batch_for(self, size: tuple[int, int]) -> int:
+        """Return how many tiles of this size, in px of the padded input, to take at once."""
+        ...
+
+    def detect_many(
+        self,
+        tiles: Sequence[NDArray[np.float32]],
+        cores: Sequence[tuple[int, int, int, int] | None],
+        low: float = 0.05,
+    ) -> list[Detections]:
+        """Find nuclei in tiles that are padded to the same size; see `Detector.detect`."""
+        ...
+
+
+def is_batched(detector: Detector) -> TypeGuard[BatchedDetector]:
+    """Whether a detector takes several tiles at once."""
+    return hasattr(detector, "detect_many")

@@ -28,6 +28,13 @@ def free() -> None:
         torch.cuda.empty_cache()
 
 
+def available(device: torch.device) -> int:
+    """Return the bytes of a GPU's memory that are free, or kept by torch for its next tensors."""
+    free, _ = torch.cuda.mem_get_info(device)
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(free + kept)
+
+
 def on_cpu(detector: Detector) -> Detector:
     """Return a detector that runs on the CPU.
 

@@ -35,6 +35,16 @@ def pick_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
+def gpus() -> int:
+    """Return how many NVIDIA GPUs this machine has."""
+    return torch.cuda.device_count()
+
+
+def use_threads(count: int) -> None:
+    """Compute with so many threads of the processor."""
+    torch.set_num_threads(count)
+
+
 def name_of(device: torch.device) -> str:
     """Say in a few words what a device is, for tables and cards."""
     if device.type == "cuda":

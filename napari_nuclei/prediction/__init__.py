@@ -2,3 +2,6 @@
 
 Not here: networks (`models/`), many images (`batch/`).
 """
+
+LOW = 0.05
+"""Detections below this score are not kept."""

@@ -19,12 +19,10 @@ from ..images.large_image import LargeImage
 from ..mask import Mask
 from ..models.detector import Detector
 from ..progress import Progress, result_of
+from . import LOW as LOW
 from .resampling import resample
-from .suppress import Scored
+from .suppress import Scored, best_first
 from .tiling import Tiling
-
-LOW = 0.05
-"""Detections below this score are not kept."""
 
 PROBE = 384
 """Side of the window by which the size of nuclei is estimated, in px of the network."""
@@ -101,19 +99,33 @@ def segment_steps(
     Prediction
         As the generator's value.
     """
-    picture = LargeImage(image)
     yield Progress(0, 0, "Segmenting")
-    levels = picture.find_levels()
-    if diameter is None:
-        window = normalize(picture.read(picture.window(round(PROBE / min(LOOKS)))), levels=levels)
-        diameter = yield from estimate_diameter(window, detector)
+    picture = LargeImage(image)
+    levels, diameter = yield from measure_steps(picture, detector, diameter)
     work = Tiling(picture, detector, detector.card.diameter / diameter, levels, side, shift)
     found: list[Scored] = []
     for step in work.steps(low):
         found += step.new or []
         yield step
-    found.sort(key=lambda item: (-item[1], item[0].box))
-    return Prediction(found, diameter)
+    return Prediction(best_first(found), diameter)
+
+
+def measure_steps(
+    picture: LargeImage, detector: Detector, diameter: float | None = None
+) -> Generator[Progress, None, tuple[tuple[float, float], float]]:
+    """Find what has to be known of an image before its tiles are looked at.
+
+    Returns
+    -------
+    levels, diameter : (float, float), float
+        What becomes 0 and 1, and the diameter of the typical nucleus in px of the image, as the
+        generator's value.
+    """
+    levels = picture.find_levels()
+    if diameter is None:
+        window = normalize(picture.read(picture.window(round(PROBE / min(LOOKS)))), levels=levels)
+        diameter = yield from estimate_diameter(window, detector)
+    return levels, diameter
 
 
 def estimate_diameter(

@@ -25,6 +25,15 @@ CELL = 64
 Scored = tuple[Mask, float]
 
 
+def best_first(found: Iterable[Scored]) -> list[Scored]:
+    """Sort by score, whatever order they came in."""
+    return sorted(found, key=lambda item: _rank(*item))
+
+
+def _rank(mask: Mask, score: float) -> tuple[float, Box, bytes]:
+    return -score, mask.box, mask.counts
+
+
 def distinct(found: Iterable[Scored], most: float = MOST) -> list[Scored]:
     """Drop masks that mostly lie in a surer one, or in which a surer one mostly lies.
 
@@ -157,9 +166,9 @@ class _Candidate:
         self.pixels = self.mask.to_array()
         self.area = int(np.count_nonzero(self.pixels))
 
-    def order(self) -> tuple[float, Box, int]:
-        """Sort key: the surest first, whatever order tiles come in; of twins the first one."""
-        return -self.score, self.mask.box, self.number
+    def order(self) -> tuple[tuple[float, Box, bytes], int]:
+        """Sort key: the surest first, whatever order tiles come in; of the same the first one."""
+        return _rank(self.mask, self.score), self.number
 
     def shared(self, other: _Candidate) -> Box:
         """The part of both boxes, maybe empty."""

@@ -6,12 +6,17 @@
   each tile yields a quarter of ``--nuclei`` detections;
 * ``stardist``, ``cellpose``: the networks of StarDist (2-D U-Net, 32 rays) and Cellpose 3, with
   random weights and without their post-processing, which random weights would make absurd. They
-  want an interpreter each, with `stardist` and `tensorflow-cpu`, and with `cellpose<4`.
+  want an environment each, made once:
 
-CPU seconds are the figure to compare on a machine that others use too.
+    uv venv -p 3.11 stardist && uv pip install -p stardist/bin/python stardist tensorflow-cpu
+    uv venv -p 3.11 cellpose && uv pip install -p cellpose/bin/python "cellpose<4"
+
+Each run is a process of its own, which warms up on a corner of the image first. Wall seconds are
+the figure to compare on a quiet machine, CPU seconds on one that others use too.
 
     python tests/benchmarks/rivals.py [--image FILE] [--sizes 512 1000 2048] [--rounds 3]
-        [--stardist PYTHON] [--cellpose PYTHON]
+        [--stardist-python stardist/bin/python] [--cellpose-python cellpose/bin/python]
+        [--plot rivals.png]
 """
 
 from __future__ import annotations
@@ -23,6 +28,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -37,8 +43,9 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[512, 1000, 2048])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--nuclei", type=int, default=500)
-    parser.add_argument("--stardist", help="interpreter")
-    parser.add_argument("--cellpose", help="interpreter")
+    parser.add_argument("--stardist-python", help="interpreter")
+    parser.add_argument("--cellpose-python", help="interpreter")
+    parser.add_argument("--plot", type=Path, help="picture to write")
     parser.add_argument("--way", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.way:
@@ -46,28 +53,59 @@ def main() -> None:
         print(json.dumps(measure(WAYS[way], np.load(file), options.nuclei)))
         return
     ways = {"ours": sys.executable, "torchvision": sys.executable}
-    ways |= {w: getattr(options, w) for w in ("stardist", "cellpose") if getattr(options, w)}
+    rivals = {"stardist": options.stardist_python, "cellpose": options.cellpose_python}
+    ways |= {way: python for way, python in rivals.items() if python}
     print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}")
-    print("| px | way | CPU s | against ours | wall s | peak MB |\n|---|---|---|---|---|---|")
+    print("| px | way | wall s | against ours | CPU s | against ours | peak MB |")
+    print("|---|---|---|---|---|---|---|")
+    middles = {}
     for size in options.sizes:
-        file = Path(f"/tmp/rivals-{size}.npy")
-        np.save(file, _image(options.image, size))
-        rows: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+        middles[size] = middle = _medians(ways, _image(options.image, size), options)
+        for way, m in middle.items():
+            wall, cpu = (m[key] / middle["ours"][key] for key in ("wall", "cpu"))
+            figures = f"{m['wall']:.2f} | {wall:.2f} | {m['cpu']:.2f} | {cpu:.2f}"
+            print(f"| {size}² | {way} | {figures} | {m['peak']:.0f} |", flush=True)
+    if options.plot:
+        _plot(middles, options.plot)
+
+
+def _medians(
+    ways: dict[str, str], image: np.ndarray, options: argparse.Namespace
+) -> dict[str, dict[str, float]]:
+    """Let all ways have their turns on an image."""
+    rows: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "image.npy")
+        np.save(file, image)
         for _ in range(options.rounds):
             for way, python in ways.items():
                 count = ["--nuclei", str(options.nuclei)]
                 command = [python, __file__, *count, "--way", way, str(file)]
-                done = subprocess.run(command, capture_output=True, text=True, check=True)
+                done = subprocess.run(command, capture_output=True, text=True)
+                if done.returncode:
+                    sys.exit(f"{way} failed under {python}:\n{done.stderr[-2000:]}")
                 rows[way].append(json.loads(done.stdout.splitlines()[-1]))
-        file.unlink()
-        middle = {
-            way: {key: statistics.median(r[key] for r in runs) for key in runs[0]}
-            for way, runs in rows.items()
-        }
-        for way, m in middle.items():
-            ratio = m["cpu"] / middle["ours"]["cpu"]
-            figures = f"{m['cpu']:.2f} | {ratio:.2f} | {m['wall']:.2f} | {m['peak']:.0f}"
-            print(f"| {size}² | {way} | {figures} |", flush=True)
+    return {
+        way: {key: statistics.median(r[key] for r in runs) for key in runs[0]}
+        for way, runs in rows.items()
+    }
+
+
+def _plot(middles: dict[int, dict[str, dict[str, float]]], path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
+    for ax, (key, name) in zip(axes, (("wall", "seconds"), ("peak", "peak MB")), strict=True):
+        for way in next(iter(middles.values())):
+            ax.plot(list(middles), [m[way][key] for m in middles.values()], "o-", label=way)
+        ax.set(xlabel="side of the image, px", ylabel=name, xscale="log", yscale="log")
+        ax.set_xticks(list(middles), [str(size) for size in middles], minor=False)
+        ax.minorticks_off()
+    axes[0].legend()
+    figure.savefig(path, dpi=120)
 
 
 def measure(way: Any, image: np.ndarray, nuclei: int) -> dict[str, float]:
@@ -76,12 +114,16 @@ def measure(way: Any, image: np.ndarray, nuclei: int) -> dict[str, float]:
     run(np.ascontiguousarray(image[:256, :256]))
     wall, cpu = time.perf_counter(), time.process_time()
     run(image)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    return {
-        "wall": time.perf_counter() - wall,
-        "cpu": time.process_time() - cpu,
-        "peak": peak,
-    }
+    took = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+    return {**took, "peak": _peak()}
+
+
+def _peak() -> float:
+    """Return the most MB that this process has held; of Linux's two figures the one of its own."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1e3
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes on a Mac
 
 
 def _image(path: Path | None, size: int) -> np.ndarray:
