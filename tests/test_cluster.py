@@ -224,6 +224,7 @@ def test_workers_of_another_version(run: Run, within: str, monkeypatch: pytest.M
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_killed_worker_has_its_tiles_redone(run: Run, tmp_path: Path) -> None:
     path = write_large(tmp_path / "large.zarr")
     notes = tmp_path / "notes"
@@ -254,6 +255,7 @@ def test_a_killed_worker_has_its_tiles_redone(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_an_image_that_kills_workers_is_named(run: Run, tmp_path: Path) -> None:
     write_large(tmp_path / "poison.zarr")
     command = ("segment", "a.png", "poison.zarr", "c.png", "--out", "o.json", *MODEL, *QUICK)
@@ -272,6 +274,7 @@ def test_an_image_that_kills_workers_is_named(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_cluster_started_here(run: Run) -> None:
     command = ("segment", "a.png", "b.png", "c.png", *MODEL, *QUICK)
     assert run(*command, "--out", "alone.json")[0] == 0
