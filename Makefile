@@ -9,11 +9,11 @@ DONE := $(VENV)/.installed
 XVFB = $(if $(DISPLAY)$(WAYLAND_DISPLAY),,$(shell command -v xvfb-run >/dev/null 2>&1 \
 	&& echo 'xvfb-run -a -s "-screen 0 1600x1200x24"'))
 
-.PHONY: help install demo test test-all check docs lock clean
+.PHONY: help install demo test test-all test-pyside check docs lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(DONE)  ## make the environment in .venv
 
@@ -30,6 +30,11 @@ test: install  ## the tests but the slow ones, under 10 minutes
 
 test-all: install  ## all the tests, that of the built wheel among them
 	$(XVFB) $(BIN)/python -m pytest
+
+test-pyside: install  ## the tests of the window on PySide6 instead of PyQt6
+	$(BIN)/uv pip install --quiet --target build/pyside PySide6-Essentials
+	PYTHONPATH=build/pyside QT_API=pyside6 PYTEST_QT_API=pyside6 $(XVFB) $(BIN)/python -m pytest \
+		-m "not slow" $$(grep -lE "qtbot|make_napari_viewer|qtpy" tests/test_*.py)
 
 check: install docs  ## ruff, mypy, the napari manifest, the lock file, the docs and their examples
 	$(BIN)/ruff check

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import QApplication, QOpenGLWidget, QWidget
 
 from napari_nuclei import labels
 from napari_nuclei._napari.bridge import Bridge
+from napari_nuclei._napari.camera import camera_of
 from napari_nuclei._napari.widget import NucleiWidget
 from napari_nuclei.mask import Mask
 from napari_nuclei.models.card import Card
@@ -115,7 +116,7 @@ class Hand:
     def at(self, y: float, x: float) -> QPoint:
         """The point of the canvas at which a pixel of the layer's plane in view is seen."""
         world = self.bridge.layer.data_to_world((*self.bridge.plane, y, x))[-2:]
-        camera = self.viewer.scene.camera
+        camera = camera_of(self.viewer)
         size = self.canvas.size()
         px = (world[1] - camera.center[-1]) * camera.zoom + size.width() / 2
         py = (world[0] - camera.center[-2]) * camera.zoom + size.height() / 2

@@ -15,6 +15,7 @@ from gui import in_step, settle
 from napari.layers import Image, Labels
 
 from napari_nuclei import edits
+from napari_nuclei._napari.camera import camera_of
 from napari_nuclei.counts import Stage
 from napari_nuclei.errors import UserError
 from napari_nuclei.mask import Mask
@@ -114,20 +115,20 @@ def test_place_comes_back(
     assert first.folder.bridge is not None
     assert first.folder.bridge.actions is not None
     first.folder.bridge.actions.next()
-    first.viewer.scene.camera.center = (33, 44)
-    first.viewer.scene.camera.zoom = 7.5
+    camera_of(first.viewer).center = (33, 44)
+    camera_of(first.viewer).zoom = 7.5
     nucleus = first.review.selection
     first.folder.close()
     second = Reviewer(make_napari_viewer, qtbot)
     second.open(tmp_path)
     assert second.image == "cell3.png"
-    assert second.viewer.scene.camera.center[-2:] == (33, 44)
-    assert second.viewer.scene.camera.zoom == 7.5
+    assert camera_of(second.viewer).center[-2:] == (33, 44)
+    assert camera_of(second.viewer).zoom == 7.5
     assert second.review.selection == nucleus
     assert not second.review.read_only
     second.turn(second.panel.next_button)
     second.turn(second.panel.previous_button)
-    assert second.viewer.scene.camera.zoom == 7.5, "each image keeps its view"
+    assert camera_of(second.viewer).zoom == 7.5, "each image keeps its view"
     second.folder.close()
 
 

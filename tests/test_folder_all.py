@@ -13,14 +13,17 @@ import pytest
 import tifffile
 from folders import SHAPE, Reviewer, write_images
 from gui import CARD, FOUND, in_step, settle
+from qtpy.QtWidgets import QMessageBox
 
 from napari_nuclei import edits
 from napari_nuclei._napari import all_panel
-from napari_nuclei._napari.export import Format
 from napari_nuclei._napari.export_all import ExportAllDialog, RequestAll
 from napari_nuclei.counts import Stage
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco, results
+from napari_nuclei.formats.beside import Beside
+from napari_nuclei.formats.convert import read
+from napari_nuclei.formats.registry import FORMATS, WRITABLE
 from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import State
 
@@ -208,7 +211,7 @@ def test_export_all(person: Reviewer, tmp_path: Path, monkeypatch: pytest.Monkey
     person.open(folder)
     person.segment_all()
     person.review.do(edits.add(person.review.nuclei, square))
-    said = export(person, monkeypatch, RequestAll(out, Format.COCO))
+    said = export(person, monkeypatch, RequestAll(out, "coco"))
     assert said == "Wrote 10 nuclei of 3 images to all.coco.json."
     data = coco.read(out)
     assert [image.file_name for image in data.images] == ["cell1.png", "cell2.png", "cell3.png"]
@@ -216,6 +219,29 @@ def test_export_all(person: Reviewer, tmp_path: Path, monkeypatch: pytest.Monkey
     assert len(data.of(data.images[2])) == 4
     person.open(out, folder)
     assert len(person.review.nuclei) == 5, "it can be opened again"
+
+
+def test_every_format(person: Reviewer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, out = tmp_path / "images", tmp_path / "out"
+    out.mkdir()
+    write_images(folder, 2)
+    person.open(folder)
+    person.segment_all()
+    for name in WRITABLE:
+        format = FORMATS[name]
+        alone = format.ending and not format.per_image
+        path = out / name / ("all" + format.ending) if alone else out / name
+        (out / name).mkdir()
+        said = export(person, monkeypatch, RequestAll(path, name))
+        assert said.startswith(f"Wrote 6 nuclei of 2 images to {path.name}."), name
+        if format.reader:
+            data, found = read([path], Beside(folder))
+            assert (found.name, len(data.images)) == (name, 2)
+            assert all(len(list(nuclei.shown())) == 3 for _, nuclei in data), name
+    assert sorted(p.name for p in (out / "geojson").iterdir()) == ["cell1.geojson", "cell2.geojson"]
+    table = (out / "table" / "all.csv").read_text()
+    assert "intensity_mean" in table, "the images are found for their intensities"
+    assert (out / "masks" / "cell1" / "images" / "cell1.png").is_file()
 
 
 def test_an_answer_under_the_ids_of_a_list(
@@ -231,14 +257,14 @@ def test_an_answer_under_the_ids_of_a_list(
     person.open(ids)
     person.segment_all()
     path = tmp_path / "answer.json"
-    said = export(person, monkeypatch, RequestAll(path, Format.RESULTS))
+    said = export(person, monkeypatch, RequestAll(path, "results"))
     assert said == "Wrote 6 nuclei of 2 images to answer.json."
     assert {k: len(found) for k, found in results.read(path).found.items()} == {71: 3, 73: 3}
-    export(person, monkeypatch, RequestAll(path, Format.RESULTS, hidden=True))
+    export(person, monkeypatch, RequestAll(path, "results", hidden=True))
     assert {k: len(found) for k, found in results.read(path).found.items()} == {71: 4, 73: 4}
     person.press(person.panel.close_button)
     person.open(tmp_path)
-    said = export(person, monkeypatch, RequestAll(path, Format.RESULTS, ids=ids))
+    said = export(person, monkeypatch, RequestAll(path, "results", ids=ids))
     assert "does not list cell2.png" in said
     assert len(results.read(path).found) == 2, "nothing was written"
 
@@ -250,11 +276,11 @@ def test_export_names_what_is_left_out(
     (tmp_path / "cell2.png").write_bytes(b"no image")
     person.open(tmp_path)
     path = tmp_path / "all.json"
-    said = export(person, monkeypatch, RequestAll(path, Format.COCO))
+    said = export(person, monkeypatch, RequestAll(path, "coco"))
     assert "of 2 images" in said
     assert "Left out" in said
     assert "cell2.png" in said
-    said = export(person, monkeypatch, RequestAll(tmp_path / "no" / "where.json", Format.COCO))
+    said = export(person, monkeypatch, RequestAll(tmp_path / "no" / "where.json", "coco"))
     assert said.startswith("⚠ cannot write")
 
 
@@ -271,8 +297,27 @@ def test_dialog(
     assert dialog.hidden_box.isVisibleTo(dialog)
     assert dialog.ids_button.isVisibleTo(dialog)
     monkeypatch.setattr(
-        "napari_nuclei._napari.export_all.QFileDialog.getSaveFileName",
+        "napari_nuclei._napari.format_dialog.QFileDialog.getSaveFileName",
         lambda *_: (str(tmp_path / "answer"), ""),
     )
     dialog._on_save()
-    assert dialog.request == RequestAll(tmp_path / "answer.results.json", Format.RESULTS)
+    assert dialog.request == RequestAll(tmp_path / "answer.results.json", "results")
+    dialog.format_box.setCurrentIndex(WRITABLE.index("geojson"))
+    assert not dialog.hidden_box.isVisibleTo(dialog)
+    (tmp_path / "cell1.geojson").touch()
+    module = "napari_nuclei._napari.format_dialog"
+    monkeypatch.setattr(f"{module}.QFileDialog.getExistingDirectory", lambda *_: str(tmp_path))
+    asked = []
+
+    def answer(parent: Any, title: str, question: str) -> Any:
+        asked.append(question)
+        return QMessageBox.StandardButton.No
+
+    monkeypatch.setattr(f"{module}.QMessageBox.question", answer)
+    dialog.request = None
+    dialog._on_save()
+    assert "holds a file of this kind" in asked[0]
+    assert dialog.request is None, "No means no"
+    (tmp_path / "cell1.geojson").unlink()
+    dialog._on_save()
+    assert dialog.request == RequestAll(tmp_path, "geojson")

@@ -12,6 +12,7 @@ from napari.settings import get_settings
 from napari.utils.action_manager import action_manager
 from qtpy.QtCore import Qt
 
+from napari_nuclei._napari.camera import camera_of
 from napari_nuclei._napari.keys import KEYS
 from napari_nuclei._napari.outlines import Look
 from napari_nuclei.nuclei import State
@@ -89,11 +90,11 @@ def test_selected_nuclei_are_joined(hand: Hand) -> None:
 @pytest.mark.parametrize("mode", ["pan_zoom", "paint"])
 def test_lasso_selects_and_the_camera_stays(hand: Hand, mode: str) -> None:
     hand.bridge.layer.mode = mode
-    before = hand.viewer.scene.camera.center
+    before = camera_of(hand.viewer).center
     with hand.shift():
         hand.drag((5, 5), (5, 45), (38, 45), (38, 5), (6, 6))
     assert hand.bridge.review.selection == (1, 2)
-    assert hand.viewer.scene.camera.center == before
+    assert camera_of(hand.viewer).center == before
     assert "drag" not in hand.viewer.layers, "the picture of the lasso stays"
     assert hand.viewer.layers.selection.active is hand.bridge.layer
     hand.key(Key.Key_R)
@@ -103,11 +104,11 @@ def test_lasso_selects_and_the_camera_stays(hand: Hand, mode: str) -> None:
 def test_lines_split_until_the_tool_is_put_down(hand: Hand) -> None:
     hand.bridge.layer.mode = "paint"
     hand.key(Key.Key_S)
-    before = hand.viewer.scene.camera.center
+    before = camera_of(hand.viewer).center
     hand.drag((32, 60), (45, 60), (58, 60))
     hand.drag((20, 4), (20, 20), (20, 34))
     assert [e.name for e in hand.bridge.review.done] == ["segment", "split", "split"]
-    assert hand.viewer.scene.camera.center == before
+    assert camera_of(hand.viewer).center == before
     hand.key(Key.Key_Escape)
     assert str(hand.bridge.layer.mode) == "paint"
     hand.click(5, 70)
@@ -140,7 +141,7 @@ def test_n_goes_to_the_least_sure_and_a_goes_on(hand: Hand) -> None:
     hand.key(Key.Key_N)
     assert hand.bridge.review.selection == (3,)
     centre = hand.bridge.layer.data_to_world((45, 60))
-    np.testing.assert_allclose(hand.viewer.scene.camera.center[-2:], centre, atol=1)
+    np.testing.assert_allclose(camera_of(hand.viewer).center[-2:], centre, atol=1)
     hand.key(Key.Key_A)
     assert states(hand)[3] is State.ACCEPTED
     assert hand.bridge.review.selection == (2,)

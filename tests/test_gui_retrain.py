@@ -21,6 +21,7 @@ from qtpy.QtWidgets import QMessageBox
 from tiny import write_model
 
 from napari_nuclei import edits
+from napari_nuclei._napari.camera import camera_of
 from napari_nuclei._napari.retrain_panel import RetrainPanel
 from napari_nuclei._napari.retrain_source import choices, open_planes, write
 from napari_nuclei._napari.widget import NucleiWidget
@@ -216,7 +217,7 @@ def test_a_change_is_a_click_away(desk: Desk) -> None:
     desk.done()
     group = desk.panel.gate.list.topLevelItem(2)
     desk.panel.gate.list.setCurrentItem(group.child(0))
-    centre = desk.viewer.scene.camera.center
+    centre = camera_of(desk.viewer).center
     assert centre[-2:] == pytest.approx((20, 20), abs=1)
     assert 2 in desk.review.selection
     desk.viewer.layers.clear()

@@ -14,6 +14,8 @@ import tifffile
 from gui import FOUND, FakeEngine, disk, in_step
 from napari.layers import Image, Labels
 from npe2 import PluginManifest
+from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
+from qtpy.QtGui import QDropEvent
 
 import napari_nuclei
 from napari_nuclei import edits
@@ -101,7 +103,8 @@ def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_missing_image_is_said(warned: list[str], tmp_path: Path) -> None:
     layers = read(str(saved(tmp_path, make_record(), with_image=False)))
-    assert warned == ["Not found beside cells.coco.json: cells.png"]
+    assert len(warned) == 1
+    assert warned[0].startswith("Not found beside cells.coco.json: cells.png. Open the image")
     assert [kind for *_, kind in layers] == ["labels"]
 
 
@@ -310,6 +313,42 @@ def test_open_correct_save_in_napari(
     np.testing.assert_array_equal(viewer.layers[1].data, layer.data)
 
 
+def test_a_coco_file_dropped_on_the_viewer_finds_its_image(
+    make_napari_viewer: Callable[..., Any], plugin: Any, warned: list[str], tmp_path: Path
+) -> None:
+    viewer = make_napari_viewer()
+    session = Session.of(viewer)
+    record = make_record()
+    path = saved(tmp_path, record, with_image=False)
+
+    def drop() -> None:
+        data = QMimeData()
+        data.setUrls([QUrl.fromLocalFile(str(path))])
+        event = QDropEvent(
+            QPointF(5, 5),
+            Qt.DropAction.CopyAction,
+            data,
+            Qt.MouseButton.LeftButton,
+            Qt.KeyboardModifier.NoModifier,
+        )
+        viewer.window._qt_viewer.dropEvent(event)
+
+    drop()
+    assert "cells nuclei" in viewer.layers
+    assert "Not found beside" in warned[0]
+    image = viewer.add_image(np.zeros(SHAPE), name="cells")
+    assert session.record_of(image) is not None, "the image itself is enough, as was said"
+    viewer.layers.clear()
+    iio.imwrite(tmp_path / "cells.png", np.full(SHAPE, 9, np.uint8))
+    drop()
+    image, layer = viewer.layers[:2]
+    assert isinstance(image, Image)
+    bridge = session.bridge_of(image)
+    assert bridge is not None
+    assert bridge.layer is layer
+    assert len(warned) == 1
+
+
 ENDINGS = [e for f in FORMATS.values() if f.writer and f.name != "parquet" for e in f.endings]
 
 
@@ -429,3 +468,31 @@ def test_preferences_choose_model_and_device(
     panel = SettingsPanel(FakeEngine())  # type: ignore[arg-type]
     qtbot.addWidget(panel)
     assert panel.device == "auto"
+
+
+def test_preferences_choose_where_reviews_are_kept(
+    plugin: Any, tmp_path: Path, make_napari_viewer: Callable[..., Any]
+) -> None:
+    from napari.settings import get_plugin_settings
+
+    from napari_nuclei._napari import preferences
+    from napari_nuclei.journal import away
+
+    default = away.user_folder()
+    get_plugin_settings("napari-nuclei").reviews.folder = str(tmp_path / "mine")
+    preferences.apply_folder.cache_clear()
+    try:
+        viewer = make_napari_viewer()
+        image = viewer.add_image(np.zeros((9, 9), np.uint8))
+        bridge = Session.of(viewer).open(image, (9, 9))
+        assert bridge.review.journal is not None
+        assert bridge.review.journal.path.parent == tmp_path / "mine"
+        get_plugin_settings("napari-nuclei").reviews.folder = ""
+        Session.of(make_napari_viewer())
+        assert away.user_folder() == tmp_path / "mine", "not while reviews may be open there"
+        preferences.apply_folder.cache_clear()
+        preferences.apply_folder()
+        assert away.user_folder() == default
+    finally:
+        away.choose_folder(None)
+        preferences.apply_folder.cache_clear()

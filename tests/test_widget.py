@@ -75,7 +75,11 @@ def test_newcomer_is_told_what_to_do(desk: Desk) -> None:
     assert "Open an image" in desk.widget.advice.text()
     assert not desk.widget.segment_button.isEnabled()
     assert desk.result.isHidden()
-    desk.image()
+    assert not desk.widget.folder.about.isHidden()
+    desk.widget.sample_button.click()
+    assert [layer.name for layer in desk.viewer.layers] == ["histology"]
+    assert desk.widget.sample_button.isHidden()
+    assert desk.widget.folder.about.isHidden(), "its room is needed now"
     assert "Press Segment" in desk.widget.advice.text()
     assert desk.widget.segment_button.isEnabled()
     desk.segment()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qtpy.QtWidgets import QApplication, QWidget
 
 from ..box import Box
 
@@ -15,14 +16,18 @@ SHARE = 0.25
 """Share of the view's side that a nucleus fills when the viewer goes to it."""
 
 
+LEAST = 32
+"""Side in px that every nucleus counts as: a speck is judged by what lies around it."""
+
+
 def look_at(viewer: Viewer, layer: Any, box: Box) -> None:
     """Centre a box of a layer's plane in view, and zoom so that it fills a quarter of the view."""
-    y0, x0, y1, x1 = box
+    y0, x0, y1, x1 = _at_least(box)
     lead = list(layer.world_to_data(viewer.dims.point)[:-2])
     corners = [(y0, x0), (y0, x1), (y1, x0), (y1, x1)]
     world = np.array([layer.data_to_world([*lead, y - 0.5, x - 0.5])[-2:] for y, x in corners])
     low, high = world.min(0), world.max(0)
-    camera = viewer.scene.camera
+    camera = camera_of(viewer)
     height, width = canvas_size(viewer)
     camera.center = (*camera.center[:-2], *((low + high) / 2))
     camera.zoom = SHARE * min(
@@ -30,7 +35,26 @@ def look_at(viewer: Viewer, layer: Any, box: Box) -> None:
     )
 
 
+def _at_least(box: Box) -> tuple[float, float, float, float]:
+    y0, x0, y1, x1 = box
+    dy, dx = (max(0.0, LEAST - size) / 2 for size in (y1 - y0, x1 - x0))
+    return y0 - dy, x0 - dx, y1 + dy, x1 + dx
+
+
+def camera_of(viewer: Viewer) -> Any:
+    """Return the camera; before napari 0.9 it hung on the viewer itself."""
+    scene = getattr(viewer, "scene", None)
+    return viewer.camera if scene is None else scene.camera
+
+
 def canvas_size(viewer: Viewer) -> tuple[float, float]:
     """Return height and width of the canvas in px."""
-    height, width = viewer.canvas.size
-    return float(height), float(width)
+    canvas = getattr(viewer, "canvas", None)
+    if canvas is not None:
+        height, width = canvas.size
+        return float(height), float(width)
+    # Before napari 0.9 only the widget knows it in public.
+    tops = QApplication.topLevelWidgets()
+    found = (w for top in tops for w in top.findChildren(QWidget))
+    widget = next((w for w in found if w.inherits("QOpenGLWidget") and w.isVisible()), None)
+    return (600.0, 800.0) if widget is None else (float(widget.height()), float(widget.width()))

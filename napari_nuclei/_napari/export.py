@@ -6,7 +6,6 @@ Here: request → file. Not here: asking (`export_dialog.py`), file formats (`fo
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -22,13 +21,6 @@ from ..formats.registry import FORMATS, write
 from .openers import pixels_at
 from .record import Plane, Record
 from .source import micrometres_per_pixel, shape_of
-
-
-class Format(StrEnum):
-    """The two formats that the export of all images of a folder knows."""
-
-    COCO = "coco"
-    RESULTS = "results"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""One file of all images of a workspace: a COCO data set, or a competition's answer.
+"""All images of a workspace in any format: one file of them all, or a file an image.
 
-Here: asking which one, and writing it from the reviews. Not here: file formats (`formats/`), the
-export of a single image (`export.py`).
+Here: asking which one, and writing it from the reviews. Not here: format and place
+(`format_dialog.py`), file formats (`formats/`), the export of a single image (`export.py`).
 """
 
 from __future__ import annotations
@@ -10,37 +10,23 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QDialog,
-    QDialogButtonBox,
-    QFileDialog,
-    QFormLayout,
-    QMessageBox,
-    QPushButton,
-    QWidget,
-)
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QPushButton, QWidget
 
 from ..errors import UserError
-from ..formats import coco, results
+from ..formats import results
+from ..formats.beside import Beside
 from ..formats.dataset import DataSet, ImageRecord
+from ..formats.registry import FORMATS, write
 from ..nuclei import Nuclei
 from ..progress import Progress
 from ..workspace.files import Item
 from ..workspace.workspace import Key, Workspace
-from .export import Format
-from .parts import line
+from .format_dialog import FormatDialog
 
 LOWEST = 0.05
 """Score down to which proposals go into an answer that is ranked by score."""
 
-ABOUT = {
-    Format.COCO: "All images and all of their nuclei, with their states and what the model had "
-    "said. It can be opened again and worked on.",
-    Format.RESULTS: "One list of masks with scores, as a competition wants it handed in. Image "
-    "ids are those of the list that is open; of a folder they count from 1.",
-}
+RESULTS = "results"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +36,9 @@ class RequestAll:
     Attributes
     ----------
     path : Path
-        The file.
-    format : Format
-        Its kind.
+        The file, or the folder.
+    format : str
+        Name of its format.
     hidden : bool
         Whether an answer also holds proposals below the threshold, down to `LOWEST`.
     ids : Path or None
@@ -60,7 +46,7 @@ class RequestAll:
     """
 
     path: Path
-    format: Format
+    format: str
     hidden: bool = False
     ids: Path | None = None
 
@@ -68,7 +54,7 @@ class RequestAll:
 def export_all(
     workspace: Workspace, live: Mapping[Key, Nuclei], request: RequestAll
 ) -> Generator[Progress, None, str]:
-    """Write one file of all images; may run on a thread while the reviews go on.
+    """Write all images; may run on a thread while the reviews go on.
 
     Parameters
     ----------
@@ -99,13 +85,16 @@ def export_all(
     if not data.images:
         raise UserError(f"Nothing is written: no image can be read ({problems[0]}).")
     yield Progress(0, 0, f"Writing {request.path.name}")
-    if request.format is Format.COCO:
-        coco.write(request.path, data)
-        count = sum(sum(1 for _ in data.of(image).shown()) for image in data.images)
-    else:
+    remarks: list[str] = []
+    if request.format == RESULTS:
         nuclei = _by_id(data, request.ids)
         count = results.write(request.path, nuclei, LOWEST if request.hidden else None)
-    return _words(request.path.name, count, len(data.images), problems)
+    else:
+        beside = Beside(known={item.path.stem: item.path for item in workspace.items})
+        write(request.path, data, FORMATS[request.format], beside)
+        count = sum(1 for _, of_image in data for _ in of_image.shown())
+        remarks = list(dict.fromkeys(beside.remarks))
+    return " ".join([_words(request.path.name, count, len(data.images), problems), *remarks])
 
 
 def _by_id(data: DataSet, ids: Path | None) -> dict[int, Nuclei]:
@@ -143,57 +132,33 @@ def _words(name: str, count: int, images: int, problems: list[str]) -> str:
     return text
 
 
-class ExportAllDialog(QDialog):
+class ExportAllDialog(FormatDialog):
     """Asks what to export of a workspace; the answer is `request`."""
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setWindowTitle("Export all images")
-        self.setMinimumWidth(420)
+        super().__init__("Export all images", many=True, parent=parent)
         self._near = workspace.path if workspace.path.is_dir() else workspace.path.parent
-        listed = workspace.items[0].record is not None
+        self._has_ids = workspace.items[0].record is not None
         self.request: RequestAll | None = None
         self.ids: Path | None = None
-        self.format_box = QComboBox()
-        self.format_box.addItem("COCO data set", Format.COCO)
-        self.format_box.addItem("Competition results", Format.RESULTS)
-        self.about = line()
-        self.about.setMinimumWidth(300)
         self.hidden_box = QCheckBox(f"With proposals down to a score of {LOWEST}")
         self.hidden_box.setToolTip(
             "Competitions rank by score: masks below the threshold can only add to what they count."
         )
-        self.hidden_box.setChecked(listed)
+        self.hidden_box.setChecked(self._has_ids)
         self.ids_button = QPushButton("Image ids from a list…")
         self.ids_button.setToolTip("A competition's list of image ids, or a COCO file with images")
-        self._has_ids = listed
-        self._lay_out()
-        self.format_box.currentIndexChanged.connect(self._on_format)
+        self.form.addRow("", self.hidden_box)
+        self.form.addRow("", self.ids_button)
         self.ids_button.clicked.connect(self._on_ids)
-        self._on_format()
+        self.finish()
 
-    def _lay_out(self) -> None:
-        form = QFormLayout(self)
-        form.addRow("Format", self.format_box)
-        form.addRow("", self.about)
-        form.addRow("", self.hidden_box)
-        form.addRow("", self.ids_button)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
-        save = QPushButton("Save as…")
-        save.setDefault(True)
-        buttons.addButton(save, QDialogButtonBox.ButtonRole.AcceptRole)
-        buttons.accepted.connect(self._on_save)
-        buttons.rejected.connect(self.reject)
-        form.addRow(buttons)
-
-    @property
-    def format(self) -> Format:
-        """The kind of file."""
-        return Format(self.format_box.currentData())
-
-    def _on_format(self) -> None:
-        self.about.setText(ABOUT[self.format])
-        answer = self.format is Format.RESULTS
+    def show_format(self) -> None:
+        """Offer what an answer to a competition can have besides."""
+        super().show_format()
+        answer = self.format.name == RESULTS
+        if answer and not self._has_ids:
+            self.about.setText(f"{self.format.about} Without a list image ids count from 1.")
         self.hidden_box.setVisible(answer)
         self.ids_button.setVisible(answer and not self._has_ids)
 
@@ -205,27 +170,18 @@ class ExportAllDialog(QDialog):
             self.ids = Path(name)
             self.ids_button.setText(f"Image ids from {self.ids.name}")
 
-    def _on_save(self) -> None:
-        ending = ".coco.json" if self.format is Format.COCO else ".results.json"
-        start = str(self._near / f"{self._near.name or 'nuclei'}{ending}")
-        name, _ = QFileDialog.getSaveFileName(self, "Export all images", start, "JSON (*.json)")
-        if not name:
-            return
-        path = Path(name)
-        if not path.suffix:
-            path = path.with_name(path.name + ending)
-            if path.exists() and not self._may_replace(path):
-                return
-        answer = self.format is Format.RESULTS
-        hidden = answer and self.hidden_box.isChecked()
-        self.request = RequestAll(path, self.format, hidden, self.ids if answer else None)
-        self.accept()
+    def proposed(self) -> Path:
+        """Return a name like that of the folder, in it."""
+        return self._near / (self._near.name or "nuclei")
 
-    def _may_replace(self, path: Path) -> bool:
-        """Ask again: the file dialog has asked about the name without its ending."""
-        yes = QMessageBox.StandardButton.Yes
-        question = f"{path.name} already exists. Do you want to replace it?"
-        return QMessageBox.question(self, "Export all images", question) == yes
+    def accept(self) -> None:
+        """Take the answer."""
+        if self.path is not None:
+            answer = self.format.name == RESULTS
+            hidden = answer and self.hidden_box.isChecked()
+            ids = self.ids if answer else None
+            self.request = RequestAll(self.path, self.format.name, hidden, ids)
+        super().accept()
 
 
 def ask_export_all(workspace: Workspace, parent: QWidget) -> RequestAll | None:

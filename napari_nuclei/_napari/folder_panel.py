@@ -67,6 +67,7 @@ class FolderPanel(QFrame):
         self.all = AllPanel(folder, engine, settings)
         self.previous_button.setToolTip("The image before (Page Up)")
         self.next_button.setToolTip("The next image (Page Down)")
+        self._empty = True  # nothing is open in the viewer
         self._inside = QWidget()
         self._lay_out()
         self.setAcceptDrops(True)
@@ -190,6 +191,11 @@ class FolderPanel(QFrame):
 
     # -- what is shown ----------------------------------------------------------------
 
+    def show_empty(self, empty: bool) -> None:
+        """Say what this panel is for only while nothing is open: later the room is needed."""
+        self._empty = empty
+        self.about.setVisible(empty or self.folder.workspace is not None)
+
     def show_state(self) -> None:
         """Bring everything up to date."""
         folder = self.folder
@@ -197,6 +203,7 @@ class FolderPanel(QFrame):
         self._inside.setVisible(is_open)
         self.close_button.setVisible(is_open)
         self.about.setText(self._words() if is_open else EMPTY)
+        self.about.setVisible(is_open or self._empty)
         self.about.setToolTip(str(folder.workspace.path) if folder.workspace else "")
         at = folder.current if folder.asked is None else folder.asked
         self.previous_button.setEnabled(folder.neighbour(at, -1) is not None)

@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, QTimer
 
 from ..workspace.files import Place
 from ..workspace.workspace import Workspace
+from .camera import camera_of
 from .looking import View
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Places(QObject):
         self._timer.setInterval(WAIT_MS)
         self._timer.timeout.connect(self.note)
         viewer = folder.session.viewer
-        for event in (viewer.scene.camera.events, viewer.dims.events.current_step):
+        for event in (camera_of(viewer).events, viewer.dims.events.current_step):
             event.connect(self._on_moved)
 
     def begin(self, workspace: Workspace) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image
 
 from .bridge import Bridge
+from .camera import camera_of
 from .record import Plane
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class View:
     @classmethod
     def of(cls, viewer: Viewer, bridge: Bridge | None) -> View:
         """Take note of the view."""
-        camera = viewer.scene.camera
+        camera = camera_of(viewer)
         y, x = (float(c) for c in camera.center[-2:])
         plane = () if bridge is None else bridge.plane
         walk = None if bridge is None or bridge.actions is None else bridge.actions.walk
@@ -122,7 +123,7 @@ class View:
         if self.plane and len(self.plane) == bridge.layer.ndim - 2:
             for axis, index in enumerate(self.plane):
                 viewer.dims.set_current_step(axis, index)
-        camera = viewer.scene.camera
+        camera = camera_of(viewer)
         camera.center = (*camera.center[:-2], *self.centre)
         camera.zoom = self.zoom
         if bridge.actions is not None and self.nucleus in bridge.review.nuclei:

@@ -23,9 +23,11 @@ from .review_panel import ReviewPanel
 from .settings_panel import SettingsPanel
 
 OPEN = (
-    "<b>Open an image</b><br>Drop one on the window, use File ▸ Open, or try one under "
-    "File ▸ Open Sample ▸ Nuclei."
+    "<b>Open an image</b><br>Drop one on the window, use File ▸ Open, or try it with a sample; "
+    "there are more under File ▸ Open Sample ▸ Nuclei."
 )
+SAMPLE = "histology"
+"""Key of the sample that the button opens."""
 PRESS = "<b>Press Segment</b><br>The nuclei that are found come as a Labels layer."
 RESUMED = "This image's review goes on where you left it; Ctrl+Z reaches back to its first edit."
 ADOPT = (
@@ -49,6 +51,7 @@ class Panels(QWidget):
         self.retrain_button = QPushButton("Retrain…")
         self.retrain_button.setToolTip("Teach a model what you have corrected")
         self.advice = line()
+        self.sample_button = QPushButton("Open a sample image")
         self.segment_button = QPushButton("Segment")
         self.bar = QProgressBar()
         self.message = line()
@@ -57,14 +60,15 @@ class Panels(QWidget):
         column.setSpacing(8)
         column.addWidget(self.folder)
         column.addWidget(self.advice)
+        column.addWidget(self.sample_button)
         column.addWidget(self.settings)
         column.addWidget(self.segment_button)
         column.addWidget(self.bar)
         column.addWidget(self.message)
         column.addWidget(self.adopt_button)
+        column.addWidget(self.result)  # so high up that Export is seen on a small screen
         column.addWidget(self.review)
         column.addWidget(self.prompts)
-        column.addWidget(self.result)
         column.addWidget(self.retrain_button)
         column.addStretch(1)
         self.bar.hide()

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Shapes
 
+from .camera import camera_of
+
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
@@ -37,7 +39,7 @@ class Preview:
         if len(line) < 3 and KINDS[shape] == "polygon":
             return
         layer = self._shown(viewer, over)
-        width = 2 / max(viewer.scene.camera.zoom * abs(float(over.scale[-1])), 1e-6)
+        width = 2 / max(camera_of(viewer).zoom * abs(float(over.scale[-1])), 1e-6)
         layer.data = []
         layer.add(line, shape_type=KINDS[shape], edge_width=width, edge_color=COLOR)
 

@@ -72,7 +72,10 @@ def _read(path: Path) -> list[LayerData]:
         show_warning(remark)
     is_list = format.name == "results"  # which knows no names
     if len(records) > MOST_IMAGES:
-        show_warning(f"{path.name} lists {len(records)} images: the first {MOST_IMAGES} are open.")
+        show_warning(
+            f"{path.name} lists {len(records)} images: the first {MOST_IMAGES} are open. To go "
+            "through all of them drop it on the panel of Plugins ▸ Nuclei."
+        )
         records = records[:MOST_IMAGES]
     missing = []
     layers: list[LayerData] = []
@@ -82,7 +85,11 @@ def _read(path: Path) -> list[LayerData]:
             missing.append(record.file_name)
         layers += [*(found or []), _nuclei_layer(record)]
     if missing:
-        show_warning(f"Not found beside {path.name}: {', '.join(missing)}")
+        more = f" and {len(missing) - 2:,} more" if len(missing) > 2 else ""
+        show_warning(
+            f"Not found beside {path.name}: {', '.join(missing[:2])}{more}. Open the image itself: "
+            "its nuclei are then put on it."
+        )
     return layers or [(None,)]  # type: ignore[list-item] # napari's word for "read, no layer"
 
 

@@ -64,7 +64,9 @@ class ResultPanel(QWidget):
         self.undo_button = _button("Undo", self.undo)
         self.redo_button = _button("Redo", self.redo)
         self.export_button = _button("Export…", self.export)
-        self.export_button.setToolTip("Write the nuclei as COCO data set or competition results")
+        self.export_button.setToolTip(
+            "Write the nuclei: COCO, competition results, label image, GeoJSON, tables …"
+        )
         self.back_button = _button("Show the nuclei again", self.bring_back)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)

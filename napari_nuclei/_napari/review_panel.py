@@ -24,7 +24,7 @@ from qtpy.QtWidgets import (
 from .. import edits
 from ..counts import is_complete
 from ..journal.journal import Journal
-from ..journal.place import user_folder
+from ..journal.place import is_chosen, user_folder
 from ..nuclei import Nuclei
 from .actions import Actions
 from .keys import KEYS
@@ -171,7 +171,8 @@ class ReviewPanel(QWidget):
         elif journal.problem:
             self.kept.setText(f"⚠ {journal.problem}")
         elif journal.path.parent == user_folder():
-            self.kept.setText("Every edit is kept, in your data folder.")
+            place = f"in {user_folder().name}" if is_chosen() else "in your data folder"
+            self.kept.setText(f"Every edit is kept, {place}.")
         else:
             self.kept.setText("Every edit is kept, beside the image.")
         self.kept.setToolTip("" if journal is None else str(journal.path))

@@ -19,6 +19,7 @@ from .bridge import Bridge
 from .companions import Companions
 from .layer import Labels, is_review
 from .openers import is_cheap, kept, reviews_of
+from .preferences import apply_folder
 from .record import KEY, Opener, Plane, Record
 from .records import Records
 from .source import follow, geometry_of, name_of, plane_in_view, shape_of
@@ -58,6 +59,7 @@ class Session(Voice):
     models_changed = Signal()
 
     def __init__(self, viewer: Viewer) -> None:
+        apply_folder()
         self._viewer = weakref.ref(viewer)
         self.bridges: dict[AnyLabels, Bridge] = {}
         self.records = Records()

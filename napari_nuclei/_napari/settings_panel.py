@@ -53,7 +53,7 @@ class SettingsPanel(QWidget):
         self.load_models()
         self.load_devices()
         for box, name in ((self.model_box, "model"), (self.device_box, "device")):
-            if (place := box.findText(preference(name))) >= 0:
+            if (place := box.findText(preference("segmenting", name))) >= 0:
                 box.setCurrentIndex(place)
         self._on_image()
 

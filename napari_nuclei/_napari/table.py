@@ -18,7 +18,10 @@ class Table:
         self._areas: dict[int, tuple[Mask, int]] = {}
 
     def of(self, nuclei: Nuclei) -> pd.DataFrame:
-        """Return index (id), score, area (px) and state of the shown nuclei, by id."""
+        """Return index (id), label, score, area (px) and state of the shown nuclei, by id.
+
+        napari joins rows to pixels by `index`, most plugins that plot or list features by `label`.
+        """
         rows = sorted(nuclei.shown(), key=lambda n: n.id)
         known, self._areas = self._areas, {}
         for n in rows:
@@ -27,6 +30,7 @@ class Table:
             self._areas[n.id] = before if before and same else (n.mask, n.mask.area)
         columns = {
             "index": [n.id for n in rows],
+            "label": [n.id for n in rows],
             "score": [round(n.score, 3) for n in rows],
             "area": [self._areas[n.id][1] for n in rows],
             "state": [state_of(n) for n in rows],

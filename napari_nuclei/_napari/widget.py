@@ -18,13 +18,13 @@ from . import export, keys
 from .adopting import adopt, adoptable
 from .asking import Asker
 from .bridge import Bridge
-from .commands import open_retraining
+from .commands import PLUGIN, open_retraining
 from .engine import Engine, ModelEngine
 from .export_dialog import ask_export
 from .folder import Folder
 from .folder_panel import FolderPanel
 from .help_overlay import HelpOverlay
-from .panels import ADOPT, OPEN, PRESS, RESUMED, Panels
+from .panels import ADOPT, OPEN, PRESS, RESUMED, SAMPLE, Panels
 from .parts import canvas_of, focus_canvas, when_closed
 from .segmenting import Segmenting
 from .session import Session
@@ -74,6 +74,7 @@ class NucleiWidget(Panels):
 
     def _connect(self) -> None:
         self.segment_button.clicked.connect(self._on_segment)
+        self.sample_button.clicked.connect(self._on_sample)
         self.settings.image_changed.connect(self._on_image)
         self.settings.model_changed.connect(self._on_model)
         self.result.undo.connect(lambda: self._on_history("undo"))
@@ -209,6 +210,8 @@ class NucleiWidget(Panels):
         removed = bridge is None and self.session.record_of(image) is not None
         self.advice.setText(OPEN if image is None else PRESS)
         self.advice.setVisible(bridge is None and not running and not removed)
+        self.sample_button.setVisible(image is None)
+        self.folder.show_empty(image is None)
         self.result.show_review(bridge.review if bridge else None, removed)
         self.review.show_review(bridge.actions if bridge else None)
         self.retrain_button.setVisible(bridge is not None)
@@ -221,6 +224,9 @@ class NucleiWidget(Panels):
             self.adopt_button.setToolTip(ADOPT)
 
     # -- what the buttons do ----------------------------------------------------------
+
+    def _on_sample(self) -> None:
+        self.session.viewer.open_sample(PLUGIN, SAMPLE)
 
     def _on_segment(self) -> None:
         if self.segmenting.running:

@@ -6,13 +6,12 @@ results files (`results.py`).
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from ..codec import encode
+from ..collector import without_collector
 from ..mask import Mask
 from ..nuclei import Kind, Nucleus
 from .coco_reader import NAMESPACE, VERSION, from_json
@@ -140,17 +139,5 @@ def read(path: str | os.PathLike[str]) -> DataSet:
     UserError
         If it is not such a file, or an annotation in it is broken; the message names it.
     """
-    with _without_collector():
+    with without_collector():
         return from_json(read_json(path), str(path))
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Hold Python's collector: it would look through the growing data again and again."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

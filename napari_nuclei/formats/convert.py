@@ -6,12 +6,11 @@ Here: reading whatever is given, numbering images as a list of ids has them. Not
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
+from ..collector import without_collector
 from ..errors import UserError
 from .beside import Beside
 from .dataset import DataSet, ImageRecord
@@ -137,7 +136,7 @@ def read(
             "convert them one after the other"
         )
     reader = function(first.reader)
-    with _without_collector():
+    with without_collector():
         if first.per_image:
             return _together([reader(file, beside) for file in files], files), first
         if len(files) > 1:
@@ -232,15 +231,3 @@ def numbered(data: DataSet, image_ids: Path) -> DataSet:
     order = {record.id: k for k, record in enumerate(listed)}
     out.images.sort(key=lambda i: order[i.id])
     return out
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Hold Python's collector: it would look through the growing data again and again."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

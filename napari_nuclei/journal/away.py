@@ -25,9 +25,23 @@ def journal_name(name: str, plane: Plane = ()) -> str:
     return f"{name}{'@' + '-'.join(map(str, plane)) if plane else ''}.jsonl"
 
 
+_chosen: Path | None = None
+
+
+def choose_folder(folder: Path | None) -> None:
+    """Have journals that cannot lie beside their images lie in a folder; None for the default."""
+    global _chosen
+    _chosen = folder
+
+
+def is_chosen() -> bool:
+    """Whether they lie in a folder that a person has chosen."""
+    return _chosen is not None
+
+
 def user_folder() -> Path:
     """Return where journals lie that cannot lie beside their images."""
-    return user_data_path("napari-nuclei", False) / "reviews"
+    return _chosen or user_data_path("napari-nuclei", False) / "reviews"
 
 
 def register(image: Path, plane: Plane, away: Path | None) -> None:

@@ -13,13 +13,14 @@ import uuid
 from dataclasses import asdict
 from pathlib import Path
 
+from ..collector import without_collector
 from ..errors import UserError
 from ..formats.files import replacing
 from ..nuclei import Nuclei
 from .journal import VERSION, Journal, Row, Subject, snapshot_of
 from .lines import DAMAGE, Replayed, nuclei_of, nuclei_row, replay
 from .place import Fingerprint, Pixels, claim
-from .snapshot import from_snapshot, scan, snapshot_for, without_collector
+from .snapshot import from_snapshot, scan, snapshot_for
 
 
 def open_journal(subject: Subject, start: Nuclei, pixels: Pixels) -> tuple[Journal, Replayed]:

@@ -22,6 +22,7 @@ from ..formats.files import replacing, unwritable
 from ..resources import resource_folder
 from .away import Plane as Plane
 from .away import away_of, journal_name, known_places, place_key, register
+from .away import is_chosen as is_chosen
 from .away import user_folder as user_folder
 
 FOLDER = ".napari-nuclei"

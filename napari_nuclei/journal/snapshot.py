@@ -6,14 +6,12 @@ snapshots are made (`journal.py`).
 
 from __future__ import annotations
 
-import gc
 import json
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..collector import without_collector
 from ..errors import UserError
 from ..history import History
 from ..nuclei import Nuclei
@@ -121,15 +119,3 @@ def peek(path: Path) -> Nuclei | None:
         return None
     except (OSError, *DAMAGE) as error:
         raise UserError(f"The review {path} cannot be read: open its image to mend it.") from error
-
-
-@contextmanager
-def without_collector() -> Iterator[None]:
-    """Hold Python's collector: it would look through the growing data again and again."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
