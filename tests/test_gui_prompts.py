@@ -14,6 +14,7 @@ from qtpy.QtCore import Qt
 from napari_nuclei.errors import UserError
 from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import State
+from napari_nuclei.queue.doubts import NAMES
 
 pytestmark = pytest.mark.screen
 
@@ -29,8 +30,9 @@ for mask in (*(m for m, _ in FOUND), HIDDEN, disk(0, 45, 6)):
 PLACES = [
     {},
     {"scale": (0.5, 0.5), "translate": (9, -7)},
+    {"scale": (2, 2), "rotate": 25.0},
 ]
-"""Where layers may lie; `Hand` cannot point into rotated ones."""
+"""Where layers may lie."""
 
 
 @pytest.fixture
@@ -314,6 +316,18 @@ def test_the_view_is_looked_at_ahead(hand: Hand) -> None:
     hand.viewer.scene.camera.center = (28, 38)
     hand.qtbot.waitUntil(lambda: len(detector.encoded) > seen, timeout=5000)
     assert SHAPE in detector.encoded
+
+
+def test_doubts_are_gathered_while_nobody_asks(hand: Hand) -> None:
+    hand.key(Key.Key_N)  # the queue of the layer is made
+    hand.key(Key.Key_W)
+    answered(hand, lambda: hand.drag((5, 54), (19, 70)))
+    walk, review = hand.bridge.actions.walk, hand.bridge.review
+    hand.viewer.reset_view()
+    hand.qtbot.waitUntil(lambda: not walk.lacking(review, (0, 0, *SHAPE)), timeout=20000)
+    found = walk._queue.signs_of([1, 2])[:, NAMES.index("vague")]
+    assert (found != 0).all(), "what the model says of itself is in the queue"
+    assert names(hand) == ["segment", "box"], "and no edit is made of it"
 
 
 def test_planes_of_a_stack_have_their_own(

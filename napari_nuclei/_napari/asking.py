@@ -27,7 +27,10 @@ from .source import Channels, Source, channel_choices, source_of
 
 if TYPE_CHECKING:
     from ..prompts.prompter import Prompter
+    from ..queue.doubts import Evidence
+    from ..review import Review
     from .bridge import Bridge
+    from .queue_walk import QueueWalk
     from .session import Session
 
 Question = Callable[["Prompter"], Generator[Progress, None, Any]]
@@ -159,6 +162,8 @@ class Asker(QObject):
 
     def _on_answer(self, answer: Any) -> None:
         asked = self._current
+        if isinstance(answer, Doubts):
+            answer.tell()
         if asked is not None and asked.bridge() in self.session.bridges.values():
             asked.then(answer)
 
@@ -200,13 +205,46 @@ class Asker(QObject):
             return
         box = view_box(self.session.viewer, bridge.layer)
         try:
-            asked = self._asked(bridge, lambda prompter: prompter.prepare(box), lambda _: None)
+            asked = self._asked(bridge, looking_ahead(bridge, box), lambda _: None)
         except UserError:
             return
         ahead = (asked.key, box)
         if asked.key in self._prompters and ahead != self._ahead:
             self._ahead = ahead
             self.runner.start(lambda: self._answer(asked))
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """What the model said of itself while nobody asked, for the queue of a review."""
+
+    walk: QueueWalk
+    review: Review
+    found: dict[int, Evidence]
+
+    def tell(self) -> None:
+        """Hand it on, on the main thread."""
+        self.walk.add_evidence(self.review, self.found)
+
+
+def looking_ahead(bridge: Bridge, box: Box) -> Question:
+    """Compute the features of a view; then ask for the doubts of the nuclei in it."""
+    actions, review = bridge.actions, bridge.review
+    rows = actions.walk.lacking(review, box) if actions is not None else []
+
+    def steps(prompter: Prompter) -> Generator[Progress, None, Doubts | None]:
+        from ..queue.evidence import evidence_steps
+
+        yield from prompter.prepare(box)
+        if actions is None or not rows:
+            return None
+        found: dict[int, Evidence] = {}
+        for step in evidence_steps(prompter, rows):
+            found |= step.new or {}
+            yield step
+        return Doubts(actions.walk, review, found)
+
+    return steps
 
 
 def view_box(viewer: Any, layer: Any) -> Box:

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 from platformdirs import user_data_path
 from qtpy.QtCore import QTimer
 
+from ..box import Box
 from ..edit import Edit
 from ..errors import UserError
-from ..nuclei import Nuclei
+from ..nuclei import Nuclei, Nucleus
 from ..queue import weights as doubt_weights
 from ..queue.default_weights import DEFAULT
+from ..queue.doubts import Evidence, is_entry
 from ..queue.review_queue import Entry, ReviewQueue
 from ..queue.self_check import SelfCheck
 from ..queue.weights import Weights
@@ -68,6 +70,7 @@ class QueueWalk:
         self._review: Review | None = None
         self._queue: ReviewQueue | None = None
         self._building: Generator[Any, None, ReviewQueue] | None = None
+        self._evidence: dict[int, Evidence] = {}
         self._decided = 0
         self._pump, self._learn = QTimer(), QTimer()
         for timer, call in ((self._pump, self._build_on), (self._learn, self._learn_now)):
@@ -88,6 +91,7 @@ class QueueWalk:
         if self._review is not None:
             self._review.changed.disconnect(self._on_edit)
         self._review, self._queue, self._building = review, None, None
+        self._evidence = {}
         self._plain, self.current, self.entry = Walk(), None, None
         if review is not None:
             review.changed.connect(self._on_edit)
@@ -107,6 +111,7 @@ class QueueWalk:
                 next(self._building)
         except StopIteration as done:
             self._queue, self._building = done.value, None
+            done.value.add_evidence(self._evidence)
             return
         self._pump.start(0)
 
@@ -123,6 +128,24 @@ class QueueWalk:
     def _anew(self) -> Generator[Any, None, ReviewQueue]:
         assert self._review is not None
         return ReviewQueue(self._review.nuclei, self._weights()).build_steps()
+
+    # -- what the model says of itself ------------------------------------------------
+
+    def lacking(self, review: Review, box: Box) -> list[Nucleus]:
+        """Return the nuclei to look at in a box whose doubts the model has not been asked for."""
+        if review is not self._review:
+            return []
+        nuclei = review.nuclei
+        near = (n for n in nuclei.in_box(box) if n.id not in self._evidence)
+        return [n for n in near if is_entry(nuclei, n)]
+
+    def add_evidence(self, review: Review, found: dict[int, Evidence]) -> None:
+        """Take account of what the model says of some nuclei."""
+        if review is not self._review:
+            return
+        self._evidence |= found
+        if self._queue is not None:
+            self._queue.add_evidence(found)
 
     # -- weights ----------------------------------------------------------------------
 

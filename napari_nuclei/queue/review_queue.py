@@ -137,9 +137,10 @@ class ReviewQueue:
 
     def add_evidence(self, found: dict[int, Evidence]) -> None:
         """Take account of what the detector says of some nuclei."""
-        self._evidence.update(found)
-        self._resize(list(found))
-        self._judge(found)
+        there = {id: said for id, said in found.items() if id in self.nuclei}
+        self._evidence |= there
+        self._resize(list(there))
+        self._judge(there)
 
     def learn(self) -> int:
         """Learn the weights from what the reviewer has decided; return from how many nuclei.
