@@ -11,6 +11,7 @@ from gui import FOUND, Hand, disk, in_step, settle, window_with_nuclei
 from prompted import PromptEngine
 from qtpy.QtCore import Qt
 
+from napari_nuclei._napari.camera import camera_of
 from napari_nuclei.errors import UserError
 from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import State
@@ -73,14 +74,14 @@ def shown(hand: Hand) -> dict[int, Mask]:
 
 @pytest.mark.parametrize("hand", PLACES, indirect=True)
 def test_a_box_becomes_the_nucleus_in_it(hand: Hand) -> None:
-    before = hand.viewer.scene.camera.center
+    before = camera_of(hand.viewer).center
     hand.key(Key.Key_W)
     answered(hand, lambda: hand.drag((5, 54), (12, 62), (19, 70)))
     new = hand.bridge.review.nuclei[5]
     assert new.mask.iou(HIDDEN) > 0.7
     assert new.state is State.ACCEPTED
     assert new.origin.model == "fake"
-    assert hand.viewer.scene.camera.center == before
+    assert camera_of(hand.viewer).center == before
     assert in_step(hand.bridge)
     answered(hand, lambda: hand.drag((36, 50), (54, 70)))  # the tool stays in hand
     assert names(hand)[-2] == "box"
@@ -122,8 +123,8 @@ def test_boxes_at_the_border_and_of_a_pixel_and_outside(hand: Hand) -> None:
     hand.key(Key.Key_W)
     answered(hand, lambda: hand.drag((-4, 38), (3, 46), (7, 52)))
     assert hand.bridge.review.nuclei[5].mask.iou(disk(0, 45, 6)) > 0.5
-    hand.viewer.scene.camera.zoom *= 4
-    hand.viewer.scene.camera.center = (30, 75)
+    camera_of(hand.viewer).zoom *= 4
+    camera_of(hand.viewer).center = (30, 75)
     settle()
     answered(hand, lambda: hand.drag((30, 75), (30.4, 75.4)))
     assert hand.bridge.review.nuclei[6].mask.area <= 4
@@ -135,7 +136,7 @@ def test_boxes_at_the_border_and_of_a_pixel_and_outside(hand: Hand) -> None:
 
 
 def test_a_click_outside_of_the_image(hand: Hand) -> None:
-    hand.viewer.scene.camera.center = (30, 80)
+    camera_of(hand.viewer).center = (30, 80)
     settle()
     hand.key(Key.Key_Q)
     answered(hand, lambda: hand.click(30, 84))
@@ -313,7 +314,7 @@ def test_the_view_is_looked_at_ahead(hand: Hand) -> None:
     hand.key(Key.Key_W)
     answered(hand, lambda: hand.drag((5, 54), (19, 70)))
     seen = len(detector.encoded)
-    hand.viewer.scene.camera.center = (28, 38)
+    camera_of(hand.viewer).center = (28, 38)
     hand.qtbot.waitUntil(lambda: len(detector.encoded) > seen, timeout=5000)
     assert SHAPE in detector.encoded
 

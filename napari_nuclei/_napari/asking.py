@@ -20,6 +20,7 @@ from ..box import Box
 from ..errors import UserError
 from ..progress import Progress
 from ..prompts.feature_cache import FeatureCache
+from .camera import camera_of, canvas_size
 from .engine import Engine
 from .runner import Runner
 from .settings_panel import SettingsPanel
@@ -183,7 +184,7 @@ class Asker(QObject):
 
     def follow_view(self) -> None:
         """Look ahead where the viewer goes from now on."""
-        camera = self.session.viewer.scene.camera
+        camera = camera_of(self.session.viewer)
         camera.events.center.connect(self._on_camera)
         camera.events.zoom.connect(self._on_camera)
 
@@ -249,8 +250,8 @@ def looking_ahead(bridge: Bridge, box: Box) -> Question:
 
 def view_box(viewer: Any, layer: Any) -> Box:
     """Return the box of a layer's plane in px that the canvas shows."""
-    camera = viewer.scene.camera
-    height, width = viewer.canvas.size
+    camera = camera_of(viewer)
+    height, width = canvas_size(viewer)
     y, x = camera.center[-2:]
     dy, dx = height / camera.zoom / 2, width / camera.zoom / 2
     lead = list(viewer.dims.point[:-2])
