@@ -115,7 +115,7 @@ class Cluster:
                 f"a worker has napari-nuclei {other.pop()}, this machine {parcel.version}: install "
                 "the same version on both."
             )
-        self._client.register_plugin(Segmenter(parcel), self.name)
+        self._client.register_plugin(Segmenter(parcel, self._local is not None), self.name)
 
     def __enter__(self) -> Cluster:
         return self

@@ -6,6 +6,7 @@ them and joins the answers (`cluster.py`). Importing this needs `distributed`, n
 
 from __future__ import annotations
 
+import signal
 import socket
 import tempfile
 import threading
@@ -144,13 +145,18 @@ class Segmenter(WorkerPlugin):
     ----------
     parcel : Parcel
         The model. Loaded when the first task comes.
+    own : bool
+        Whether this process's workers were started for this run alone.
     """
 
-    def __init__(self, parcel: Parcel) -> None:
-        self._parcel = parcel
+    def __init__(self, parcel: Parcel, own: bool = False) -> None:
+        self._parcel, self._own = parcel, own
 
     def setup(self, worker: Any) -> None:
         """Get ready on a worker."""
+        if self._own and threading.current_thread() is threading.main_thread():
+            # Ctrl+C goes to all processes of a terminal; the one that answers it ends the others.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._worker = worker
         self._detector: Detector | None = None
         self._picture: tuple[Any, LargeImage] | None = None

@@ -193,12 +193,10 @@ def _stardist(_: int) -> Any:
 
 
 def _cellpose(_: int) -> Any:
-    import torch
     from cellpose.core import run_net
     from cellpose.resnet_torch import CPnet
 
     net = CPnet([2, 32, 64, 128, 256], 3, 3, mkldnn=False).eval()
-    net.device = torch.device("cpu")
     return lambda image: run_net(net, image[None, ..., :2].astype(np.float32) / 255)
 
 
