@@ -57,6 +57,18 @@ def test_candidates_on_top_of_a_nucleus_do_not_come_but_make_it_doubtful() -> No
     assert (entry.id, entry.reason) == (1, SIGNS["rival"])
 
 
+def test_what_a_tile_has_cut_off_comes_early_but_not_at_the_border() -> None:
+    whole = disc(220, 60, 16).to_array()
+    cut = Mask.from_array(whole[:9], 200, 60)
+    at_border = Mask.from_array(whole[:9], 231, 120)
+    of = field((cut, 0.95), (at_border, 0.95))
+    queue = ReviewQueue(of).build()
+    entry = queue.next()
+    assert entry
+    assert (entry.id, entry.reason) == (26, SIGNS["cut"])
+    assert queue.signs_of([27])[0, NAMES.index("cut")] == 0
+
+
 def test_going_along_and_back() -> None:
     of = field((disc(220, 60, 16), 0.55), (disc(220, 100, 16), 0.6))
     queue = ReviewQueue(of).build()
