@@ -2,7 +2,8 @@
 
 Here: the form, the run and its result put together, and what each button sets going. Not here:
 the parts (`retrain_form.py`, `curve.py`, `gate_view.py`, `versions_view.py`), the process
-(`retrain_child.py`), what is learned from (`retrain_source.py`).
+(`retrain_child.py`), what is learned from (`retrain_source.py`), places in images
+(`retrain_places.py`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import (
     QFrame,
@@ -29,23 +29,19 @@ from qtpy.QtWidgets import (
 
 from ..box import Box
 from ..models.registry import user_folder
-from .camera import look_at
 from .curve import Curve
 from .gate_view import GateView
-from .openers import file_of
 from .parts import line, main_window_of
 from .retrain_child import Child
 from .retrain_form import RetrainForm
+from .retrain_places import go_to, show_locked
 from .retrain_source import choices, open_planes, summary, write
 from .runner import Runner
 from .session import Session
-from .source import geometry_of, shape_of
 from .versions_view import VersionsView
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
-
-LOCKED = "locked tiles"
 
 CLOSING = (
     "A model is being retrained. Stop that, and close? It goes on from its last checkpoint when "
@@ -258,52 +254,13 @@ class RetrainPanel(QWidget):
 
     def go_to(self, change: dict[str, Any]) -> None:
         """Show a place in its image; the image is opened if it is not yet."""
-        path = Path(change["image"])
-        image = self._layer_of(path)
-        if image is None:
-            try:
-                found = self.session.viewer.open(str(path))
-            except Exception as error:  # whatever a reader brings up
-                self.say(f"{path} cannot be opened: {error}", problem=True)
-                return
-            image = next((x for x in found if isinstance(x, Image)), None)
-        if image is None:
-            return
-        viewer = self.session.viewer
-        if change["plane"] is not None and viewer.dims.ndim > 2:
-            viewer.dims.set_current_step(0, change["plane"])
-        look_at(viewer, image, tuple(change["box"]))
-        bridge = self.session.bridge_of(image)
-        if bridge is not None:
-            self.session.activate(bridge)
-            if change["id"] in bridge.review.nuclei and bridge.actions is not None:
-                bridge.actions.choose(change["id"])
+        problem = go_to(self.session, change)
+        if problem:
+            self.say(problem, problem=True)
 
     def show_locked(self) -> None:
         """Outline the locked tiles of the images that are open, in layers of their own."""
-        viewer = self.session.viewer
-        for path, boxes in self._boxes.items():
-            image = self._layer_of(Path(path))
-            name = f"{image.name} {LOCKED}" if image is not None else ""
-            if image is None or image.ndim > 2 or name in viewer.layers:
-                continue
-            viewer.add_shapes(
-                [[(y0 - 0.5, x0 - 0.5), (y1 - 0.5, x1 - 0.5)] for y0, x0, y1, x1 in boxes],
-                name=name,
-                face_color="transparent",
-                edge_color="orange",
-                edge_width=2,
-                **geometry_of(image, shape_of(image)),
-            )
-
-    def _layer_of(self, path: Path) -> Image | None:
-        images = [layer for layer in self.session.viewer.layers if isinstance(layer, Image)]
-        for image in images:
-            if file_of(image) == path or image.name in (path.stem, path.name):
-                return image
-        # An image without a file: written out under a number, in the order of the layers.
-        place = [p for p in images if self.session.record_of(p) is not None and file_of(p) is None]
-        return place[0] if len(place) == 1 and path.parent.parent.name == "reviews" else None
+        show_locked(self.session, self._boxes)
 
     # -- closing ----------------------------------------------------------------------
 
