@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +32,7 @@ from napari_nuclei.batch.resume import place_beside
 from napari_nuclei.batch.sending import Sending
 from napari_nuclei.formats import coco
 from napari_nuclei.prediction.predict import segment
+from napari_nuclei.prediction.suppress import distinct
 
 QUIET: dict[str, Any] = {
     "dashboard_address": "127.0.0.1:0",
@@ -155,7 +158,7 @@ class Shuffled:
             self.open.pop(k).status = "finished"
 
     def cancel(self, futures: Any) -> None:
-        pass
+        self.cancelled = list(futures)
 
 
 class Answer:
@@ -166,6 +169,14 @@ class Answer:
         return self.value
 
 
+def on_a_worker(monkeypatch: pytest.MonkeyPatch, detector: DiscDetector) -> None:
+    """Have tasks run here as on a worker with this model."""
+    plugin = worker.Segmenter(None)  # type: ignore[arg-type]
+    plugin.setup(SimpleNamespace(name=0))
+    plugin.keep(detector)
+    monkeypatch.setattr(worker, "_plugin", lambda *_: plugin)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_any_order_gives_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
@@ -173,10 +184,7 @@ def test_any_order_gives_the_same(
     large = write_large(tmp_path / "large.zarr")
     small = tmp_path / "small.png"
     Image.fromarray(field((200, 300), 1)[0]).save(small)
-    plugin = worker.Segmenter(None)  # type: ignore[arg-type]
-    plugin.setup(SimpleNamespace(name=0))
-    plugin.keep(DiscDetector())
-    monkeypatch.setattr(worker, "_plugin", lambda *_: plugin)
+    on_a_worker(monkeypatch, DiscDetector())
     monkeypatch.setattr(sending.time, "sleep", lambda _: cluster.land())
     cluster: Any = Shuffled(seed)
     settings = Settings(diameter=26.0)
@@ -188,6 +196,54 @@ def test_any_order_gives_the_same(
         assert one.nuclei == wanted[name].nuclei
         assert len(one.nuclei) > 20
     assert cluster.most <= sending.PER_WORKER * cluster.workers()
+
+
+def test_a_run_that_ends_early_takes_back_what_it_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_large(tmp_path / "large.zarr")
+    on_a_worker(monkeypatch, DiscDetector())
+    times = [1, 2, 3]
+    monkeypatch.setattr(sending.time, "sleep", lambda _: times and times.pop() and cluster.land())
+    cluster: Any = Shuffled(0)
+    steps = Sending(cluster, [path], Settings(diameter=26.0), None, 192).steps()
+    while next(steps).done == 0:
+        pass
+    steps.close()
+    assert len(cluster.cancelled) > 4
+    assert set(cluster.open) <= set(cluster.cancelled)
+
+
+class Crowd(DiscDetector):
+    """Notes how many look at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.most = 0
+
+    def detect(self, *arguments: Any) -> Any:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        time.sleep(0.01)
+        found = super().detect(*arguments)
+        self.now -= 1
+        return found
+
+
+def test_a_worker_computes_one_tile_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, crowd = write_large(tmp_path / "large.zarr"), Crowd()
+    on_a_worker(monkeypatch, crowd)
+    job = worker.Job(path, Settings(diameter=26.0), 0.05, 192)
+    layout: Any = worker.look_at_image("plugin", job)
+    with ThreadPoolExecutor(6) as pool:
+        found = [
+            pool.submit(worker.look_at_tile, "plugin", job, layout, tile) for tile in layout.tiles
+        ]
+        joined = distinct(scored for future in found for scored in future.result())
+    assert crowd.most == 1
+    assert joined == segment(zarr.open(path), DiscDetector(), 26.0).found
 
 
 # -- what can go wrong ------------------------------------------------------------------
