@@ -7,11 +7,19 @@ Writes `ihc.png`, the immunohistochemistry sample, and `crowded.png`, a crowded 
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+# The window as a newcomer has it: no settings, and no review from before.
+if __name__ == "__main__":
+    HERE = tempfile.TemporaryDirectory(prefix="screenshots-")
+    os.environ["NAPARI_CONFIG"] = f"{HERE.name}/settings.yaml"
+    os.environ["XDG_DATA_HOME"] = HERE.name
 
 import napari
 from qtpy.QtWidgets import QApplication
