@@ -258,6 +258,10 @@ def test_quarters_cover_their_tile() -> None:
 # -- several tiles at once --------------------------------------------------------------
 
 
+SIDE = 384
+"""Cuts the sample in seven, five of one size."""
+
+
 class Batched(MaskRCNNDetector):
     """Takes several tiles at once on the CPU, with memory for so many; notes how many it took."""
 
@@ -283,22 +287,22 @@ def same(one: list[Any], other: list[Any]) -> None:
 
 @pytest.fixture(scope="module")
 def sample() -> tuple[NDArray[np.uint8], list[Any]]:
-    image, _ = make_sample("fluorescence", seed=3, size=(450, 1700), nuclei=260)
-    return image, segment(image, Batched(1), 20.0, side=512).found
+    image, _ = make_sample("fluorescence", seed=3, size=(256, 896))
+    return image, segment(image, Batched(1), 20.0, side=SIDE).found
 
 
 @pytest.mark.parametrize("batch", [2, 4])
 def test_tiles_in_batches_are_as_tiles_alone(sample: Any, batch: int) -> None:
     image, alone = sample
     detector = Batched(batch)
-    same(segment(image, detector, 20.0, side=512).found, alone)
+    same(segment(image, detector, 20.0, side=SIDE).found, alone)
     assert max(detector.took) == batch
 
 
 def test_out_of_memory_batches_are_halved(sample: Any) -> None:
     image, alone = sample
     detector = Batched(4, most=1)
-    steps = segment_steps(image, detector, 20.0, side=512)
+    steps = segment_steps(image, detector, 20.0, side=SIDE)
     told = []
     while True:
         try:

@@ -73,6 +73,10 @@ class Detecting:
         jobs = deque([[(k, tile) for k, (tile, _) in enumerate(seen)]] if seen else [])
         while jobs:
             job = jobs.popleft()
+            if is_batched(self.detector) and len(job) > (self.detector.batch or len(job)):
+                most = self.detector.batch  # less than when they were put together
+                jobs.extendleft([job[most:], job[:most]])
+                continue
             try:
                 answers = self._detect([(part, self._crop(*seen[k], part)) for k, part in job], low)
             except (RuntimeError, MemoryError) as error:
