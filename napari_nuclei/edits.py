@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from .box import Box, touches
+from .box import Box, has_middle, touches
 from .edit import Edit, EditError, on_record, take
 from .mask import Mask
 from .nuclei import Kind, Nuclei, Nucleus, Origin, State
@@ -164,7 +164,11 @@ def set_threshold(nuclei: Nuclei, score: float) -> Edit:
 
 
 def propose(
-    nuclei: Nuclei, found: Sequence[tuple[Mask, float]], model: str, threshold: float
+    nuclei: Nuclei,
+    found: Sequence[tuple[Mask, float]],
+    model: str,
+    threshold: float,
+    area: Box | None = None,
 ) -> Edit:
     """Replace all untouched proposals by a model's new ones.
 
@@ -176,6 +180,8 @@ def propose(
         Name of the model.
     threshold : float
         Score from which on they are shown.
+    area : Box, optional
+        Only what has the middle of its box here is replaced, and only such new ones are taken.
 
     Notes
     -----
@@ -183,22 +189,27 @@ def propose(
     on such a nucleus, shown or rejected, as it is or as the model had first drawn it (IoU of
     0.5 or more), and where such nuclei cover half of the proposal.
     """
-    old = tuple(n for n in nuclei if not n.touched)
+    within = nuclei if area is None else nuclei.in_box(area)
+    fresh = (n for n in within if not n.touched)
+    old = tuple(n for n in fresh if area is None or has_middle(area, n.mask.box))
+    gone = {n.id for n in old}
     touched = [n for n in nuclei if n.touched]
     decided = Nuclei(nuclei.shape, touched)
+    # Along the edge of an area the same nucleus may have its middle out there.
+    outside = Nuclei(nuclei.shape, [n for n in within if not n.touched and n.id not in gone])
     drawn = [replace(n, mask=n.origin.mask) for n in touched if n.origin.mask]
     said = Nuclei(nuclei.shape, drawn)
 
     def is_free(mask: Mask) -> bool:
         near = decided.in_box(mask.box)
         covered = sum(mask.overlap(n.mask) for n in near if decided.is_shown(n))
-        both = (*near, *said.in_box(mask.box))
+        both = (*near, *said.in_box(mask.box), *outside.in_box(mask.box))
         return 2 * covered < mask.area and all(mask.iou(n.mask) < 0.5 for n in both)
 
     new: list[Nucleus] = []
     for given, score in found:
         mask = given.clip(nuclei.shape)
-        if mask and is_free(mask):
+        if mask and (area is None or has_middle(area, mask.box)) and is_free(mask):
             origin = Origin(Kind.MODEL, model, mask)
             new.append(Nucleus(nuclei.next_id + len(new), mask, score, origin=origin))
     change = (nuclei.threshold, threshold) if threshold != nuclei.threshold else None

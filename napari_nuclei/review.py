@@ -246,8 +246,9 @@ def _shape_of(image: Path | None, pixels: NDArray[Any] | Pixels | None) -> tuple
 def _pixels_of(subject: Subject, pixels: NDArray[Any] | Pixels | None) -> NDArray[Any]:
     if pixels is not None:
         return pixels() if callable(pixels) else pixels
-    from .images.images import read_image
+    from .images.large_files import open_image
 
     if subject.path is None or len(subject.plane) > 1:
         raise UserError("the pixels of this plane are needed to find its review")
-    return read_image(subject.path, plane=subject.plane[0] if subject.plane else None)
+    picture = open_image(subject.path, subject.plane[0] if subject.plane else None)
+    return picture.known_by()

@@ -26,6 +26,7 @@ def _redirect_user_folders(root: Path) -> None:
 
 _redirect_user_folders(Path(_USER_FOLDERS.name))
 os.environ["NAPARI_ENSURE_PLUGIN_MAIN_THREAD"] = "1"
+os.environ["NAPARI_NUCLEI_PRELOAD"] = "0"  # or each widget would load torch
 if not HAS_SCREEN:
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 

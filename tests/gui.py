@@ -10,7 +10,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
@@ -59,6 +58,7 @@ class FakeEngine:
         self.error: Exception | None = None
         self.asked: list[SimpleNamespace] = []
         self.released = 0
+        self.arrive = False  # whether nuclei come while the rest is being looked for
         self.gate = threading.Event()
         self.gate.set()
         self.closed = threading.Event()
@@ -73,14 +73,15 @@ class FakeEngine:
         self.released += 1
 
     def segment(
-        self, image: NDArray[Any], model: str, device: str, diameter: float | None
+        self, image: Any, model: str, device: str, diameter: float | None, area: Any = None
     ) -> Generator[Progress, None, Any]:
         self.asked.append(
-            SimpleNamespace(image=image, model=model, device=device, diameter=diameter)
+            SimpleNamespace(image=image, model=model, device=device, diameter=diameter, area=area)
         )
         try:
             for step in range(self.steps):
-                yield Progress(step, self.steps, "Segmenting")
+                new = self.found if step == 1 and self.arrive else None
+                yield Progress(step, self.steps, "Segmenting", new)
                 while not self.gate.wait(0.02):
                     yield Progress(step, self.steps, "Waiting")
             if self.error is not None:

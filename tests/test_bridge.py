@@ -74,7 +74,7 @@ def test_threshold_shows_and_hides(bridge: Bridge) -> None:
 
 
 def test_large_edits_are_drawn_too(monkeypatch: pytest.MonkeyPatch, bridge: Bridge) -> None:
-    monkeypatch.setattr("napari_nuclei._napari.bridge.MANY", 10)
+    monkeypatch.setattr("napari_nuclei._napari.drawing.MANY", 10)
     review = bridge.review
     review.do(edits.add(review.nuclei, disk(30, 40, 25)))
     assert in_step(bridge)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from shell import MODEL, QUICK, Run, make_run, refused
 from tiny import DiscDetector, disc, picture, write_model
 
+from napari_nuclei._napari.lazy_layers import levels_of
 from napari_nuclei.errors import UserError
 from napari_nuclei.images.images import find_images, image_size
 from napari_nuclei.images.large_files import Plane, open_image
@@ -101,6 +102,10 @@ def test_a_pyramid_in_a_tiff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     np.testing.assert_array_equal(image.read((10, 20, 90, 130)), colours[10:90, 20:130])
     found = segment(image, DiscDetector(), 26.0, side=192).found
     assert found == segment(colours, DiscDetector(), 26.0).found
+    levels = levels_of([image], ())  # as a window shows it, read by several threads at once
+    del image
+    np.testing.assert_array_equal(levels[0].rechunk(64).compute(), colours)
+    np.testing.assert_array_equal(levels[1].compute(), colours[::2, ::2])
 
 
 def test_dask_and_lists_of_levels() -> None:

@@ -662,7 +662,7 @@ def test_model_is_loaded_once_and_anew_on_another_device(monkeypatch: pytest.Mon
 
     loaded = []
 
-    def steps(image: Any, detector: Any, diameter: float | None) -> Any:
+    def steps(image: Any, detector: Any, diameter: float | None, area: Any = None) -> Any:
         yield Progress(0, 1)
         return image, detector, diameter
 

@@ -24,7 +24,8 @@ def adoptable(session: Session, image: Image | None) -> Labels | None:
     if bridge is not None and bridge.record is session.record_of(image):
         return None
     shape = shape_of(image)
-    return layer if len(shape) == 2 and layer.data.shape == shape else None
+    own = layer.data.shape if bridge is None else bridge.record.layer_shape
+    return layer if len(shape) == 2 and own == shape else None
 
 
 def adopt(session: Session, image: Image, layer: Labels) -> Bridge:

@@ -31,6 +31,7 @@ from .runner import Runner
 from .segment_all import SegmentAll
 from .segment_job import Options, Summary
 from .settings_panel import SettingsPanel
+from .time_left import spoken
 
 SEGMENT = (
     "Segment all images that this model has not segmented yet, with the settings below, while you "
@@ -184,12 +185,3 @@ class AllPanel(QWidget):
         if not isinstance(error, UserError):
             logging.getLogger(__name__).error("export failed", exc_info=error)
         self.said.emit(str(error) or type(error).__name__, True)
-
-
-def spoken(seconds: float) -> str:
-    """Say a length of time as a person would."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    if seconds < 5400:
-        return f"{round(seconds / 60)} min"
-    return f"{seconds / 3600:.1f} h"

@@ -20,7 +20,7 @@ from ..box import Box
 from ..errors import UserError
 from ..progress import Progress
 from ..prompts.feature_cache import FeatureCache
-from .camera import camera_of, canvas_size
+from .camera import camera_of, view_box
 from .engine import Engine
 from .runner import Runner
 from .settings_panel import SettingsPanel
@@ -246,16 +246,3 @@ def looking_ahead(bridge: Bridge, box: Box) -> Question:
         return Doubts(actions.walk, review, found)
 
     return steps
-
-
-def view_box(viewer: Any, layer: Any) -> Box:
-    """Return the box of a layer's plane in px that the canvas shows."""
-    camera = camera_of(viewer)
-    height, width = canvas_size(viewer)
-    y, x = camera.center[-2:]
-    dy, dx = height / camera.zoom / 2, width / camera.zoom / 2
-    lead = list(viewer.dims.point[:-2])
-    corners = [(y + a * dy, x + b * dx) for a in (-1, 1) for b in (-1, 1)]
-    points = [layer.world_to_data((*lead, *corner))[-2:] for corner in corners]
-    ys, xs = [p[0] for p in points], [p[1] for p in points]
-    return int(min(ys)), int(min(xs)), int(max(ys)) + 1, int(max(xs)) + 1

@@ -1,47 +1,44 @@
 """`Bridge`: keeps a Labels layer and the nuclei that it shows the same.
 
 Here: edits → pixels, strokes → edits, the features table. Not here: which layer shows what
-(`session.py`), parsing strokes (`strokes.py`), which label is painted next (`next_label.py`).
+(`session.py`), writing pixels (`drawing.py`), parsing strokes (`strokes.py`), which label is
+painted next (`next_label.py`).
 
     napari's tools ─ paint event ─▶ strokes.take ─▶ Review.do ─ changed ─▶ draw the boxes
     Ctrl+Z ─ Labels.undo ─▶ Bridge.undo ─▶ Review.undo ─ changed ──────────▶ draw the boxes
 
 The nuclei are the truth. What a stroke painted is drawn anew after it, so that pixels which
-made no edit go back to what they were.
+made no edit go back to what they were. Boxes and points are those of the image, whichever part
+of it the layer holds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari import layers
-from numpy.typing import NDArray
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from .. import labels
 from ..edits import Edit
 from ..errors import UserError
 from ..mask import Box, enclosing
 from ..nuclei import Nuclei
 from ..review import Review
+from .drawing import Drawing
 from .layer import give_to
 from .next_label import NextLabel
+from .pane import Pane, is_part
 from .record import KEY, Plane, Record
 from .strokes import Pixels, by_plane, differences, pixels_of, take
 from .table import Table
 
 if TYPE_CHECKING:
     from .actions import Actions
-
-MANY = 200_000
-"""Changed pixels from which on a whole redraw is cheaper than `data_setitem`."""
-
-MANY_BOXES = 1000
-"""Boxes from which on the whole plane is drawn anew."""
 
 SETTLE_MS = 150
 """How long the features table waits for further changes."""
@@ -69,6 +66,8 @@ class Bridge:
         A line for the person: why something that they did changes nothing.
     drawn : Signal
         A plane, and the boxes of it that were brought up to date.
+    moved : Signal
+        The layer holds another part of its image.
     selected : Signal
         The ids that are selected in the plane in view.
     actions : Actions or None
@@ -78,6 +77,7 @@ class Bridge:
     changed = Signal()
     refused = Signal(str)
     drawn = Signal(tuple, list)
+    moved = Signal()
     selected = Signal(tuple)
 
     def __init__(self, layer: layers.Labels, record: Record) -> None:
@@ -86,7 +86,7 @@ class Bridge:
         self.plane: Plane = (0,) * (layer.ndim - 2)
         self.actions: Actions | None = None
         self._slots: dict[Plane, tuple[Callable[[Edit], None], Callable[[Any], None]]] = {}
-        self._drawing = False
+        self._drawing = Drawing(layer, record)
         self._table = Table()
         self._painting = False
         self._unsettled: list[tuple[Plane, list[Box]]] = []
@@ -100,7 +100,7 @@ class Bridge:
         layer.n_edit_dimensions = 2
         give_to(layer, self)
         self._next_label = NextLabel(layer, lambda: self.review)
-        self._absorb()
+        self._absorb(known=not is_part(record.layer_shape))
         layer.events.paint.connect(self._on_paint)
         layer.events.data.connect(self._on_data)
         self.show(self.plane)
@@ -139,11 +139,28 @@ class Bridge:
         """The review of the plane in view."""
         return self.review_at(self.plane)
 
+    @property
+    def pane(self) -> Pane:
+        """The part of the image that the layer holds."""
+        return self._drawing.pane
+
+    def move(self, box: Box) -> None:
+        """Have the layer hold another part of the plane in view."""
+        self._give_up_encircling()
+        self._drawing.move(replace(self.pane, box=box))
+        self._next_label.leave()
+        self._timer.start(SETTLE_MS)
+        self.moved.emit()
+
     def show(self, plane: Plane) -> None:
         """Take note of which plane is in view."""
         if plane != self.plane:
             self._next_label.renew()
         self.plane = plane
+        if self.pane.index(plane) is None:
+            self.review_at(plane)
+            self._drawing.move(replace(self.pane, plane=plane))
+            self.moved.emit()
         self._next_label.settle(self._painting)
         self.update_features()
         self.changed.emit()
@@ -189,49 +206,28 @@ class Bridge:
 
     def _draw(self, plane: Plane, boxes: list[Box]) -> None:
         """Bring the pixels of some boxes of a plane up to date."""
-        nuclei = self.record.reviews[plane].nuclei
-        height, width = nuclei.shape
-        area = sum((y1 - y0) * (x1 - x0) for y0, x0, y1, x1 in boxes)
-        if len(boxes) > MANY_BOXES or area > height * width // 2:
-            boxes = [(0, 0, height, width)]
-        view = self.layer.data[plane]
-        fresh = [(box, labels.draw(nuclei, box)) for box in boxes]
-        parts = [_changes(view, box, drawn) for box, drawn in fresh]
-        if sum(len(values) for _, _, values in parts) > MANY:
-            for (y0, x0, y1, x1), drawn in fresh:
-                view[y0:y1, x0:x1] = drawn
-            self.layer.refresh(extent=False)
-        elif parts:
-            ys, xs, values = (np.concatenate(part) for part in zip(*parts, strict=True))
-            lead = tuple(np.full(len(ys), index) for index in plane)
-            with self.layer.events.paint.blocker():
-                self.layer.data_setitem((*lead, ys, xs), values)
-        self.drawn.emit(plane, boxes)
-
-    def _set_data(self, data: NDArray[np.int32]) -> None:
-        self._drawing = True
-        try:
-            self.layer.data = data
-        finally:
-            self._drawing = False
+        self.drawn.emit(plane, self._drawing.draw(plane, boxes))
 
     # -- pixels → nuclei --------------------------------------------------------------
 
     def _on_paint(self, event: Any) -> None:
-        self._take(pixels_of(event.value))
+        points, values = pixels_of(event.value)
+        self._take((points + self.pane.origin, values))
 
     def _on_data(self, event: Any) -> None:
         """Take a label image that somebody has assigned as a stroke of all that differs."""
-        if not self._drawing:
+        if not self._drawing.busy:
             self._absorb()
 
-    def _absorb(self) -> None:
+    def _absorb(self, known: bool = True) -> None:
+        """Draw all anew; take what was there as painted, if it is `known` of which part it is."""
         data = np.asarray(self.layer.data)
-        expected = self.record.draw()
-        self._set_data(expected)
-        if data.shape == expected.shape and data.dtype.kind in "iu":
+        expected = self._drawing.pixels()
+        self._drawing.put(expected)
+        if known and data.shape == expected.shape and data.dtype.kind in "iu":
             planes = [(p, expected[p]) for p in np.ndindex(*expected.shape[:-2])]
-            self._take(differences(data, planes))
+            points, values = differences(data, planes)
+            self._take((points + self.pane.origin, values))
 
     def _take(self, pixels: Pixels) -> None:
         name = STROKE_NAMES.get(str(self.layer.mode), "paint")
@@ -262,7 +258,10 @@ class Bridge:
     def update_features(self) -> None:
         """Bring the layer's features table up to date now."""
         self._timer.stop()
-        self.layer.features = self._table.of(self.review.nuclei)
+        nuclei = self.review.nuclei
+        part = self.pane.box != (0, 0, *nuclei.shape)
+        rows = nuclei.in_box(self.pane.box) if part else nuclei
+        self.layer.features = self._table.of([n for n in rows if nuclei.is_shown(n)])
 
 
 def _boxes(nuclei: Nuclei, edit: Edit) -> list[Box]:
@@ -272,10 +271,3 @@ def _boxes(nuclei: Nuclei, edit: Edit) -> list[Box]:
         low, high = sorted(edit.threshold)
         boxes += [n.mask.box for n in nuclei if low <= n.score < high and not n.touched and n.mask]
     return boxes
-
-
-def _changes(view: NDArray[np.int32], box: Box, drawn: NDArray[np.int32]) -> tuple[Any, Any, Any]:
-    """Return ys, xs and values of the pixels of a box that are not as drawn."""
-    y0, x0, y1, x1 = box
-    ys, xs = np.nonzero(view[y0:y1, x0:x1] != drawn)
-    return ys + y0, xs + x0, drawn[ys, xs]

@@ -8,6 +8,7 @@ import numpy as np
 from qtpy.QtWidgets import QApplication, QWidget
 
 from ..box import Box
+from .pane import to_image, to_world
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -23,9 +24,9 @@ LEAST = 32
 def look_at(viewer: Viewer, layer: Any, box: Box) -> None:
     """Centre a box of a layer's plane in view, and zoom so that it fills a quarter of the view."""
     y0, x0, y1, x1 = _at_least(box)
-    lead = list(layer.world_to_data(viewer.dims.point)[:-2])
+    lead = list(to_image(layer, viewer.dims.point)[:-2])
     corners = [(y0, x0), (y0, x1), (y1, x0), (y1, x1)]
-    world = np.array([layer.data_to_world([*lead, y - 0.5, x - 0.5])[-2:] for y, x in corners])
+    world = np.array([to_world(layer, [*lead, y - 0.5, x - 0.5])[-2:] for y, x in corners])
     low, high = world.min(0), world.max(0)
     camera = camera_of(viewer)
     height, width = canvas_size(viewer)
@@ -58,3 +59,16 @@ def canvas_size(viewer: Viewer) -> tuple[float, float]:
     found = (w for top in tops for w in top.findChildren(QWidget))
     widget = next((w for w in found if w.inherits("QOpenGLWidget") and w.isVisible()), None)
     return (600.0, 800.0) if widget is None else (float(widget.height()), float(widget.width()))
+
+
+def view_box(viewer: Any, layer: Any) -> Box:
+    """Return the box of a layer's plane in px that the canvas shows."""
+    camera = camera_of(viewer)
+    height, width = canvas_size(viewer)
+    y, x = camera.center[-2:]
+    dy, dx = height / camera.zoom / 2, width / camera.zoom / 2
+    lead = list(viewer.dims.point[:-2])
+    corners = [(y + a * dy, x + b * dx) for a in (-1, 1) for b in (-1, 1)]
+    points = [to_image(layer, (*lead, *corner))[-2:] for corner in corners]
+    ys, xs = [p[0] for p in points], [p[1] for p in points]
+    return int(min(ys)), int(min(xs)), int(max(ys)) + 1, int(max(xs)) + 1

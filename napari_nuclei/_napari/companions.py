@@ -1,4 +1,4 @@
-"""`Companions`: what goes with each review layer: its actions, and the outlines by state.
+"""`Companions`: what goes with each review layer: actions, outlines by state, a moving pane.
 
 Here: making them when a review layer comes, and taking them away with it. Not here: what they
 do (`actions.py`, `outlines.py`), review layers (`session.py`).
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from .actions import Actions
 from .bridge import Bridge
 from .outlines import Outlines
+from .pane import is_large
+from .pane_follower import PaneFollower
 from .prompt_actions import Prompts
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ class Companions:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._outlines: dict[Bridge, Outlines] = {}
+        self._followers: dict[Bridge, PaneFollower] = {}
         self._outlined = True
 
     def join(self, bridge: Bridge) -> None:
@@ -31,6 +34,9 @@ class Companions:
         actions.prompts = Prompts(actions, self._session.asking, self._session.viewer)
         actions.told.connect(self._session.hint)
         actions.helped.connect(self._session.ask_for_keys)
+        if is_large(bridge.pane.whole):
+            follower = PaneFollower(bridge, self._session.viewer, self._session.hint)
+            self._followers[bridge] = follower
         self._show(bridge)
 
     def leave(self, bridge: Bridge) -> None:
@@ -38,7 +44,14 @@ class Companions:
         if bridge.actions is not None:
             bridge.actions.close()
             bridge.actions = None
+        follower = self._followers.pop(bridge, None)
+        if follower is not None:
+            follower.close()
         self._hide(bridge)
+
+    def follower_of(self, bridge: Bridge) -> PaneFollower | None:
+        """Return what moves the pane of a review layer; None where it holds all."""
+        return self._followers.get(bridge)
 
     # -- outlines ---------------------------------------------------------------------
 
@@ -66,8 +79,7 @@ class Companions:
             return
         self._hide(bridge)
         if self._outlined:
-            image = self._session.image_of(bridge.layer)
-            self._outlines[bridge] = Outlines(bridge, self._session.viewer, image)
+            self._outlines[bridge] = Outlines(bridge, self._session.viewer)
 
     def _hide(self, bridge: Bridge) -> None:
         outlines = self._outlines.pop(bridge, None)

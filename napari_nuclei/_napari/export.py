@@ -19,8 +19,11 @@ from ..formats.beside import Beside
 from ..formats.dataset import DataSet
 from ..formats.registry import FORMATS, write
 from .openers import pixels_at
+from .pane import is_large
 from .record import Plane, Record
 from .source import micrometres_per_pixel, shape_of
+
+TOO_LARGE = "Intensities are left out: the image is too large to be read whole."
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,11 @@ def save(record: Record, plane: Plane, request: Request, image: Image | None = N
         data = _in_view(data, plane, request.image_id)
     beside = beside_of(record, image)
     if image is not None and format.name in ("table", "parquet"):
-        beside.arrays = {i.id: _pixels(record, image, i.extra.get("plane")) for i in data.images}
+        if is_large(record.shape) and not isinstance(image.data, np.ndarray):
+            beside.remarks.append(TOO_LARGE)
+        else:
+            planes = {i.id: i.extra.get("plane") for i in data.images}
+            beside.arrays = {id: _pixels(record, image, plane) for id, plane in planes.items()}
     write(request.path, data, format, beside)
     number = sum(1 for _, nuclei in data for _ in nuclei.shown())
     what = "1 nucleus" if number == 1 else f"{number:,} nuclei"

@@ -16,12 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..images.images import find_levels, image_info, normalize, read_image
+from ..images.images import find_levels, image_info, normalize
+from ..images.large_files import open_image
+from ..images.large_image import WHOLE, LargeImage
 from ..journal.place import begun_planes
 from ..nuclei import Nuclei
 from ..review import Review
 from ..workspace.files import Item
 from ..workspace.workspace import Workspace
+from .lazy_layers import levels_of
 from .record import Plane
 from .tasks import Outcome, Tasks
 
@@ -69,8 +72,8 @@ class Loaded:
 
     Attributes
     ----------
-    pixels : ndarray
-        (H, W), (H, W, 3) or, of a stack, (N, H, W) or (N, H, W, 3).
+    pixels : ndarray or list of dask arrays
+        (H, W), (H, W, 3) or, of a stack, (N, H, W) or (N, H, W, 3); levels of a large image.
     rgb : bool
         Whether the last axis is that of colours.
     lead : tuple of int
@@ -83,7 +86,7 @@ class Loaded:
         Whether another window had its review open.
     """
 
-    pixels: NDArray[Any]
+    pixels: NDArray[Any] | list[Any]
     rgb: bool
     lead: Plane
     levels: tuple[float, float]
@@ -91,8 +94,10 @@ class Loaded:
     read_only: bool = False
 
 
-def read_plane(item: Item, plane: Plane) -> NDArray[Any]:
+def read_plane(item: Item, plane: Plane) -> NDArray[Any] | LargeImage:
     """Read one plane of an item as it is shown and segmented: separate channels as colours.
+
+    A large one that can be read in parts is only opened.
 
     Raises
     ------
@@ -102,11 +107,14 @@ def read_plane(item: Item, plane: Plane) -> NDArray[Any]:
     channels = image_info(item.path).channels
     chosen = list(range(min(3, channels))) if channels > 1 else None
     number = (plane or item.plane)[0] if plane or item.plane else None
-    return read_image(item.path, plane=number, channels=chosen)
+    picture = open_image(item.path, plane=number, channels=chosen)
+    if isinstance(picture.levels[0], np.ndarray) or picture.size <= WHOLE:
+        return picture.read((0, 0, *picture.shape))
+    return picture
 
 
 def read_item(item: Item) -> Loaded:
-    """Read the pixels of an item.
+    """Read the pixels of an item; of a large one that can be read in parts, only open it.
 
     Raises
     ------
@@ -115,24 +123,37 @@ def read_item(item: Item) -> Loaded:
     """
     info = image_info(item.path)
     planes = info.planes if not item.plane else 1
-    if planes == 1:
-        pixels = read_plane(item, ())
-        lead: Plane = ()
-    else:
-        first = read_plane(item, (0,))
+    lead: Plane = (planes,) if planes > 1 else ()
+    first = read_plane(item, (0,) if lead else ())
+    if isinstance(first, LargeImage):
+        return _opened(item, first, lead)
+    pixels = first
+    if lead:
         if planes * first.nbytes > MOST_BYTES:
             raise UserError(
                 f"{item.path}: {planes} planes of {info.height}×{info.width} px are too many to "
                 "be read at once: save it as several files, or list single planes in a COCO file"
             )
-        pixels = np.stack([first, *(read_plane(item, (k,)) for k in range(1, planes))])
-        lead = (planes,)
+        rest = [np.asarray(read_plane(item, (k,))) for k in range(1, planes)]
+        pixels = np.stack([first, *rest])
     rgb = pixels.ndim == 3 + len(lead)
     if rgb and pixels.dtype != np.uint8:  # napari takes colours by the range of their type
         shown = [normalize(p) for p in (pixels if lead else [pixels])]
         pixels = np.clip(np.stack(shown) if lead else shown[0], 0, 1)
-    low, high = find_levels(pixels[0] if lead else pixels)
-    return Loaded(pixels, rgb, lead, (low, high) if high > low else (low, low + 1))
+    return Loaded(pixels, rgb, lead, _ends(find_levels(pixels[0] if lead else pixels)))
+
+
+def _opened(item: Item, first: LargeImage, lead: Plane) -> Loaded:
+    """Return levels that are read where they are looked at."""
+    rest = [read_plane(item, (k,)) for k in range(1, lead[0])] if lead else []
+    pictures = [first, *(p for p in rest if isinstance(p, LargeImage))]
+    levels = levels_of(pictures, lead)
+    return Loaded(levels, levels[0].ndim == 3 + len(lead), lead, _ends(first.find_levels()))
+
+
+def _ends(levels: tuple[float, float]) -> tuple[float, float]:
+    low, high = levels
+    return (low, high) if high > low else (low, low + 1)
 
 
 @dataclass(eq=False)

@@ -17,6 +17,7 @@ import numpy as np
 from napari.layers import Labels
 from psygnal import Signal
 
+from .pane import to_image
 from .preview import Preview
 
 Point = tuple[float, float]
@@ -135,7 +136,7 @@ class Gestures:
     # -- mouse ------------------------------------------------------------------------
 
     def _point(self, event: Any) -> Point:
-        y, x = self.layer.world_to_data(event.position)[-2:]
+        y, x = to_image(self.layer, event.position)[-2:]
         return float(y), float(x)
 
     def _on_move(self, layer: Labels, event: Any) -> None:

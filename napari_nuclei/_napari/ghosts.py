@@ -37,14 +37,15 @@ class Ghosts:
         self.layer: Labels | None = None
 
     def candidates(self) -> list[Nucleus]:
-        """Return the candidates of the plane in view that could be nuclei of their own."""
+        """Return the candidates that could be nuclei of their own, where the layer is."""
         nuclei = self.bridge.review.nuclei
 
         def covered(ghost: Nucleus) -> float:
             near = [n for n in nuclei.in_box(ghost.mask.box) if nuclei.is_shown(n)]
             return sum(ghost.mask.overlap(n.mask) for n in near) / ghost.mask.area
 
-        hidden = [n for n in nuclei if not nuclei.is_shown(n) and n.state is State.PROPOSED]
+        here = nuclei.in_box(self.bridge.pane.box)
+        hidden = [n for n in here if not nuclei.is_shown(n) and n.state is State.PROPOSED]
         return [n for n in hidden if n.mask and covered(n) < COVERED]
 
     def show(self) -> bool:
@@ -53,16 +54,25 @@ class Ghosts:
         if viewer is None:
             return False
         found = self.candidates()
-        view = self._shown(viewer).data[self.bridge.plane]
+        pane = self.bridge.pane
+        layer = self._shown(viewer)
+        if layer.data.shape != pane.shape:
+            layer.data = np.zeros(pane.shape, np.uint8)
+            layer.editable = False
+            layer.mouse_pan = True
+        at = pane.index(self.bridge.plane)
+        assert at is not None
+        view = layer.data[at]
         view[...] = 0
         if found:
             drawn = np.zeros(view.shape, np.int32)
             for ghost in sorted(found, key=lambda n: n.score):
-                ghost.mask.paint(drawn, ghost.id)
+                ghost.mask.paint(drawn, ghost.id, *pane.box[:2])
             view[...] = outlined(drawn, (0, 0, *view.shape)) > 0
-        self._shown(viewer).refresh(extent=False)
-        self.bridge.changed.disconnect(self._again, missing_ok=True)
-        self.bridge.changed.connect(self._again)
+        layer.refresh(extent=False)
+        for signal in (self.bridge.changed, self.bridge.moved):
+            signal.disconnect(self._again, missing_ok=True)
+            signal.connect(self._again)
         return bool(found)
 
     def _again(self) -> None:
@@ -71,7 +81,8 @@ class Ghosts:
 
     def hide(self) -> None:
         """Take them away."""
-        self.bridge.changed.disconnect(self._again, missing_ok=True)
+        for signal in (self.bridge.changed, self.bridge.moved):
+            signal.disconnect(self._again, missing_ok=True)
         viewer, layer = self._viewer(), self.layer
         self.layer = None
         if viewer is not None and layer is not None and layer in viewer.layers:

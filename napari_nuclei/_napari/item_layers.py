@@ -51,7 +51,13 @@ class ItemLayers:
         item, before = workspace.items[number], self.image
         looks = None if before is None else Looks.of(before, self.bridge, self._levels)
         limits = None if loaded.rgb else loaded.levels
-        image = Image(loaded.pixels, name=item.path.stem, rgb=loaded.rgb, contrast_limits=limits)
+        image = Image(
+            loaded.pixels,
+            name=item.path.stem,
+            rgb=loaded.rgb,
+            contrast_limits=limits,
+            multiscale=isinstance(loaded.pixels, list),
+        )
         reviews = ItemReviews(workspace, item, loaded.lead, self._session.tell)
         id = number + 1 if item.record is None else item.record.id
         with self._turn():

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 from napari import layers
 from napari.utils.key_bindings import KeyBinding
 
+from .pane import Pane
+
 
 class Owner(Protocol):
     """Who keeps the truth that the layer shows."""
@@ -35,6 +37,9 @@ class Labels(layers.Labels):
 
     owner: Owner | None = None
     """Where undo and redo go; with None the layer is like any other."""
+
+    pane: Pane | None = None
+    """The part of its image that the layer holds; None where nobody has said."""
 
     suspended: bool = False
     """Whether the mouse is doing something else than napari's tool would make of it."""

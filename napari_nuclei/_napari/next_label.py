@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from napari import layers
 
 from ..review import Review
@@ -59,6 +60,8 @@ class NextLabel:
         """
         old, label = self._label, int(self._layer.selected_label)
         review = self._review()
+        if self._is_above_all(label) and label not in review.selection:
+            label = review.nuclei.next_id
         if label and not is_seen(review, label) and label != review.nuclei.next_id:
             shown = [n.id for n in review.nuclei.shown()]
             if label < old:
@@ -68,3 +71,20 @@ class NextLabel:
         self._label = label
         self._new = label == review.nuclei.next_id
         self._layer.selected_label = label
+
+    def _is_above_all(self, label: int) -> bool:
+        """Whether a label is napari's word for a new one, where others lie out of its sight."""
+        pane = getattr(self._layer, "pane", None)
+        if pane is None or pane.shape == pane.whole:
+            return False
+        return label == int(np.max(self._layer.data)) + 1
+
+    def leave(self) -> None:
+        """Draw a new nucleus next if the one in hand has gone out of what the layer holds."""
+        label, review = int(self._layer.selected_label), self._review()
+        pane = getattr(self._layer, "pane", None)
+        if pane is None or not label or label not in review.nuclei:
+            return
+        if not pane.parts([review.nuclei[label].mask.box]):
+            self.renew()
+            self.settle(False)

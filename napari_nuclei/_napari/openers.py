@@ -15,11 +15,14 @@ import numpy as np
 from napari.layers import Image
 from numpy.typing import NDArray
 
+from .. import labels
 from ..errors import UserError
+from ..images.large_image import LargeImage
 from ..journal.place import away_for, begun_planes, find, user_folder
 from ..journal.snapshot import peek
 from ..nuclei import Nuclei
 from ..review import Review
+from .pane import is_large
 from .record import Plane, Record, number_of
 from .source import shape_of
 
@@ -137,7 +140,7 @@ class LayerReviews:
 
 def reviews_of(image: Image, shape: Sequence[int], teller: Teller) -> LayerReviews:
     """Return the opener of an image layer's reviews, for a review layer of this shape."""
-    return LayerReviews(shape, file_of(image), lambda p: pixels_at(image, shape, p), teller)
+    return LayerReviews(shape, file_of(image), lambda p: known_at(image, shape, p), teller)
 
 
 def kept(record: Record, image: Image | None, teller: Teller) -> str:
@@ -153,13 +156,16 @@ def kept(record: Record, image: Image | None, teller: Teller) -> str:
     """
     before = record.reviews
     start = {plane: _beginning(review) for plane, review in before.items()}
-    drawn = record.draw()
-    own = LayerReviews(record.layer_shape, None, lambda p: drawn[p], teller, start)
+
+    def drawn(plane: Plane) -> NDArray[Any]:
+        return picture_of(before[plane].nuclei if plane in before else Nuclei(record.shape))
+
+    own = LayerReviews(record.layer_shape, None, drawn, teller, start)
     file = record.file or (file_of(image) if image is not None else None)
     record.opener = own
     words = ""
     if file is not None:
-        beside = LayerReviews(record.layer_shape, file, lambda p: drawn[p], teller, start)
+        beside = LayerReviews(record.layer_shape, file, drawn, teller, start)
         if all(_agrees(beside, plane, before.get(plane)) for plane in beside.begun()):
             record.opener = beside
         else:
@@ -204,10 +210,40 @@ def is_cheap(image: Image) -> bool:
     return not image.multiscale and isinstance(data, np.ndarray) and data.nbytes <= MOST_BYTES
 
 
+def picture_of(nuclei: Nuclei) -> NDArray[Any]:
+    """Return what nuclei are known by: their label image, of large planes a list of them."""
+    if not is_large(nuclei.shape):
+        return labels.draw(nuclei)
+    rows = [(n.id, *n.mask.box, n.mask.area) for n in nuclei]
+    return np.array([(*nuclei.shape, 0, 0, 0, 0), *rows], np.int64)
+
+
 def pixels_at(image: Image, shape: Sequence[int], plane: Plane) -> NDArray[Any]:
     """Return all channels of a plane of a review layer that has this shape."""
-    full = shape_of(image)
-    lead = len(full) - len(shape)
-    inner = [slice(None) if n == 1 else k for n, k in zip(shape[:-2], plane, strict=True)]
     data = image.data[0] if image.multiscale else image.data
-    return np.asarray(data[(*[slice(None)] * lead, *inner)])
+    return np.asarray(data[_at(image, shape, plane)])
+
+
+def known_at(image: Image, shape: Sequence[int], plane: Plane) -> NDArray[Any]:
+    """Return what a plane is known by: its pixels; of a large one, some of them.
+
+    These are its size and squares all over it, as bytes.
+    """
+    full = shape_of(image)
+    if not is_large(full):
+        return pixels_at(image, shape, plane)
+    data = image.data[0] if image.multiscale else image.data
+    at = _at(image, shape, plane)
+    boxes = LargeImage(np.broadcast_to(np.uint8(0), full[-2:])).samples()
+    parts = [np.asarray(data[(*at, slice(a, c), slice(b, d))]) for a, b, c, d in boxes]
+    return np.concatenate([_bytes(np.array(full)), *map(_bytes, parts)])
+
+
+def _at(image: Image, shape: Sequence[int], plane: Plane) -> tuple[int | slice, ...]:
+    lead = len(shape_of(image)) - len(shape)
+    inner = [slice(None) if n == 1 else k for n, k in zip(shape[:-2], plane, strict=True)]
+    return (*[slice(None)] * lead, *inner)
+
+
+def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
+    return np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)

@@ -19,10 +19,10 @@ from qtpy.QtCore import QTimer
 from ..box import Box
 from ..nuclei import Kind, Nucleus, State
 from .bridge import Bridge
+from .record import Plane
 from .source import follow
 
 if TYPE_CHECKING:
-    from napari.layers import Image
     from napari.viewer import Viewer
 
 SURE = 0.7
@@ -78,12 +78,10 @@ class Outlines:
     Parameters
     ----------
     bridge : Bridge
-        Of the review layer; its plane in view is outlined.
-    image : Image or None
-        What the layer is put on.
+        Of the review layer, on which the outlines lie; its plane in view is outlined.
     """
 
-    def __init__(self, bridge: Bridge, viewer: Viewer, image: Image | None) -> None:
+    def __init__(self, bridge: Bridge, viewer: Viewer) -> None:
         self.bridge = bridge
         self._viewer = weakref.ref(viewer)
         self._selected: tuple[int, ...] = ()
@@ -105,8 +103,9 @@ class Outlines:
         self.layer.mouse_pan = True
         bridge.drawn.connect(self._on_drawn)
         bridge.changed.connect(self._on_changed)
+        bridge.moved.connect(self._on_moved)
         bridge.selected.connect(self._on_selected)
-        self._add(viewer, image)
+        self._add(viewer)
         self.draw()
 
     def close(self) -> None:
@@ -114,43 +113,57 @@ class Outlines:
         self._timer.stop()
         self.bridge.drawn.disconnect(self._on_drawn)
         self.bridge.changed.disconnect(self._on_changed)
+        self.bridge.moved.disconnect(self._on_moved)
         self.bridge.selected.disconnect(self._on_selected)
         viewer = self._viewer()
         if viewer is not None and self.layer in viewer.layers:
             viewer.layers.remove(self.layer)
 
-    def _add(self, viewer: Viewer, image: Image | None) -> None:
+    def _add(self, viewer: Viewer) -> None:
         active = viewer.layers.selection.active
         place = viewer.layers.index(self.bridge.layer) + 1
         viewer.layers.insert(place, self.layer)
         viewer.layers.selection.active = active
-        if image is not None:
-            follow(image, self.layer)
+        follow(self.bridge.layer, self.layer)
 
     # -- drawing ----------------------------------------------------------------------
 
     def draw(self) -> None:
         """Draw the whole plane in view anew."""
         self._timer.stop()
-        view = self.layer.data[self.bridge.plane]
+        at = self.bridge.pane.index(self.bridge.plane)
+        if at is None:  # the layer is about to move there
+            return
+        view = self.layer.data[at]
         height, width = view.shape
-        drawn = outlined(self.bridge.layer.data[self.bridge.plane], (0, 0, height, width))
+        drawn = outlined(self.bridge.layer.data[at], (0, 0, height, width))
         view[...] = self._looks()[drawn]
         self.layer.refresh(extent=False)
+
+    def _on_moved(self) -> None:
+        """Lie on another part of the image, as the review layer does by now."""
+        shape = self.bridge.layer.data.shape
+        if self.layer.data.shape != shape:
+            self.layer.data = np.zeros(shape, np.uint8)
+            self.layer.editable = False
+            self.layer.mouse_pan = True
+        self._plane = self.bridge.plane
+        self.draw()
 
     def _looks(self) -> NDArray[np.uint8]:
         """Return how each nucleus is shown, by its id."""
         nuclei = self.bridge.review.nuclei
         looks = np.zeros(nuclei.next_id, np.uint8)
-        for nucleus in nuclei.shown():
-            looks[nucleus.id] = look_of(nucleus)
+        for nucleus in nuclei.in_box(self.bridge.pane.box):
+            if nuclei.is_shown(nucleus):
+                looks[nucleus.id] = look_of(nucleus)
         looks[list(self.bridge.review.selection)] = Look.SELECTED
         return looks
 
     def _on_drawn(self, plane: Any, boxes: list[Box]) -> None:
         if plane != self.bridge.plane:
             return
-        height, width = self.bridge.review.nuclei.shape
+        height, width = self.bridge.pane.shape[-2:]
         area = sum((y1 - y0) * (x1 - x0) for y0, x0, y1, x1 in boxes)
         if len(boxes) > MANY or 2 * area > height * width:
             self._timer.start(LATER_MS)  # a slider that is being dragged need not wait for it
@@ -169,22 +182,24 @@ class Outlines:
         self._draw([nuclei[i].mask.box for i in both if i in nuclei])
 
     def _draw(self, boxes: list[Box]) -> None:
-        parts = [self._pixels(box) for box in boxes]
+        pane = self.bridge.pane
+        at = pane.index(self.bridge.plane)
+        if at is None:
+            return
+        around = [(y0 - 1, x0 - 1, y1 + 1, x1 + 1) for y0, x0, y1, x1 in boxes]
+        parts = [self._pixels(at, pane.local(box)) for box in pane.parts(around)]
         parts = [part for part in parts if len(part[2])]
         if not parts:
             return
         ys, xs, values = (np.concatenate(part) for part in zip(*parts, strict=True))
-        lead = tuple(np.full(len(ys), index) for index in self.bridge.plane)
+        lead = tuple(np.full(len(ys), index) for index in at)
         self.layer.data_setitem((*lead, ys, xs), values)
 
-    def _pixels(self, box: Box) -> tuple[Any, Any, Any]:
-        """Return ys, xs and values of the pixels in and around a box that must change."""
+    def _pixels(self, at: Plane, box: Box) -> tuple[Any, Any, Any]:
+        """Return ys, xs and values of the pixels in a box that must change, all in the layer's."""
         nuclei = self.bridge.review.nuclei
-        height, width = nuclei.shape
-        y0, x0 = max(box[0] - 1, 0), max(box[1] - 1, 0)
-        y1, x1 = min(box[2] + 1, height), min(box[3] + 1, width)
-        plane = self.bridge.plane
-        drawn = outlined(self.bridge.layer.data[plane], (y0, x0, y1, x1))
+        y0, x0, y1, x1 = box
+        drawn = outlined(self.bridge.layer.data[at], box)
         ids, where = np.unique(drawn, return_inverse=True)
         chosen = set(self.bridge.review.selection)
         looks = [
@@ -192,7 +207,7 @@ class Outlines:
             for i in ids.tolist()
         ]
         fresh = np.array(looks, np.uint8)[where].reshape(drawn.shape)
-        ys, xs = np.nonzero(self.layer.data[plane][y0:y1, x0:x1] != fresh)
+        ys, xs = np.nonzero(self.layer.data[at][y0:y1, x0:x1] != fresh)
         return ys + y0, xs + x0, fresh[ys, xs]
 
 

@@ -5,6 +5,7 @@ Here: which there are, and their places. Not here: what they set going (`widget.
 
 from __future__ import annotations
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -16,10 +17,11 @@ from qtpy.QtWidgets import (
 )
 
 from .folder_panel import FolderPanel
-from .parts import line
+from .parts import combo, line, refill
 from .prompt_panel import PromptPanel
 from .result_panel import ResultPanel
 from .review_panel import ReviewPanel
+from .scopes import TIPS, Scope
 from .settings_panel import SettingsPanel
 
 OPEN = (
@@ -53,6 +55,9 @@ class Panels(QWidget):
         self.advice = line()
         self.sample_button = QPushButton("Open a sample image")
         self.segment_button = QPushButton("Segment")
+        self.scope_box = combo("")
+        self.scope_box.currentIndexChanged.connect(self._on_scope)
+        self.offer_scopes(False)
         self.bar = QProgressBar()
         self.message = line()
         inside = QWidget()
@@ -62,7 +67,10 @@ class Panels(QWidget):
         column.addWidget(self.advice)
         column.addWidget(self.sample_button)
         column.addWidget(self.settings)
-        column.addWidget(self.segment_button)
+        row = QHBoxLayout()
+        row.addWidget(self.segment_button, 3)
+        row.addWidget(self.scope_box, 2)
+        column.addLayout(row)
         column.addWidget(self.bar)
         column.addWidget(self.message)
         column.addWidget(self.adopt_button)
@@ -81,3 +89,23 @@ class Panels(QWidget):
         outside.setContentsMargins(0, 0, 0, 0)
         outside.addWidget(area)
         self.setMinimumWidth(290)
+
+    def offer_scopes(self, stack: bool) -> None:
+        """Offer how much can be segmented; all planes only of a stack."""
+        scopes = [scope for scope in Scope if stack or scope is not Scope.PLANES]
+        if self.scope_box.count() == len(scopes):
+            return  # or a list that is open would close
+        refill(self.scope_box, [(scope.value, scope) for scope in scopes])
+        for k, scope in enumerate(scopes):
+            self.scope_box.setItemData(k, TIPS[scope], Qt.ItemDataRole.ToolTipRole)
+        self._on_scope()
+
+    def _on_scope(self) -> None:
+        tip = TIPS[self.scope]
+        self.scope_box.setToolTip(f"How much is segmented. {self.scope.value}: {tip}")
+        self.segment_button.setToolTip(tip)
+
+    @property
+    def scope(self) -> Scope:
+        """How much is to be segmented."""
+        return Scope(self.scope_box.currentData() or Scope.IMAGE)

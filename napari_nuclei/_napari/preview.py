@@ -10,6 +10,7 @@ import numpy as np
 from napari.layers import Shapes
 
 from .camera import camera_of
+from .pane import origin_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -30,17 +31,19 @@ class Preview:
         self._layer: Shapes | None = None
 
     def show(self, points: Sequence[tuple[float, float]], shape: str, over: Any) -> None:
-        """Draw points (y, x) in px of the layer `over`."""
+        """Draw points (y, x) in px of the image of the layer `over`."""
         viewer = self._viewer()
         if viewer is None or len(points) < 2:
             return
         lead = [float(k) for k in np.round(over.world_to_data(viewer.dims.point)[:-2])]
-        line = np.array([[*lead, y, x] for y, x in points])
+        top, left = origin_of(over)[-2:]
+        line = np.array([[*lead, y - top, x - left] for y, x in points])
         if len(line) < 3 and KINDS[shape] == "polygon":
             return
         layer = self._shown(viewer, over)
         width = 2 / max(camera_of(viewer).zoom * abs(float(over.scale[-1])), 1e-6)
         layer.data = []
+        layer.translate = over.translate  # it may hold another part of its image by now
         layer.add(line, shape_type=KINDS[shape], edge_width=width, edge_color=COLOR)
 
     def clear(self) -> None:

@@ -20,6 +20,7 @@ from ..formats.convert import read as read_nuclei
 from ..formats.dataset import DataSet, ImageRecord
 from ..formats.detect import detect
 from ..review import Review
+from .drawing import first_pixels
 from .record import KEY, Plane, Record, number_of
 from .table import Table
 
@@ -156,5 +157,5 @@ def _nuclei_layer(record: Record) -> LayerData:
     meta: dict[str, Any] = {"name": name, "metadata": {KEY: record}, "opacity": 0.5}
     first = next(iter(record.reviews.values()), None)
     if first is not None:
-        meta["features"] = Table().of(first.nuclei)
-    return record.draw(), meta, "labels"
+        meta["features"] = Table().of(first.nuclei.shown())
+    return first_pixels(record), meta, "labels"

@@ -22,7 +22,7 @@ from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 from ..progress import Progress
 
 MOST_OFTEN = 0.05
-"""Shortest time between two signs of progress in s."""
+"""Shortest time between two signs of progress in s, of those that bring nothing new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def _pump(
         steps = make()
         while not stop.is_set():
             progress = next(steps)
-            if time.monotonic() - last >= MOST_OFTEN:
+            if progress.new is not None or time.monotonic() - last >= MOST_OFTEN:
                 last = time.monotonic()
                 yield generation, progress
     except StopIteration as end:

@@ -7,23 +7,33 @@ threads (`runner.py`), models (`engine.py`).
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
+import numpy as np
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from .. import edits
+from ..box import Box
+from ..counts import is_complete
 from ..errors import UserError
 from ..models.card import Card
 from ..nuclei import Kind
+from ..progress import Progress, within
+from .arrivals import Arrivals
 from .engine import Engine, read_and_segment
+from .gestures import Point, Tool
 from .record import Record
 from .runner import Runner
+from .scopes import DRAW, Scope, area_in_view, area_of_shapes, box_of
 from .session import Session
 from .settings_panel import SettingsPanel
 from .source import Source, source_of
+from .time_left import TimeLeft
 
 if TYPE_CHECKING:
     from ..prediction.predict import Prediction
@@ -34,6 +44,7 @@ CORRECT = (
 )
 NOTHING_TO_SEGMENT = "There is no image to segment: open one first."
 NO_MODEL = "There is no model to segment with: reinstall napari-nuclei."
+NOTHING_THERE = "No nuclei were found there."
 NOTHING_FOUND = "No nuclei were found. Set the diameter, or choose other channels or another model."
 
 
@@ -41,12 +52,14 @@ class Segmenting(QObject):
     """Segments what the settings say.
 
     Its signals come on the main thread: `progressed` (Progress), `said` (text, whether it is a
-    problem), `found` after a result has come into its review, and `ended`.
+    problem), `found` after a result has come into its review, `began` when a region that was
+    drawn is being segmented, and `ended`.
     """
 
     progressed = Signal(object)
     said = Signal(str, bool)
     found = Signal()
+    began = Signal()
     ended = Signal()
 
     def __init__(
@@ -56,7 +69,9 @@ class Segmenting(QObject):
         self.session, self.engine, self.settings = session, engine, settings
         self.runner = Runner(self)
         self._run: _Run | None = None
-        self.runner.progressed.connect(self.progressed)
+        self._arrivals = Arrivals(session)
+        self._diameters: WeakKeyDictionary[Image, dict[str, float]] = WeakKeyDictionary()
+        self.runner.progressed.connect(self._on_progress)
         self.runner.succeeded.connect(self._on_result)
         self.runner.failed.connect(self._on_failure)
         self.runner.ended.connect(self._on_end)
@@ -71,36 +86,118 @@ class Segmenting(QObject):
         """The image that is being segmented."""
         return self._run.source.image if self._run else None
 
-    def start(self) -> None:
-        """Segment the chosen image in the background."""
+    @property
+    def is_stack(self) -> bool:
+        """Whether the chosen image has several planes."""
+        image = self.settings.image
+        if image is None:
+            return False
+        try:
+            source = source_of(image, self.settings.channels, self.session.viewer.dims.point)
+        except UserError:
+            return False
+        return int(np.prod(source.shape[:-2])) > 1
+
+    def start(self, scope: Scope = Scope.IMAGE, area: Box | None = None) -> None:
+        """Segment the chosen image, or a part of it, in the background.
+
+        For a region without an `area` the mouse is to draw one, unless a shape is selected.
+        """
         image, card = self.settings.image, self.settings.card
         if image is None or card is None:
             self.said.emit(NOTHING_TO_SEGMENT if image is None else NO_MODEL, True)
             return
+        viewer = self.session.viewer
         try:
-            source = source_of(image, self.settings.channels, self.session.viewer.dims.point)
+            source = source_of(image, self.settings.channels, viewer.dims.point)
+            if scope is Scope.VIEW:
+                area = area_in_view(viewer, image)
+            elif scope is Scope.REGION and area is None:
+                area = area_of_shapes(viewer, image)
+            sources = self._planes(source) if scope is Scope.PLANES else [source]
         except UserError as error:
             self.said.emit(str(error), True)
             return
+        if scope is Scope.REGION and area is None:
+            self._draw_region(source)
+            return
         diameter = self.settings.diameter
-        options = (card.name, self.settings.device, diameter)
+        if diameter is None and area is not None:  # as the rest of the image was scaled
+            diameter = self._diameters.get(image, {}).get(card.name)
+        options = (card.name, self.settings.device, diameter, area)
         self.said.emit("Starting", False)
-        self.runner.start(partial(read_and_segment, self.engine, source.read, *options))
-        self._run = _Run(source, card, diameter is None)
+        self.runner.start(partial(steps_of, self.engine, sources, *options))
+        auto = self.settings.diameter is None
+        self._run = _Run(source, card, auto, area, len(sources) > 1, TimeLeft())
 
     def cancel(self) -> None:
         """Forget what is running."""
         self.runner.cancel()
 
+    def _planes(self, source: Source) -> list[Source]:
+        """Return all planes that are not marked complete, from that in view on."""
+        record = self.session.records.of_shape(source.image, source.shape)
+        reviews = record.reviews if record is not None else {}
+        planes = list(np.ndindex(*source.shape[:-2]))
+        first = planes.index(source.plane)
+        order = planes[first:] + planes[:first]
+        left = [p for p in order if p not in reviews or not is_complete(reviews[p].nuclei)]
+        if not left:
+            raise UserError("All planes are marked complete: there is nothing to segment.")
+        point = self.session.viewer.dims.point
+        return [source_of(source.image, self.settings.channels, point, plane) for plane in left]
+
+    def _draw_region(self, source: Source) -> None:
+        """Have a box drawn on the review layer; the region in it is then segmented."""
+        bridge = self.session.open(source.image, source.shape)
+        self.session.activate(bridge)
+        if bridge.actions is None:
+            return
+        gestures = bridge.actions.gestures
+
+        def on_box(corners: list[Point]) -> None:
+            gestures.drop()
+            try:
+                area = box_of(corners, source.image)
+            except UserError as error:
+                self.said.emit(str(error), True)
+                return
+            self.start(Scope.REGION, area)
+            self.began.emit()
+
+        gestures.take(Tool("segment region", "box", on_box, DRAW))
+
+    # -- what the thread says ---------------------------------------------------------
+
+    def _on_progress(self, progress: Progress) -> None:
+        run = self._run
+        if run is None:
+            return
+        if isinstance(progress.new, Found):
+            propose(self.session, progress.new.source, progress.new.result, run.card)
+        elif progress.new:
+            sure = [mask for mask, score in progress.new if score >= run.card.threshold]
+            self._arrivals.add(run.source, sure)
+        count = f" · {len(self._arrivals):,} nuclei so far" if len(self._arrivals) else ""
+        text = f"{progress.message}{count}{run.time.words(progress)}"
+        self.progressed.emit(replace(progress, message=text, new=None))
+
     def _on_result(self, result: Prediction) -> None:
         assert self._run is not None
-        card, source = self._run.card, self._run.source
-        propose(self.session, source, result, card)
-        if self._run.auto:
+        run = self._run
+        self._arrivals.clear()
+        if not run.several:  # else each has come already
+            propose(self.session, run.source, result, run.card, run.area)
+        if run.auto:
             self.settings.show_found_diameter(result.diameter)
+            self._diameters.setdefault(run.source.image, {})[run.card.name] = result.diameter
         self.settings.load_devices()
-        self.said.emit(CORRECT if result.found else NOTHING_FOUND, False)
+        self.said.emit(CORRECT if result.found or run.several else self._nothing(), False)
         self.found.emit()
+
+    def _nothing(self) -> str:
+        assert self._run is not None
+        return NOTHING_FOUND if self._run.area is None else NOTHING_THERE
 
     def _on_failure(self, error: Exception) -> None:
         if not isinstance(error, UserError):
@@ -109,38 +206,77 @@ class Segmenting(QObject):
 
     def _on_end(self) -> None:
         self._run = None
+        self._arrivals.clear()
         self.ended.emit()
 
 
-def propose(session: Session, source: Source, result: Prediction, card: Card) -> None:
+def steps_of(
+    engine: Engine,
+    sources: Sequence[Source],
+    model: str,
+    device: str,
+    diameter: float | None,
+    area: Box | None,
+) -> Generator[Progress, None, Prediction]:
+    """Segment one plane, or several one after the other; of these each comes as `Found`."""
+    count = len(sources)
+    for done, source in enumerate(sources):
+        work = read_and_segment(engine, source.read, model, device, diameter, area)
+        if count == 1:
+            return (yield from work)
+        words = f"Plane {done + 1} of {count}"
+        result = yield from within(work, done, count, words)
+        yield Progress(done + 1, count, words, Found(source, result))
+    return result
+
+
+def propose(
+    session: Session, source: Source, result: Prediction, card: Card, area: Box | None = None
+) -> None:
     """Put a model's result into the review of the plane that it was made of."""
-    threshold = _threshold(session.records.of_shape(source.image, source.shape), source, card)
+    record = session.records.of_shape(source.image, source.shape)
+    threshold = _threshold(record, source, card, area is not None)
     bridge = session.open(source.image, source.shape)
     review = bridge.review_at(source.plane)
-    bridge.attempt(
-        lambda: review.do(edits.propose(review.nuclei, result.found, card.name, threshold))
-    )
+    edit = edits.propose(review.nuclei, result.found, card.name, threshold, area)
+    if area is None or edit.before or edit.after:
+        bridge.attempt(lambda: review.do(edit))
     bridge.update_features()
     session.activate(bridge)
 
 
-def _threshold(record: Record | None, source: Source, card: Card) -> float:
+def _threshold(record: Record | None, source: Source, card: Card, part: bool) -> float:
     """Return the threshold for a model's new result.
 
-    Each model scores differently: that of a plane holds only if it has nuclei of this one.
+    Each model scores differently: that of a plane holds only if it has nuclei of this one, and
+    where a `part` is segmented, of any, since that of the others stays.
     """
     review = record.reviews.get(source.plane) if record else None
     if review is None:
         return card.threshold
     origins = (n.origin for n in review.nuclei)
-    known = any(o.kind is Kind.MODEL and o.model == card.name for o in origins)
+    known = any(o.kind is Kind.MODEL and (part or o.model == card.name) for o in origins)
     return review.nuclei.threshold if known else card.threshold
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What was found in one of several planes."""
+
+    source: Source
+    result: Prediction
+
+
+@dataclass(frozen=True, slots=True)
 class _Run:
-    """What is being segmented, by which model, and whether its diameter is to be found."""
+    """What is being segmented, by which model, and how.
+
+    `auto` is whether its diameter is to be found, `several` whether it is several planes.
+    """
 
     source: Source
     card: Card
     auto: bool
+    area: Box | None
+    several: bool
+    time: TimeLeft

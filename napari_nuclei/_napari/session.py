@@ -17,6 +17,7 @@ from psygnal import Signal
 
 from .bridge import Bridge
 from .companions import Companions
+from .drawing import first_pixels
 from .layer import Labels, is_review
 from .openers import is_cheap, kept, reviews_of
 from .preferences import apply_folder
@@ -156,7 +157,7 @@ class Session(Voice):
                 bridge.show(plane)
 
     def _plane_of(self, layer: AnyLabels) -> tuple[int, ...]:
-        return plane_in_view(layer, layer.data.shape, self.viewer.dims.point)
+        return plane_in_view(layer, self.bridges[layer].pane.whole, self.viewer.dims.point)
 
     def adopt(self, layer: Any) -> Bridge | None:
         """Make a layer a review layer if it carries a record; return its bridge.
@@ -274,7 +275,7 @@ class Session(Voice):
                 record.review(plane)
         shape = record.layer_shape
         layer = Labels(
-            record.draw(),
+            first_pixels(record),
             name=f"{image.name} nuclei",
             metadata={KEY: record},
             opacity=OPACITY,

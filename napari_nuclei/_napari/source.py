@@ -18,6 +18,10 @@ from napari.layers import Image
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from ..images.large_image import WHOLE, LargeImage
+from .drawing import linear_of
+from .lazy_layers import LazyPlane
+from .pane import is_large, to_image
 from .record import Plane
 
 MOST_CHANNELS = 8
@@ -81,16 +85,19 @@ class Source:
     plane : Plane
         The plane in the review layer.
     read : callable
-        Returns the pixels, (H, W) or (H, W, C). Touches no layer.
+        Returns the pixels, (H, W) or (H, W, C), or of a large plane what reads them in
+        parts. Touches no layer.
     """
 
     image: Image
     shape: tuple[int, ...]
     plane: Plane
-    read: Callable[[], NDArray[Any]]
+    read: Callable[[], NDArray[Any] | LargeImage]
 
 
-def source_of(image: Image, channels: Channels, point: Sequence[float]) -> Source:
+def source_of(
+    image: Image, channels: Channels, point: Sequence[float], plane: Plane | None = None
+) -> Source:
     """Choose what is segmented.
 
     Parameters
@@ -101,6 +108,8 @@ def source_of(image: Image, channels: Channels, point: Sequence[float]) -> Sourc
         One of `channel_choices`.
     point : sequence of float
         A point of the plane in view, in world coordinates (`viewer.dims.point`).
+    plane : Plane, optional
+        Another plane of the review layer than that in view.
 
     Raises
     ------
@@ -110,27 +119,45 @@ def source_of(image: Image, channels: Channels, point: Sequence[float]) -> Sourc
     full = shape_of(image)
     if len(full) < 2 or min(full) < 1:
         raise UserError(f"“{image.name}” has no pixels in two dimensions: choose another image.")
-    at = plane_in_view(image, full, point)
-    index: list[Any] = [*at, slice(None), slice(None)]
-    shape = list(full)
-    if channels.axis is not None and channels.axis >= 0:
-        several = slice(0, min(3, full[channels.axis]))
-        index[channels.axis] = several if channels.index is None else channels.index
-        shape[channels.axis] = 1
-    if image.rgb:
-        index.append(slice(0, 3) if channels.index is None else channels.index)
-    if channels.axis == 0:
+    shape, axis = list(full), channels.axis
+    if axis is not None and axis >= 0:
+        shape[axis] = 1
+    if axis == 0:
         shape = shape[1:]  # napari repeats a layer along the leading axes that it lacks
     lead = len(full) - len(shape)
+    at = list(plane_in_view(image, full, point))
+    if plane is not None:
+        at[lead:] = [i if n == 1 else k for i, k, n in zip(at[lead:], plane, shape, strict=False)]
+    index: list[Any] = [*at, slice(None), slice(None)]
+    if axis is not None and axis >= 0:
+        several = slice(0, min(3, full[axis]))
+        index[axis] = several if channels.index is None else channels.index
+    if image.rgb:
+        index.append(slice(0, 3) if channels.index is None else channels.index)
     plane = tuple(0 if n == 1 else at[k + lead] for k, n in enumerate(shape[:-2]))
-    data = image.data[0] if image.multiscale else image.data
+    levels = list(image.data) if image.multiscale else [image.data]
     first = channels.axis is not None and channels.axis >= 0 and channels.index is None
+    in_memory = isinstance(levels[0], np.ndarray) and not is_large(full)
+    whole = in_memory or full[-2] * full[-1] <= WHOLE
 
-    def read() -> NDArray[Any]:
-        pixels = np.asarray(data[tuple(index)])
+    def read() -> NDArray[Any] | LargeImage:
+        if not whole:
+            y = len(full) - 2
+            planes = [LazyPlane(a, _at_level(index, full, a.shape, y), y, first) for a in levels]
+            return LargeImage(planes)
+        pixels = np.asarray(levels[0][tuple(index)])
         return np.moveaxis(pixels, 0, -1) if first else pixels
 
     return Source(image, tuple(shape), plane, read)
+
+
+def _at_level(index: Sequence[Any], full: Sequence[int], shape: Sequence[int], y: int) -> list[Any]:
+    """Return what is taken of a coarser level, whose stack may have fewer planes too."""
+    lead = [
+        i * m // n if isinstance(i, int) else i
+        for i, n, m in zip(index[:y], full[:y], shape[:y], strict=True)
+    ]
+    return [*lead, *index[y:]]
 
 
 def plane_in_view(layer: Any, shape: Sequence[int], point: Sequence[float]) -> Plane:
@@ -140,12 +167,14 @@ def plane_in_view(layer: Any, shape: Sequence[int], point: Sequence[float]) -> P
     here = np.zeros(layer.ndim)
     n = min(len(point), layer.ndim)
     here[layer.ndim - n :] = np.asarray(point, float)[len(point) - n :]
-    index = np.round(layer.world_to_data(here)[:-2]).astype(int)
+    index = np.round(to_image(layer, here)[:-2]).astype(int)
     return tuple(int(min(max(i, 0), n - 1)) for i, n in zip(index, shape, strict=False))
 
 
-def geometry_of(image: Image, shape: Sequence[int]) -> dict[str, Any]:
+def geometry_of(image: Image, shape: Sequence[int], origin: Sequence[int] = ()) -> dict[str, Any]:
     """Return what puts a review layer of this shape where its image lies.
+
+    `origin` is the first px of what the layer holds of it.
 
     An axis of channels, of which the review layer has but one entry, is made as thick as all
     channels together, so that the nuclei are seen over each of them.
@@ -159,9 +188,10 @@ def geometry_of(image: Image, shape: Sequence[int]) -> dict[str, Any]:
         if n == 1 and full[axis + lead] > 1:
             offset[axis + lead] = (full[axis + lead] - 1) / 2
             scale[axis] *= full[axis + lead]
+    offset[lead:] += np.asarray(origin, float) if len(origin) else 0.0
     moved = np.array(image.translate, float)
     if offset.any():
-        moved += np.array(image.rotate) @ (np.array(image.scale) * offset)
+        moved += linear_of(image) @ offset
     return {
         "scale": scale,
         "translate": moved[lead:],
@@ -189,7 +219,9 @@ def follow(image: Image, layer: Any) -> None:
     def move(event: Any = None) -> None:
         layer = target()
         if layer is not None:
-            for name, value in geometry_of(image, layer.data.shape).items():
+            pane = getattr(layer, "pane", None)
+            place = (layer.data.shape,) if pane is None else (pane.whole, pane.origin)
+            for name, value in geometry_of(image, *place).items():
                 setattr(layer, name, value)
 
     for name in GEOMETRY:

@@ -5,10 +5,12 @@ Here: nuclei → rows. Not here: when they are brought up to date (`bridge.py`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from ..mask import Mask
-from ..nuclei import Kind, Nuclei, Nucleus, State
+from ..nuclei import Kind, Nucleus, State
 
 
 class Table:
@@ -17,12 +19,12 @@ class Table:
     def __init__(self) -> None:
         self._areas: dict[int, tuple[Mask, int]] = {}
 
-    def of(self, nuclei: Nuclei) -> pd.DataFrame:
-        """Return index (id), label, score, area (px) and state of the shown nuclei, by id.
+    def of(self, nuclei: Iterable[Nucleus]) -> pd.DataFrame:
+        """Return index (id), label, score, area (px) and state of some nuclei, by id.
 
         napari joins rows to pixels by `index`, most plugins that plot or list features by `label`.
         """
-        rows = sorted(nuclei.shown(), key=lambda n: n.id)
+        rows = sorted(nuclei, key=lambda n: n.id)
         known, self._areas = self._areas, {}
         for n in rows:
             before = known.get(n.id)

@@ -17,6 +17,8 @@ from qtpy.QtGui import QImage, QPixmap
 
 from ..errors import UserError
 from ..images.images import image_info, normalize
+from ..images.large_files import is_read_in_parts
+from ..images.large_image import WHOLE, LargeImage
 from ..workspace.files import Item
 from .folder_loading import read_plane
 from .tasks import step_back
@@ -103,10 +105,16 @@ def draw(item: Item) -> QImage | None:
     """Draw the thumbnail of an item, of a stack that of its first plane; None if it cannot be."""
     try:
         info = image_info(item.path)
-        if info.height * info.width > LARGEST:
-            return None
         plane = (0,) if info.planes > 1 and not item.plane else ()
-        return _small(read_plane(item, plane))
+        if info.height * info.width > LARGEST and not is_read_in_parts(item.path):
+            return None
+        pixels = read_plane(item, plane)
+        if isinstance(pixels, LargeImage):
+            coarsest = pixels.levels[-1]
+            if coarsest.shape[0] * coarsest.shape[1] > WHOLE:
+                return None
+            pixels = pixels.read((0, 0, *coarsest.shape[:2]), -1)
+        return _small(pixels)
     except (UserError, OSError):  # opening it tells why
         return None
 

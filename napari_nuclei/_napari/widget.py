@@ -26,6 +26,8 @@ from .folder_panel import FolderPanel
 from .help_overlay import HelpOverlay
 from .panels import ADOPT, OPEN, PRESS, RESUMED, SAMPLE, Panels
 from .parts import canvas_of, focus_canvas, when_closed
+from .preloading import Preloading
+from .scopes import Scope
 from .segmenting import Segmenting
 from .session import Session
 from .settings_panel import SettingsPanel
@@ -69,6 +71,9 @@ class NucleiWidget(Panels):
         self._load_images()
         self.follow_active()
         self._on_model()
+        self.preloading = Preloading(self.engine, self.settings, self)
+        self.preloading.loaded.connect(self.settings.load_devices)
+        self.preloading.soon()
 
     # -- putting it together ----------------------------------------------------------
 
@@ -89,6 +94,7 @@ class NucleiWidget(Panels):
         self.asker.said.connect(self.say)
         self.asker.follow_view()
         self.segmenting.found.connect(self._on_found)
+        self.segmenting.began.connect(self.show_state)
         self.segmenting.ended.connect(self.show_state)
         self.session.changed.connect(self._on_session)
         # What is told may come from a thread: queued, it arrives on the main one.
@@ -120,6 +126,7 @@ class NucleiWidget(Panels):
     def _cancel(self) -> None:
         self.segmenting.cancel()
         self.asker.cancel()
+        self.preloading.cancel()
         self.folder.all.cancel()
 
     # -- what the viewer says ---------------------------------------------------------
@@ -206,6 +213,8 @@ class NucleiWidget(Panels):
         self.settings.setEnabled(image is not None and not running)
         self.segment_button.setText("Cancel" if running else "Segment")
         self.segment_button.setEnabled(image is not None and self.settings.card is not None)
+        self.scope_box.setEnabled(self.segment_button.isEnabled() and not running)
+        self.offer_scopes(self.segmenting.is_stack)
         self.bar.setVisible(running)
         removed = bridge is None and self.session.record_of(image) is not None
         self.advice.setText(OPEN if image is None else PRESS)
@@ -233,14 +242,16 @@ class NucleiWidget(Panels):
             self.segmenting.cancel()
             self.say("Cancelled.")
         else:
-            self.segment()
+            self.segment(self.scope)
 
-    def segment(self) -> None:
-        """Segment the chosen image in the background."""
+    def segment(self, scope: Scope = Scope.IMAGE) -> None:
+        """Segment the chosen image, or a part of it, in the background."""
         self.bar.setRange(0, 0)
         self.result.flush()
-        self.segmenting.start()
+        self.segmenting.start(scope)
         self.show_state()
+        if scope is Scope.REGION and not self.segmenting.running:
+            focus_canvas(self)  # a box is to be drawn there
 
     def _on_progress(self, progress: Progress) -> None:
         self.bar.setRange(0, 1000 if progress.total else 0)

@@ -19,6 +19,7 @@ from ..formats.registry import by_ending
 from ..formats.registry import write as write_file
 from ..review import Review
 from .export import beside_of
+from .pane import is_part
 from .record import KEY, Record, nuclei_of
 from .strokes import by_plane, differences, take
 
@@ -75,7 +76,7 @@ def record_of(data: Any, meta: dict[str, Any]) -> Record:
     record = (meta.get("metadata") or {}).get(KEY)
     if not isinstance(record, Record):
         return _foreign(np.asarray(data), str(meta.get("name") or "labels"))
-    if record.shown:
+    if record.shown or is_part(record.layer_shape):
         return record
     copy = record.copy()
     shown, drawn = np.asarray(data), copy.draw()

@@ -39,6 +39,16 @@ def open_image(
     return LargeImage(decode(path, plane, channels)) if large is None else large
 
 
+def is_read_in_parts(path: Path) -> bool:
+    """Whether a file is a zarr, or a large TIFF in tiles."""
+    if is_zarr(path):
+        return True
+    try:
+        return open_large_tiff(path, 0) is not None
+    except UserError:
+        return False
+
+
 class Plane:
     """One plane of a lazy array, (H, W) or (H, W, C), read where it is sliced.
 
@@ -53,6 +63,8 @@ class Plane:
         Which plane, counted in the array's own order.
     channels : int, sequence of int or None
         Which channels, up to three.
+    file : _OpenFile, optional
+        What is to stay open as long as it lives.
 
     Raises
     ------
@@ -60,8 +72,15 @@ class Plane:
         If there is no such plane or channel, or several and none is named.
     """
 
-    def __init__(self, array: Any, axes: str, plane: int | None, channels: Channels | None) -> None:
-        self._array, self._axes = array, axes
+    def __init__(
+        self,
+        array: Any,
+        axes: str,
+        plane: int | None,
+        channels: Channels | None,
+        file: _OpenFile | None = None,
+    ) -> None:
+        self._array, self._axes, self._file = array, axes, file
         sizes = dict(zip(axes, array.shape, strict=True))
         stack = [n for a, n in sizes.items() if a not in "YXCS"]
         number = pick_plane(math.prod(stack), plane)
@@ -179,7 +198,7 @@ def open_large_tiff(
 ) -> LargeImage | None:
     """Open a large tiled or pyramidal TIFF of gray or RGB; None if it has to be read whole.
 
-    Its file stays open as long as the image lives.
+    Its file stays open as long as one of its levels lives.
     """
     import tifffile
 
@@ -196,12 +215,22 @@ def open_large_tiff(
         return None
     import zarr
 
-    levels = range(len(series.levels))
+    levels, keep = range(len(series.levels)), _OpenFile(file)
     arrays: list[Any] = [zarr.open(series.aszarr(level=k), mode="r") for k in levels]
     try:
-        return LargeImage([Plane(array, series.axes, plane, channels) for array in arrays])
+        return LargeImage([Plane(array, series.axes, plane, channels, keep) for array in arrays])
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
+
+
+class _OpenFile:
+    """A file that is closed once nobody reads it any more."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def __del__(self) -> None:
+        self._file.close()
 
 
 def _px_of(series: Any) -> int:

@@ -67,25 +67,40 @@ class LargeImage:
         return fine[-1] if fine else 0
 
     def find_levels(self) -> tuple[float, float]:
-        """Return what becomes 0 and 1: percentiles of all px, or of squares all over the image.
-
-        The squares' places depend on nothing but the image's size.
-        """
+        """Return what becomes 0 and 1: percentiles of all px, or of squares all over the image."""
         if self.size <= WHOLE:
             return find_levels(self.read((0, 0, *self.shape)))
-        rows, cols = (np.linspace(0, n - BLOCK, BLOCKS).astype(int).clip(0) for n in self.shape)
-        parts = [
-            self.read((y, x, y + BLOCK, x + BLOCK)) for y in rows.tolist() for x in cols.tolist()
-        ]
+        parts = [self.read(box) for box in self.samples()]
         colours = parts[0].shape[2:]
         return find_levels(np.concatenate([p.reshape(1, -1, *colours) for p in parts], 1))
 
-    def window(self, side: int) -> Box:
+    def samples(self) -> list[Box]:
+        """Return squares all over the image, whose places depend on nothing but its size."""
+        rows, cols = (np.linspace(0, n - BLOCK, BLOCKS).astype(int).clip(0) for n in self.shape)
+        return [(y, x, y + BLOCK, x + BLOCK) for y in rows.tolist() for x in cols.tolist()]
+
+    def known_by(self) -> NDArray[Any]:
+        """Return what names the image: its pixels; of one that is read in parts some of them.
+
+        These are its size and the `samples`, as bytes.
+        """
+        if isinstance(self.levels[0], np.ndarray) or self.size <= WHOLE:
+            return self.read((0, 0, *self.shape))
+        parts = [np.array(self.shape), *map(self.read, self.samples())]
+        data = b"".join(np.ascontiguousarray(part).tobytes() for part in parts)
+        return np.frombuffer(data, np.uint8)
+
+    def window(self, side: int, area: Box | None = None) -> Box:
         """Return a box of this side to look at first.
 
         In the middle; of a large image, where the middle may be bare, the liveliest one of
-        five places.
+        five places. Of an area in its middle.
         """
+        if area is not None:
+            y, x = ((area[k] + area[k + 2] - side) // 2 for k in (0, 1))
+            height, width = self.shape
+            y, x = max(0, min(y, height - side)), max(0, min(x, width - side))
+            return y, x, min(height, y + side), min(width, x + side)
         places = [(0.5, 0.5)]
         if self.size > WHOLE:
             places += [(0.25, 0.25), (0.25, 0.75), (0.75, 0.25), (0.75, 0.75)]

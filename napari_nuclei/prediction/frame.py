@@ -58,6 +58,11 @@ class Frame:
 
     def read(self, tile: Tile) -> NDArray[np.float32] | None:
         """Read, normalise and resize what the network sees; None where it is bare."""
+        pixels = self.pixels(tile)
+        return None if bare(pixels) else three(pixels)
+
+    def pixels(self, tile: Tile) -> NDArray[np.float32]:
+        """Read, normalise and resize a tile, (h, w, 1) or (h, w, 3)."""
         old = self.picture.levels[self.level].shape[:2]
         y0, x0, y1, x1 = tile.box
         rows = Taps.of(y0, y1, self.shape[0], old[0])
@@ -66,7 +71,7 @@ class Frame:
         pixels = without_repeats(normalize(raw, levels=self.levels))
         if self.shape != tuple(old):
             pixels = resized(pixels, rows, cols)
-        return None if bare(pixels) else three(pixels)
+        return pixels
 
 
 def bare(pixels: NDArray[np.float32]) -> bool:

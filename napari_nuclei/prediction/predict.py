@@ -8,12 +8,13 @@ normalising images (`images/`), its tiles (`tiling.py`), networks (`models/`), m
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..box import Box, has_middle
 from ..images.images import normalize
 from ..images.large_image import LargeImage
 from ..mask import Mask
@@ -58,9 +59,12 @@ def segment(
     *,
     side: int | None = None,
     shift: tuple[int, int] = (0, 0),
+    area: Box | None = None,
 ) -> Prediction:
     """Find the nuclei of an image; see `segment_steps`."""
-    return result_of(segment_steps(image, detector, diameter, low, side=side, shift=shift))
+    return result_of(
+        segment_steps(image, detector, diameter, low, side=side, shift=shift, area=area)
+    )
 
 
 def segment_steps(
@@ -71,6 +75,7 @@ def segment_steps(
     *,
     side: int | None = None,
     shift: tuple[int, int] = (0, 0),
+    area: Box | None = None,
 ) -> Generator[Progress, None, Prediction]:
     """Find the nuclei of an image step by step.
 
@@ -88,6 +93,9 @@ def segment_steps(
     side, shift : int, (int, int)
         Largest side of a tile in px of the network, and where the lines between tiles lie;
         see `tiles.cut`. The nuclei found do not depend on them.
+    area : Box, optional
+        (y0, x0, y1, x1) in px: only nuclei that have the middle of their box there count, and
+        no more of the image is looked at than they take. Levels and scale are the image's.
 
     Yields
     ------
@@ -101,19 +109,27 @@ def segment_steps(
     """
     yield Progress(0, 0, "Segmenting")
     picture = LargeImage(image)
-    levels, diameter = yield from measure_steps(picture, detector, diameter)
-    work = Tiling(picture, detector, detector.card.diameter / diameter, levels, side, shift)
+    levels, diameter = yield from measure_steps(picture, detector, diameter, area)
+    zoom = detector.card.diameter / diameter
     found: list[Scored] = []
-    for step in work.steps(low):
-        found += step.new or []
-        yield step
+    for step in Tiling(picture, detector, zoom, levels, side, shift, area).steps(low):
+        new = step.new
+        if new and area is not None:
+            new = [item for item in new if has_middle(area, item[0].box)]
+        found += new or []
+        yield replace(step, new=new)
     return Prediction(best_first(found), diameter)
 
 
 def measure_steps(
-    picture: LargeImage, detector: Detector, diameter: float | None = None
+    picture: LargeImage,
+    detector: Detector,
+    diameter: float | None = None,
+    area: Box | None = None,
 ) -> Generator[Progress, None, tuple[tuple[float, float], float]]:
     """Find what has to be known of an image before its tiles are looked at.
+
+    Where an `area` is asked for, its middle tells the diameter.
 
     Returns
     -------
@@ -123,7 +139,8 @@ def measure_steps(
     """
     levels = picture.find_levels()
     if diameter is None:
-        window = normalize(picture.read(picture.window(round(PROBE / min(LOOKS)))), levels=levels)
+        box = picture.window(round(PROBE / min(LOOKS)), area)
+        window = normalize(picture.read(box), levels=levels)
         diameter = yield from estimate_diameter(window, detector)
     return levels, diameter
 

@@ -63,6 +63,22 @@ def cut(
     return [Tile((y[0], x[0], y[1], x[1]), (y[2], x[2], y[3], x[3])) for y in rows for x in cols]
 
 
+def cut_around(
+    area: Box, shape: tuple[int, int], side: int, margin: int, stride: int
+) -> list[Tile]:
+    """Cut no more of an image than what its nuclei in an area take; see `cut`.
+
+    The cores reach a margin beyond the area, so that what competes across its edge is known.
+    """
+    y0, x0, y1, x1 = (
+        (v - margin) // stride * stride if k < 2 else v + margin for k, v in enumerate(area)
+    )
+    y0, x0, y1, x1 = max(y0, 0), max(x0, 0), min(y1, shape[0]), min(x1, shape[1])
+    parts = cut((y1 - y0, x1 - x0), side, margin, stride)
+    cores = [(a + y0, b + x0, c + y0, d + x0) for a, b, c, d in (tile.core for tile in parts)]
+    return [around(core, shape, margin, stride) for core in cores]
+
+
 def around(core: Box, shape: tuple[int, int], margin: int, stride: int) -> Tile:
     """Return the tile that answers for a core."""
     y0, x0, y1, x1 = core

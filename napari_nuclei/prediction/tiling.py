@@ -13,13 +13,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from ..box import Box
 from ..images.large_image import LargeImage
 from ..models.detector import Detector
 from ..progress import Progress
 from .detecting import Detecting
 from .frame import Frame
 from .suppress import Joining, Scored
-from .tiles import cut
+from .tiles import cut, cut_around
 
 TILE = 1536
 """Largest side of what the network sees at once, in px."""
@@ -50,6 +51,8 @@ class Tiling:
         Largest side of a tile in px of the network.
     shift : (int, int)
         See `tiles.cut`.
+    area : Box, optional
+        In px of the image: nuclei that have their middle elsewhere need not be found.
     """
 
     def __init__(
@@ -60,15 +63,22 @@ class Tiling:
         levels: tuple[float, float],
         side: int | None = None,
         shift: tuple[int, int] = (0, 0),
+        area: Box | None = None,
     ) -> None:
         self.frame = Frame.of(picture, zoom, levels)
         side = side or max(
             2 * (detector.margin + detector.stride), min(TILE, int(SPAN * min(self.frame.zoom)))
         )
-        self.tiles = cut(self.frame.shape, side, detector.margin, detector.stride, shift)
-        self.detecting = Detecting(self.frame, detector)
         down, across = self.frame.zoom
         scale = np.array([down, across, down, across])
+        layout = self.frame.shape, side, detector.margin, detector.stride
+        if area is None:
+            self.tiles = cut(*layout, shift)
+        else:
+            low, high = np.floor(area[:2] * scale[:2]), np.ceil(area[2:] * scale[2:])
+            near = (int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+            self.tiles = cut_around(near, *layout)
+        self.detecting = Detecting(self.frame, detector)
         self.cores = [tuple((np.array(tile.core) / scale).tolist()) for tile in self.tiles]
         """Of all tiles, in px of the image."""
         self.reach = detector.margin / float(scale.min()) + 1

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..box import Box, touches
+from ..images.large_image import LargeImage
 from ..mask import Mask
 from ..models.prompting import Judged, PromptableDetector
 from ..prediction.tiles import Tile, cut
@@ -95,8 +96,8 @@ class Prompter:
 
     Parameters
     ----------
-    image : (H, W) or (H, W, C)
-        Gray or RGB, of any numeric type.
+    image : (H, W) or (H, W, C), or LargeImage
+        Gray or RGB, of any numeric type. A large one is read where it is asked about.
     detector : PromptableDetector
         The model that is asked.
     diameter : float
@@ -109,23 +110,18 @@ class Prompter:
 
     def __init__(
         self,
-        image: ArrayLike,
+        image: ArrayLike | LargeImage,
         detector: PromptableDetector,
         diameter: float,
         cache: FeatureCache | None = None,
         identity: Hashable = None,
     ) -> None:
-        from ..images.images import normalize
-        from ..prediction.resampling import resample
-
-        self._normal = normalize(np.asarray(image))
         self.detector, self.diameter = detector, diameter
         self.cache = FeatureCache() if cache is None else cache
-        self.shape = (self._normal.shape[0], self._normal.shape[1])
-        self._pixels = resample(self._normal, detector.card.diameter / diameter)
-        size = (self._pixels.shape[0], self._pixels.shape[1])
-        self.zoom = (size[0] / self.shape[0], size[1] / self.shape[1])
-        self.tiles = cut(size, SIDE, detector.margin, detector.stride)
+        self._source = _source(image, detector.card.diameter / diameter)
+        self.shape, self._size = self._source.shape, self._source.size
+        self.zoom = (self._size[0] / self.shape[0], self._size[1] / self.shape[1])
+        self.tiles = cut(self._size, SIDE, detector.margin, detector.stride)
         card = detector.card
         self._key = (id(self) if identity is None else identity, card.name, card.sha256)
 
@@ -133,11 +129,11 @@ class Prompter:
 
     def window(self, tile: Tile) -> Window:
         """Return a tile encoded, computing it if need be."""
-        y0, x0, y1, x1 = tile.box
+        y0, x0 = tile.box[:2]
         down, across = self.zoom
 
         def make() -> Window:
-            encoded = self.detector.encode(self._pixels[y0:y1, x0:x1])
+            encoded = self.detector.encode(self._source.tile(tile))
             return Window(encoded, y0 / down, x0 / across, self.zoom)
 
         return self.cache.get((*self._key, self.zoom, tile.box), make)
@@ -152,7 +148,7 @@ class Prompter:
         x0, x1 = _around(x, LOOK / zoom, self.shape[1])
 
         def make() -> Window:
-            seen = resample(np.ascontiguousarray(self._normal[y0:y1, x0:x1]), zoom)
+            seen = resample(self._source.normal((y0, x0, y1, x1)), zoom)
             real = (seen.shape[0] / (y1 - y0), seen.shape[1] / (x1 - x0))
             return Window(self.detector.encode(seen), y0, x0, real)
 
@@ -165,8 +161,8 @@ class Prompter:
     def place_of(self, box: Iterable[float]) -> int:
         """Return the number of the tile that answers for a box in px of the image."""
         y0, x0, y1, x1 = box
-        y = min(max((y0 + y1) / 2 * self.zoom[0], 0), self._pixels.shape[0])
-        x = min(max((x0 + x1) / 2 * self.zoom[1], 0), self._pixels.shape[1])
+        y = min(max((y0 + y1) / 2 * self.zoom[0], 0), self._size[0])
+        x = min(max((x0 + x1) / 2 * self.zoom[1], 0), self._size[1])
         inside = [k for k, tile in enumerate(self.tiles) if _holds(tile.core, y, x)]
         # Cores overlap by a few px: the one whose middle is nearest sees most around it.
         return min(inside, key=lambda k: _distance(self.tiles[k].core, y, x))
@@ -247,6 +243,52 @@ class Prompter:
         return [
             (self.window(self.tiles[k]), np.flatnonzero(places == k)) for k in np.unique(places)
         ]
+
+
+class _Whole:
+    """An image whose pixels, normalised and resized, lie in memory."""
+
+    def __init__(self, image: ArrayLike, zoom: float) -> None:
+        from ..images.images import normalize
+        from ..prediction.resampling import resample
+
+        self._normal = normalize(np.asarray(image))
+        self._pixels = resample(self._normal, zoom)
+        self.shape = (self._normal.shape[0], self._normal.shape[1])
+        self.size = (self._pixels.shape[0], self._pixels.shape[1])
+
+    def tile(self, tile: Tile) -> NDArray[np.float32]:
+        y0, x0, y1, x1 = tile.box
+        return self._pixels[y0:y1, x0:x1]
+
+    def normal(self, box: Box) -> NDArray[np.float32]:
+        y0, x0, y1, x1 = box
+        return np.ascontiguousarray(self._normal[y0:y1, x0:x1])
+
+
+class _InParts:
+    """A large image, read where it is asked about."""
+
+    def __init__(self, image: LargeImage, zoom: float) -> None:
+        from ..prediction.frame import Frame
+
+        self._image, self._levels = image, image.find_levels()
+        self._frame = Frame.of(image, zoom, self._levels)
+        self.shape, self.size = image.shape, self._frame.shape
+
+    def tile(self, tile: Tile) -> NDArray[np.float32]:
+        from ..prediction.resampling import three
+
+        return three(self._frame.pixels(tile))
+
+    def normal(self, box: Box) -> NDArray[np.float32]:
+        from ..images.images import normalize
+
+        return normalize(self._image.read(box), levels=self._levels)
+
+
+def _source(image: ArrayLike | LargeImage, zoom: float) -> _Whole | _InParts:
+    return _InParts(image, zoom) if isinstance(image, LargeImage) else _Whole(image, zoom)
 
 
 def _table(boxes: ArrayLike) -> Boxes:

@@ -17,7 +17,7 @@ from ..errors import UserError
 from ..formats.coco_reader import from_json, read_images
 from ..formats.dataset import DataSet, ImageRecord
 from ..formats.files import read_json, write_json
-from ..images.images import find_images
+from ..images.images import find_images, is_zarr
 from ..journal.place import FOLDER, Plane, user_folder
 
 
@@ -115,7 +115,7 @@ def _items(source: Path, folder: Path, records: Iterable[ImageRecord]) -> list[I
     for record in records:
         name = Path(record.file_name.replace("\\", "/"))
         places = [folder / name, folder / "images" / name, folder / name.name]
-        path = next((p for p in places if p.is_file()), None)
+        path = next((p for p in places if p.is_file() or is_zarr(p)), None)
         if path is None:
             missing.append(record.file_name)
             continue
@@ -144,8 +144,9 @@ class SmallFile:
 
     def __init__(self, near: Path, name: str) -> None:
         near = near.absolute()
-        home = near / FOLDER if near.is_dir() else near.parent / FOLDER
-        name = name if near.is_dir() else f"{near.name}.{name}"
+        is_folder = near.is_dir() and not is_zarr(near)
+        home = near / FOLDER if is_folder else near.parent / FOLDER
+        name = name if is_folder else f"{near.name}.{name}"
         key = hashlib.sha256(str(home / name).encode("utf-8", "surrogatepass")).hexdigest()
         self._places = (home / name, user_folder() / f"{key[:32]}.{name}")
 

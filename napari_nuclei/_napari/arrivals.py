@@ -1,0 +1,118 @@
+"""`Arrivals`: what has been found so far is outlined while the rest is being looked for.
+
+Here: a layer that comes with the first nuclei and goes when the work ends. Not here: what
+becomes of them in the end (`segmenting.py`). They are no nuclei yet, so nothing works on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Labels
+from napari.utils import DirectLabelColormap
+
+from ..mask import Mask
+from .outlines import outlined
+from .source import follow
+
+if TYPE_CHECKING:
+    from .bridge import Bridge
+    from .session import Session
+    from .source import Source
+
+COLOR = "#FFFFFF"
+OPACITY = 0.7
+
+
+class Arrivals:
+    """The nuclei found so far in one plane."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._masks: list[Mask] = []
+        self._bridge: Bridge | None = None
+        self._source: Source | None = None
+        self._layer: Labels | None = None
+
+    def __len__(self) -> int:
+        return len(self._masks)
+
+    def add(self, source: Source, masks: Sequence[Mask]) -> None:
+        """Outline some more; the review layer comes too, if there is none yet."""
+        if not masks:
+            return
+        self._masks += masks
+        if self._layer is None:
+            self._begin(source)
+        self._draw(masks)
+
+    def clear(self) -> None:
+        """Take them away."""
+        self._masks = []
+        bridge, layer = self._bridge, self._layer
+        self._bridge, self._layer = None, None
+        if bridge is not None:
+            bridge.moved.disconnect(self._draw_all, missing_ok=True)
+            bridge.changed.disconnect(self._on_changed, missing_ok=True)
+        if layer is not None and layer in self._session.viewer.layers:
+            self._session.viewer.layers.remove(layer)
+
+    def _begin(self, source: Source) -> None:
+        self._source = source
+        self._bridge = bridge = self._session.open(source.image, source.shape)
+        self._layer = Labels(
+            np.zeros(bridge.pane.shape, np.uint8),
+            name=f"{source.image.name} found so far",
+            colormap=DirectLabelColormap(
+                color_dict={None: "transparent", 0: "transparent", 1: COLOR}
+            ),
+            opacity=OPACITY,
+        )
+        viewer = self._session.viewer
+        active = viewer.layers.selection.active
+        viewer.layers.insert(viewer.layers.index(bridge.layer) + 1, self._layer)
+        self._still()
+        viewer.layers.selection.active = active
+        follow(bridge.layer, self._layer)
+        bridge.moved.connect(self._draw_all)
+        bridge.changed.connect(self._on_changed)
+
+    def _still(self) -> None:
+        assert self._layer is not None
+        self._layer.editable = False
+        self._layer.mouse_pan = True
+
+    def _on_changed(self) -> None:
+        """Show them over their own plane alone."""
+        if self._layer is not None and self._bridge is not None and self._source is not None:
+            self._layer.visible = self._bridge.plane == self._source.plane
+
+    def _draw_all(self) -> None:
+        if self._layer is not None and self._bridge is not None:
+            self._layer.data = np.zeros(self._bridge.pane.shape, np.uint8)
+            self._still()
+            self._draw(self._masks)
+
+    def _draw(self, masks: Sequence[Mask]) -> None:
+        assert self._bridge is not None
+        assert self._layer is not None
+        assert self._source is not None
+        pane = self._bridge.pane
+        at = pane.index(self._source.plane)
+        if at is None:
+            return
+        view = self._layer.data[at]
+        top, left = pane.box[:2]
+        for mask in masks:
+            y0, x0, y1, x1 = mask.box
+            if not pane.parts([mask.box]):
+                continue
+            drawn = np.zeros((y1 - y0 + 2, x1 - x0 + 2), np.int32)
+            mask.paint(drawn, 1, y0 - 1, x0 - 1)
+            ys, xs = np.nonzero(outlined(drawn, (0, 0, *drawn.shape)))
+            ys, xs = ys + y0 - 1 - top, xs + x0 - 1 - left
+            held = (ys >= 0) & (xs >= 0) & (ys < view.shape[0]) & (xs < view.shape[1])
+            view[ys[held], xs[held]] = 1
+        self._layer.refresh(extent=False)

@@ -1,0 +1,120 @@
+"""`Overview`: where the nuclei of a large image lie, and how far each is, seen from afar.
+
+Here: a coarse picture of them, a dot for each, while the view shows more than the review layer
+holds. Nothing can be edited in it. Not here: outlines (`outlines.py`), when it is shown
+(`pane_follower.py`).
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Labels
+from napari.utils import DirectLabelColormap
+from qtpy.QtCore import QTimer
+
+from .drawing import linear_of
+from .outlines import COLORS, look_of
+from .source import GEOMETRY
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from .bridge import Bridge
+
+SIDE = 2048
+"""Longest side of the picture in its own px."""
+
+DOT = 12
+"""Px of the image that a dot covers, or one of the picture where that is more."""
+
+LATER_MS = 500
+"""How long it waits for further changes before it is drawn anew."""
+
+
+class Overview:
+    """The overview of one review layer; hidden at first."""
+
+    def __init__(self, bridge: Bridge, viewer: Viewer) -> None:
+        self._bridge, self._viewer = bridge, weakref.ref(viewer)
+        self._layer: Labels | None = None
+        self._timer = QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._draw)
+
+    def show(self) -> None:
+        """Show it."""
+        viewer = self._viewer()
+        if viewer is None or (self._layer is not None and self._layer in viewer.layers):
+            return
+        height, width = self._bridge.pane.whole[-2:]
+        by = self._by
+        lead = self._bridge.layer.ndim - 2
+        self._layer = Labels(
+            np.zeros((*(1,) * lead, -(-height // by), -(-width // by)), np.uint8),
+            name=f"{self._bridge.layer.name} from afar",
+            colormap=DirectLabelColormap(
+                color_dict={None: "transparent", 0: "transparent"}
+                | {int(look): color for look, color in COLORS.items()}
+            ),
+            opacity=1.0,
+        )
+        self._layer.editable = False
+        self._layer.mouse_pan = True
+        active = viewer.layers.selection.active
+        viewer.layers.insert(viewer.layers.index(self._bridge.layer), self._layer)
+        viewer.layers.selection.active = active
+        self._bridge.moved.connect(self._place)
+        self._bridge.changed.connect(self._later)
+        self._place()
+        self._draw()
+
+    def hide(self) -> None:
+        """Take it away."""
+        self._timer.stop()
+        self._bridge.moved.disconnect(self._place, missing_ok=True)
+        self._bridge.changed.disconnect(self._later, missing_ok=True)
+        viewer, layer = self._viewer(), self._layer
+        self._layer = None
+        if viewer is not None and layer is not None and layer in viewer.layers:
+            viewer.layers.remove(layer)
+
+    @property
+    def _by(self) -> int:
+        """Px of the image for one px of the picture."""
+        return -(-max(self._bridge.pane.whole[-2:]) // SIDE)
+
+    def _place(self) -> None:
+        """Lie where the whole image lies, which the review layer is a part of."""
+        over, layer = self._bridge.layer, self._layer
+        if layer is None:
+            return
+        for name in GEOMETRY:
+            setattr(layer, name, getattr(over, name))
+        corner = -np.array(self._bridge.pane.origin, float)
+        corner[:-2] = 0
+        corner[-2:] += (self._by - 1) / 2  # the middle of its first px
+        layer.translate = np.asarray(over.translate) + linear_of(over) @ corner
+        layer.scale = np.asarray(over.scale) * ([1.0] * (over.ndim - 2) + [float(self._by)] * 2)
+
+    def _later(self) -> None:
+        self._timer.start(LATER_MS)
+
+    def _draw(self) -> None:
+        if self._layer is None:
+            return
+        nuclei, by = self._bridge.review.nuclei, self._by
+        rows = [(*n.mask.box, look_of(n)) for n in nuclei.shown()]
+        found: Any = np.array(rows, np.int64).reshape(-1, 5)
+        view = self._layer.data[(0,) * (self._layer.ndim - 2)]
+        view[...] = 0
+        ys, xs = ((found[:, k] + found[:, k + 2]) // 2 for k in (0, 1))
+        reach = max(0, DOT // by // 2)
+        for dy in range(-reach, reach + 1):
+            for dx in range(-reach, reach + 1):
+                at_y = (ys // by + dy).clip(0, view.shape[0] - 1)
+                at_x = (xs // by + dx).clip(0, view.shape[1] - 1)
+                view[at_y, at_x] = found[:, 4]
+        self._layer.refresh(extent=False)
