@@ -8,6 +8,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import pytest
+import tifffile
 import zarr
 from gui import FakeEngine, Hand, settle
 from prompted import BrightDetector
@@ -19,10 +20,15 @@ from napari_nuclei._napari.bridge import Bridge
 from napari_nuclei._napari.openers import known_at
 from napari_nuclei._napari.pane import Pane, is_large, is_part
 from napari_nuclei._napari.pane_follower import MOST
+from napari_nuclei._napari.reader import read
 from napari_nuclei._napari.session import Session
 from napari_nuclei._napari.widget import NucleiWidget
+from napari_nuclei._napari.writer import write
+from napari_nuclei.formats import coco
+from napari_nuclei.formats.dataset import DataSet, ImageRecord
 from napari_nuclei.images.large_image import LargeImage
 from napari_nuclei.mask import Mask
+from napari_nuclei.nuclei import Nuclei, Nucleus
 from napari_nuclei.prompts.prompter import Prompter
 from napari_nuclei.prompts.prompts import in_box
 from napari_nuclei.workspace.workspace import Workspace
@@ -411,3 +417,22 @@ def test_prompts_about_a_large_image_read_only_what_is_asked_about() -> None:
     for one, other in zip(whole.tiles, in_parts.tiles, strict=True):
         np.testing.assert_array_equal(whole.window(one).encoded.pixels,
                                       in_parts.window(other).encoded.pixels)  # fmt: skip
+
+
+def test_a_coco_file_of_a_large_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_nuclei.images.large_files.WHOLE", 1 << 12)
+    monkeypatch.setattr("napari_nuclei.images.large_files.SMALL", 1)
+    monkeypatch.setattr("napari_nuclei._napari.pane.LARGE", 1 << 14)
+    monkeypatch.setattr("napari_nuclei._napari.pane.FIRST", 64)
+    monkeypatch.setattr("napari_nuclei._napari.lazy_layers.COARSEST", 64)
+    pixels = np.arange(260 * 240).reshape(260, 240).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, tile=(64, 64))
+    nuclei = Nuclei((260, 240), [Nucleus(1, disk(200, 200))])
+    coco.write(tmp_path / "a.json", DataSet([ImageRecord(1, "a.tif", 260, 240)], {1: nuclei}))
+    (levels, about, kind), (drawn, meta, _) = read(str(tmp_path / "a.json"))
+    assert (kind, about["multiscale"], len(levels)) == ("image", True, 3)
+    np.testing.assert_array_equal(np.asarray(levels[0]), pixels)
+    assert drawn.shape == (64, 64)
+    written = write(str(tmp_path / "b.coco.json"), drawn, meta)
+    back = coco.read(Path(written[0]))
+    assert [n.mask for n in next(iter(back.nuclei.values()))] == [disk(200, 200)]

@@ -21,6 +21,8 @@ from ..formats.dataset import DataSet, ImageRecord
 from ..formats.detect import detect
 from ..review import Review
 from .drawing import first_pixels
+from .lazy_layers import levels_of
+from .pane import is_large
 from .record import KEY, Plane, Record, number_of
 from .table import Table
 
@@ -136,17 +138,26 @@ def _image_layer(source: Path, record: Record, beside: Beside) -> list[LayerData
             "they are then put on it."
         )
         return None
-    if pixels.shape[: len(record.layer_shape)] != record.layer_shape:
-        size, said = (" × ".join(map(str, s)) for s in (pixels.shape, record.layer_shape))
+    levels = pixels if isinstance(pixels, list) else [pixels]
+    if levels[0].shape[: len(record.layer_shape)] != record.layer_shape:
+        size, said = (" × ".join(map(str, s)) for s in (levels[0].shape, record.layer_shape))
         raise UserError(f"{path} is of size {size}, but the file with its nuclei says {said}.")
     record.file = path.absolute()
-    return [(pixels, {"name": name.stem, "metadata": {KEY: record}}, "image")]
+    about: dict[str, Any] = {"name": name.stem, "metadata": {KEY: record}}
+    if isinstance(pixels, list):
+        about["multiscale"] = True
+    return [(pixels, about, "image")]
 
 
-def _pixels(path: Path, record: Record) -> NDArray[Any]:
+def _pixels(path: Path, record: Record) -> NDArray[Any] | list[Any]:
+    """Read the pixels; of a large image that is read in parts, return its levels."""
     from ..images.images import read_image
+    from ..images.large_files import open_image
 
     if not record.stack:
+        picture = open_image(path) if is_large(record.shape) else None
+        if picture is not None and not isinstance(picture.levels[0], np.ndarray):
+            return list(levels_of([picture], ()))
         return read_image(path)
     planes = [read_image(path, plane=k) for k in range(int(np.prod(record.stack)))]
     return np.stack(planes).reshape(*record.stack, *planes[0].shape)

@@ -279,7 +279,9 @@ class _InParts:
     def tile(self, tile: Tile) -> NDArray[np.float32]:
         from ..prediction.resampling import three
 
-        return three(self._frame.pixels(tile))
+        y0, x0, y1, x1 = tile.box
+        seen = self._frame.pixels(tile)[: y1 - y0, : x1 - x0]  # may hold a px or two more
+        return three(np.ascontiguousarray(seen))
 
     def normal(self, box: Box) -> NDArray[np.float32]:
         from ..images.images import normalize
