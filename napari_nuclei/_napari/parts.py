@@ -82,7 +82,10 @@ def main_window_of(widget: QWidget) -> QMainWindow | None:
     """Return the main window that a widget is docked in."""
     parent: QObject | None = widget
     while parent is not None and not isinstance(parent, QMainWindow):
-        parent = parent.parent()
+        try:
+            parent = parent.parent()
+        except RuntimeError:  # PySide6 says so of a widget that is being destroyed
+            return None
     return parent
 
 
