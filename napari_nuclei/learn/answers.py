@@ -34,9 +34,7 @@ from .disturb import CHANGES, PLAIN, disturb, resized
 from .judge import Answer, ceilings
 from .validate import predict_set
 
-CODE = (
-    "images decoders predict suppress tiles batch models/maskrcnn models/maskrcnn_detector".split()
-)
+CODE = ("images/*.py", "prediction/*.py", "models/maskrcnn*.py", "models/pooling.py")
 """Files of the package that decide what is predicted."""
 
 
@@ -220,5 +218,6 @@ def _plain(name: str) -> str:
 def code_digest() -> str:
     """SHA-256 of those of the program's files that decide what is predicted."""
     package = Path(models.__file__).parent.parent
-    text = b"".join((package / f"{name}.py").read_bytes() for name in CODE)
+    files = (file for pattern in CODE for file in sorted(package.glob(pattern)))
+    text = b"".join(file.read_bytes() for file in files)
     return hashlib.sha256(text).hexdigest()
