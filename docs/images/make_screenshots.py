@@ -30,7 +30,7 @@ from napari_nuclei._napari.widget import NucleiWidget
 
 SIZE = (1280, 800)
 MOST_SECONDS = 300
-PICTURES = {"ihc.png": "immunohistochemistry", "crowded.png": "histology_crowded"}
+PICTURES = {"ihc.png": "immunohistochemistry", "crowded.png": "fluorescence_crowded"}
 
 
 def wait(until: Callable[[], bool], seconds: float = MOST_SECONDS) -> None:
@@ -74,6 +74,7 @@ def shoot(sample: str, path: Path, engine: Engine | None = None) -> None:
 
 def main(folder: Path, engine: Engine | None = None) -> None:
     """Make all pictures."""
+    folder.mkdir(parents=True, exist_ok=True)
     for name, sample in PICTURES.items():
         shoot(sample, folder / name, engine)
 
