@@ -27,6 +27,7 @@ def _redirect_user_folders(root: Path) -> None:
 _redirect_user_folders(Path(_USER_FOLDERS.name))
 os.environ["NAPARI_ENSURE_PLUGIN_MAIN_THREAD"] = "1"
 os.environ["NAPARI_NUCLEI_PRELOAD"] = "0"  # or each widget would load torch
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # `make test` runs two processes at a time
 if not HAS_SCREEN:
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -36,13 +37,14 @@ def pytest_unconfigure() -> None:
     _USER_FOLDERS.cleanup()
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what draws on the canvas where there is nothing to draw on."""
-    if HAS_SCREEN:
-        return
+    """Mark what draws on the canvas, and skip it where there is nothing to draw on."""
     skip = pytest.mark.skip(reason="needs an X server: install xvfb, or set DISPLAY")
     for item in items:
-        if "screen" in item.keywords or "make_napari_viewer" in getattr(item, "fixturenames", ()):
+        if "make_napari_viewer" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.screen)
+        if "screen" in item.keywords and not HAS_SCREEN:
             item.add_marker(skip)
 
 
