@@ -160,8 +160,12 @@ def test_snapshots_are_made_along_the_way(image: Path, monkeypatch: pytest.Monke
         add(of, k % 16)
     assert of.journal is not None
     assert of.journal._keep()
+    snapshot = journal_of(image).with_suffix(".snapshot")
+    until = time.monotonic() + 30
+    while not snapshot.exists() and time.monotonic() < until:  # the thread may be at it
+        time.sleep(0.01)
     abandon(of)
-    row = json.loads(journal_of(image).with_suffix(".snapshot").read_bytes())
+    row = json.loads(snapshot.read_bytes())
     assert 0 < row["size"] <= journal_of(image).stat().st_size
     again = opened(image)
     assert again.done._older > 0, "only the end was replayed"
