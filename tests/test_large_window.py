@@ -156,11 +156,12 @@ def test_far_out_only_the_middle_is_held(window: Any) -> None:
     assert "Zoom in" in line
 
 
-def test_from_afar_each_nucleus_is_a_dot(window: Any) -> None:
+def test_from_afar_each_nucleus_is_a_dot(window: Any, qtbot: Any) -> None:
     bridge = open_slide(window, scale=(2, 2), translate=(10, 20))
     look(window, bridge, 10_000, 8_000, zoom=0.04)
     (dots,) = [layer for layer in window.layers if layer.name.endswith("from afar")]
     assert max(dots.data.shape) <= 2048
+    qtbot.waitUntil(lambda: bool(dots.data.any()), timeout=20000)  # it is drawn a moment later
     for y, x in PLACES:
         here = dots.world_to_data((10 + 2 * y, 20 + 2 * x))
         assert dots.data[tuple(np.round(here).astype(int))]
