@@ -7,17 +7,15 @@ from __future__ import annotations
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QFrame,
     QHBoxLayout,
     QProgressBar,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
 from .folder_panel import FolderPanel
-from .parts import combo, line, refill
+from .parts import combo, line, refill, scroll
 from .prompt_panel import PromptPanel
 from .result_panel import ResultPanel
 from .review_panel import ReviewPanel
@@ -81,14 +79,7 @@ class Panels(QWidget):
         column.addStretch(1)
         self.bar.hide()
         self.message.hide()
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setWidget(inside)
-        outside = QHBoxLayout(self)
-        outside.setContentsMargins(0, 0, 0, 0)
-        outside.addWidget(area)
-        self.setMinimumWidth(290)
+        scroll(self, inside, 290)
 
     def offer_scopes(self, stack: bool) -> None:
         """Offer how much can be segmented; all planes only of a stack."""

@@ -8,7 +8,15 @@ from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QKeyEvent
-from qtpy.QtWidgets import QComboBox, QLabel, QMainWindow, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMainWindow,
+    QScrollArea,
+    QWidget,
+)
 
 _WATCHED = "napari_nuclei_watched"
 _KEYS = "napari_nuclei_keys"
@@ -25,6 +33,18 @@ def line(text: str = "") -> QLabel:
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setMinimumWidth(NARROW)  # Qt reserves the height of the narrowest form
     return label
+
+
+def scroll(outside: QWidget, inside: QWidget, width: int) -> None:
+    """Put a column of panels into a dock widget, where it scrolls if it is too long."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setWidget(inside)
+    whole = QHBoxLayout(outside)
+    whole.setContentsMargins(0, 0, 0, 0)
+    whole.addWidget(area)
+    outside.setMinimumWidth(width)
 
 
 def combo(tooltip: str) -> QComboBox:

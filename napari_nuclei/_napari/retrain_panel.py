@@ -16,13 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import (
-    QFrame,
     QGroupBox,
     QHBoxLayout,
     QMessageBox,
     QProgressBar,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -31,7 +29,7 @@ from ..box import Box
 from ..models.registry import user_folder
 from .curve import Curve
 from .gate_view import GateView
-from .parts import line, main_window_of
+from .parts import line, main_window_of, scroll
 from .retrain_child import Child
 from .retrain_form import RetrainForm
 from .retrain_places import go_to, show_locked
@@ -96,14 +94,7 @@ class RetrainPanel(QWidget):
         column.addStretch(1)
         for part in (self.bar, self.curve, self.gate, self.use_button, self.keep_button):
             part.hide()
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setWidget(inside)
-        outside = QVBoxLayout(self)
-        outside.setContentsMargins(0, 0, 0, 0)
-        outside.addWidget(area)
-        self.setMinimumWidth(300)
+        scroll(self, inside, 300)
 
     def _connect(self) -> None:
         self.button.clicked.connect(self._on_button)
