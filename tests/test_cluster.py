@@ -101,7 +101,9 @@ def test_the_tiles_of_a_large_image(run: Run, within: str, tmp_path: Path) -> No
     wanted = segment(zarr.open(path), models.load("tiny", "cpu"), 20.0, side=SIDE).found
     assert [(n.mask, n.score) for n in done.nuclei] == wanted
     assert len(wanted) > 50
-    assert len([s for s in steps if 0 < s.done < 1]) > 3
+    done_so_far = [s.done for s in steps]
+    assert done_so_far == sorted(done_so_far)
+    assert any(0 < part < 1 for part in done_so_far)  # how many depends on how fast tiles are
     np.testing.assert_array_equal(np.asarray(done.pixels), field(WIDE)[0])
 
 

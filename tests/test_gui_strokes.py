@@ -12,6 +12,7 @@ import pytest
 from gui import FOUND, Hand, in_step, settle, window_with_nuclei
 from pycocotools import mask as coco_rle
 from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
 
 from napari_nuclei import labels
 from napari_nuclei._napari.export import Request, save
@@ -40,13 +41,24 @@ def on_screen(hand: Hand) -> np.ndarray:
     return hand.viewer.screenshot(canvas_only=True, flash=False)
 
 
+def still(hand: Hand) -> np.ndarray:
+    """The canvas once nothing moves on it any more: panels and outlines come a moment later."""
+    last = on_screen(hand)
+    for _ in range(100):
+        QTest.qWait(50)
+        now = on_screen(hand)
+        if np.array_equal(last, now):
+            return now
+        last = now
+    raise AssertionError("the canvas never came to rest")
+
+
 def check(hand: Hand) -> None:
     """Pixels, canvas and nuclei agree."""
     assert in_step(hand.bridge)
-    partly = on_screen(hand)
+    partly = still(hand)
     hand.bridge.layer.refresh()
-    settle()
-    np.testing.assert_array_equal(partly, on_screen(hand))
+    np.testing.assert_array_equal(partly, still(hand))
 
 
 @moved_too
