@@ -13,7 +13,6 @@ import pytest
 import tifffile
 from folders import SHAPE, Reviewer, write_images
 from gui import CARD, FOUND, in_step, settle
-from qtpy.QtWidgets import QMessageBox
 
 from napari_nuclei import edits
 from napari_nuclei._napari import all_panel
@@ -296,28 +295,17 @@ def test_dialog(
     dialog.format_box.setCurrentIndex(1)
     assert dialog.hidden_box.isVisibleTo(dialog)
     assert dialog.ids_button.isVisibleTo(dialog)
-    monkeypatch.setattr(
-        "napari_nuclei._napari.format_dialog.QFileDialog.getSaveFileName",
-        lambda *_: (str(tmp_path / "answer"), ""),
-    )
-    dialog._on_save()
-    assert dialog.request == RequestAll(tmp_path / "answer.results.json", "results")
+    assert dialog.place.text() == str(tmp_path / f"{tmp_path.name}.results.json")
+    dialog.save_button.click()
+    path = tmp_path / f"{tmp_path.name}.results.json"
+    assert dialog.request == RequestAll(path, "results")
     dialog.format_box.setCurrentIndex(WRITABLE.index("geojson"))
     assert not dialog.hidden_box.isVisibleTo(dialog)
+    assert dialog.place.text() == str(tmp_path)
     (tmp_path / "cell1.geojson").touch()
-    module = "napari_nuclei._napari.format_dialog"
-    monkeypatch.setattr(f"{module}.QFileDialog.getExistingDirectory", lambda *_: str(tmp_path))
-    asked = []
-
-    def answer(parent: Any, title: str, question: str) -> Any:
-        asked.append(question)
-        return QMessageBox.StandardButton.No
-
-    monkeypatch.setattr(f"{module}.QMessageBox.question", answer)
     dialog.request = None
-    dialog._on_save()
-    assert "holds a file of this kind" in asked[0]
-    assert dialog.request is None, "No means no"
-    (tmp_path / "cell1.geojson").unlink()
-    dialog._on_save()
+    dialog.save_button.click()
+    assert "Holds a file of this kind" in dialog.note.text()
+    assert dialog.request is None, "it had not been said"
+    dialog.save_button.click()
     assert dialog.request == RequestAll(tmp_path, "geojson")

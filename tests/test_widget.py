@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 from gui import CARD, FOUND, FakeEngine, disk, in_step, settle
 from napari.utils._proxies import PublicOnlyProxy
-from qtpy.QtWidgets import QFileDialog, QMessageBox
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog
 
 from napari_nuclei import edits
 from napari_nuclei._napari import export_dialog, widget
@@ -33,6 +34,7 @@ from napari_nuclei._napari.source import channel_choices, geometry_of, source_of
 from napari_nuclei._napari.widget import NucleiWidget
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco
+from napari_nuclei.formats.registry import WRITABLE
 from napari_nuclei.nuclei import Nuclei, State
 from napari_nuclei.progress import Progress
 
@@ -573,28 +575,74 @@ def test_dialog_asks_for_format_and_id(
     assert "no such file" in dialog.problem.text()
     dialog.format_box.setCurrentIndex(1)
     name = str(tmp_path / "out")
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: (name, ""))
-    dialog._on_save()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (name, ""))
+    dialog.browse_button.click()
+    assert dialog.note.text() == "Writes out.results.json."
+    dialog.save_button.click()
     assert dialog.request == Request(tmp_path / "out.results.json", "results", 12)
 
 
-def test_ending_replaces_no_file_unasked(
-    qtbot: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    dialog = ExportDialog(Record((60, 80), "cells.png"))
+def export_dialog_in(folder: Path, qtbot: Any) -> ExportDialog:
+    file = folder / "cells.png"
+    dialog = ExportDialog(Record((60, 80), "cells.png", file=file))
     qtbot.addWidget(dialog)
+    return dialog
+
+
+def test_return_exports_beside_the_image(qtbot: Any, tmp_path: Path) -> None:
+    dialog = export_dialog_in(tmp_path, qtbot)
+    assert dialog.place.text() == str(tmp_path / "cells.coco.json")
+    dialog.show()
+    qtbot.keyClick(dialog, Qt.Key.Key_Return)
+    assert dialog.request == Request(tmp_path / "cells.coco.json", "coco", dialog.id_box.value())
+
+
+def test_format_keeps_folder_and_name(qtbot: Any, tmp_path: Path) -> None:
+    dialog = export_dialog_in(tmp_path, qtbot)
+    names = {
+        "labels": "x.labels.tif",
+        "geojson": "x.geojson",
+        "masks": "",
+        "coco": "cells.coco.json",
+    }
+    dialog.place.setText(str(tmp_path / "x.json"))
+    for format, name in names.items():
+        dialog.format_box.setCurrentIndex(WRITABLE.index(format))
+        assert dialog.place.text() == str(tmp_path / name)
+    dialog.place.setText(str(tmp_path / "bare"))
+    dialog.format_box.setCurrentIndex(WRITABLE.index("geojson"))
+    assert dialog.place.text() == str(tmp_path / "bare.geojson")
+
+
+def test_no_file_is_replaced_unsaid(qtbot: Any, tmp_path: Path) -> None:
+    dialog = export_dialog_in(tmp_path, qtbot)
+    dialog.place.setText(str(tmp_path / "x"))
+    assert dialog.save_button.text() == "Export"
     (tmp_path / "x.coco.json").touch()
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: (str(tmp_path / "x"), ""))
-    asked: list[str] = []
-    for answer in (QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes):
-        assert dialog.request is None
-        monkeypatch.setattr(
-            QMessageBox, "question", lambda *args, a=answer: asked.append(args[2]) or a
-        )
-        dialog._on_save()
-    assert len(asked) == 2
-    assert "x.coco.json" in asked[0]
+    dialog.save_button.click()
+    assert dialog.request is None
+    assert dialog.note.text() == "⚠ x.coco.json exists already and is replaced."
+    assert dialog.save_button.text() == "Replace"
+    dialog.save_button.click()
     assert dialog.request is not None
+    assert dialog.request.path == tmp_path / "x.coco.json"
+
+
+def test_dialog_takes_no_place_that_is_none(qtbot: Any, tmp_path: Path) -> None:
+    dialog = export_dialog_in(tmp_path, qtbot)
+    for text, problem in {
+        "": "Choose where to write",
+        str(tmp_path): "is a folder",
+        str(tmp_path / "none" / "x.json"): "There is no folder",
+    }.items():
+        dialog.place.setText(text)
+        assert problem in dialog.note.text()
+        assert not dialog.save_button.isEnabled()
+    (tmp_path / "file").touch()
+    dialog.format_box.setCurrentIndex(WRITABLE.index("masks"))
+    dialog.place.setText(str(tmp_path / "file"))
+    assert "is a file" in dialog.note.text()
+    assert not dialog.save_button.isEnabled()
 
 
 def test_no_answer_exports_nothing(qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ BEGUN = time.perf_counter()
 import napari  # noqa: E402
 from first_hand import Counter, User, pause, wait  # noqa: E402
 from qtpy.QtCore import Qt, QTimer  # noqa: E402
-from qtpy.QtWidgets import QApplication, QDialog, QFileDialog  # noqa: E402
+from qtpy.QtWidgets import QApplication, QDialog  # noqa: E402
 
 from napari_nuclei._napari.widget import NucleiWidget  # noqa: E402
 from napari_nuclei.formats import coco  # noqa: E402
@@ -217,22 +217,10 @@ class Newcomer:
         wait(lambda: any(self.out.iterdir()))
 
     def in_dialog(self) -> None:
-        """Answer the dialog of the export, which runs inside of the click on its button."""
+        """Take what the dialog proposes; it runs inside of the click on the button."""
         wait(lambda: self.user.dialog(QDialog) is not None)
         self.log.dialogs.append(self.user.dialog(QDialog).windowTitle())
         self.log.shoot("export dialog")
-        if self.user.dialog(QFileDialog) is None:
-            QTimer.singleShot(0, self.in_file_dialog)
-            self.user.button("Save as…")
-        else:
-            self.in_file_dialog(seen=True)
-
-    def in_file_dialog(self, seen: bool = False) -> None:
-        """Take the name that is proposed."""
-        wait(lambda: self.user.dialog(QFileDialog) is not None)
-        if not seen:
-            self.log.dialogs.append(self.user.dialog(QFileDialog).windowTitle())
-            self.log.shoot("file dialog")
         self.user.key(Qt.Key.Key_Return)
 
 
