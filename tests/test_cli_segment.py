@@ -17,6 +17,8 @@ from pycocotools.coco import COCO
 from shell import MODEL, QUICK, Run, image_ids, make_run, refused
 from tiny import disc, picture, write_model
 
+from napari_nuclei import models
+from napari_nuclei.batch.batch import Settings, segment_files
 from napari_nuclei.formats import coco, label_tiff
 from napari_nuclei.formats.beside import Beside
 from napari_nuclei.formats.convert import read
@@ -62,6 +64,17 @@ def test_a_coco_data_set(run: Run, images: Path) -> None:
     shown = list(data.of(data.images[0]).shown())
     assert shown
     assert all(n.origin.model == "tiny" and n.score >= 0.5 for n in shown)
+
+
+def test_masks_of_what_is_hidden_are_for_reviews(run: Run, images: Path) -> None:
+    detector, path = models.load("tiny", "cpu"), images / "a.png"
+    kept, alone = (
+        next(s.new.nuclei for s in segment_files([path], detector, settings) if s.new is not None)
+        for settings in (Settings(0.515), Settings(0.515, hidden=False))
+    )
+    shown = [(n.mask, n.score) for n in kept.shown()]
+    assert 0 < len(shown) < len(kept)
+    assert [(n.mask, n.score) for n in alone] == shown
 
 
 @pytest.mark.parametrize("name", ["geojson", "imagej", "table", "dsb", "masks"])

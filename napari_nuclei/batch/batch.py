@@ -68,6 +68,9 @@ class Settings:
     ----------
     score : float or None
         Score from which on nuclei are shown; the model card's threshold by default.
+    hidden : bool
+        Whether those of lower scores are kept too, for a review. Without, no time is spent on
+        their masks.
     diameter : float or None
         Diameter of the typical nucleus in px; estimated for each image by default.
     plane, channels : int and sequence of int, or None
@@ -77,6 +80,7 @@ class Settings:
     """
 
     score: float | None = None
+    hidden: bool = True
     diameter: float | None = None
     plane: int | None = None
     channels: Sequence[int] | None = None
@@ -171,7 +175,8 @@ def _one(
 
 def lowest(card: Card, settings: Settings) -> float:
     """Return the score down to which nuclei are kept."""
-    return min(LOW, _threshold(card, settings))
+    shown = _threshold(card, settings)
+    return min(LOW, shown) if settings.hidden else shown
 
 
 def proposed(

@@ -94,7 +94,10 @@ def _segment(options: Namespace, output: Output, score: float | None, machine: _
 
     card = machine.card
     say(f"Model {card.name} ({card.licence}) on {machine.where}.")
-    settings = Settings(score, options.diameter, options.plane, options.channels, output.sizes)
+    hidden = options.format == "coco"  # the others hold what is shown
+    settings = Settings(
+        score, hidden, options.diameter, options.plane, options.channels, output.sizes
+    )
     finished = Finished(place_beside(options.out), _what_counts(card, settings))
     begun = time.monotonic()
     steps = machine.segment_files(output.paths, settings, finished)

@@ -31,7 +31,10 @@ PER_MEGAPIXEL = 5000
 """Proposals kept per megapixel of the network's input."""
 
 CHUNK = 1024
-"""RoIs pooled at once, which bounds the memory of a crowded tile."""
+"""RoIs pooled at once, which bounds the memory of a crowded tile and keeps a GPU busy."""
+
+BOXES_ON_CPU, MASKS_ON_CPU = 256, 64
+"""The same on a CPU: so many that its cache still holds what a head's layers hand on."""
 
 BYTES = 500
 """Of a GPU's memory for each px of a tile in a batch: a generous guess from the sizes of the maps,
@@ -207,7 +210,7 @@ class MaskRCNNDetector:
         """Return refined boxes, calibrated scores and features."""
         if not len(boxes):
             return boxes, boxes.new_zeros(0), boxes.new_zeros(0, self.network.arch.box_hidden)
-        parts = [self._classified_chunk(encoded, chunk) for chunk in boxes.split(CHUNK)]
+        parts = [self._classified_chunk(encoded, c) for c in self._split(boxes, BOXES_ON_CPU)]
         refined, scores, features = (torch.cat(part) for part in zip(*parts, strict=True))
         slope, offset = (self.card.calibration.get(k, v) for k, v in (("slope", 1), ("offset", 0)))
         if (slope, offset) != (1, 0):
@@ -220,12 +223,16 @@ class MaskRCNNDetector:
         refined = clip_boxes_to_image(network.box_coder.decode_single(deltas, boxes), encoded.size)
         return refined, logits.sigmoid(), features
 
+    def _split(self, boxes: Tensor, on_cpu: int) -> tuple[Tensor, ...]:
+        chunks: tuple[Tensor, ...] = boxes.split(on_cpu if self.device.type == "cpu" else CHUNK)
+        return chunks
+
     def _masks(self, encoded: EncodedTile, boxes: Tensor) -> Tensor:
         if not len(boxes):
             return torch.zeros((0, 28, 28), dtype=torch.uint8)
         heads = (
             self.network.mask_head(encoded.pyramid.pool(chunk, MASK_BINS))
-            for chunk in boxes.split(CHUNK)
+            for chunk in self._split(boxes, MASKS_ON_CPU)
         )
         soft = [(logits[:, 0].float().sigmoid() * 255).round() for logits in heads]
         return torch.cat(soft).to(torch.uint8)
