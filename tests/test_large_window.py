@@ -74,6 +74,24 @@ def look(viewer: Any, bridge: Bridge, y: float, x: float, zoom: float = 1.0) -> 
     settle()
 
 
+def test_undo_goes_to_what_it_changes(make_napari_viewer: Any) -> None:
+    viewer = make_napari_viewer(show=True)
+    bridge = open_slide(viewer, scale=(0.5, 0.5))
+    look(viewer, bridge, 9_000, 7_000)
+    near, far = (bridge.review.nuclei.at(*place).id for place in (PLACES[1], PLACES[3]))
+    for id in (far, near):
+        bridge.review.do(edits.delete(bridge.review.nuclei, [id]))
+    centre = viewer.scene.camera.center
+    bridge.layer.undo()
+    assert viewer.scene.camera.center == centre, "it was in view"
+    bridge.layer.undo()
+    y, x = (c / 0.5 for c in viewer.scene.camera.center[-2:])
+    assert (y, x) == pytest.approx(PLACES[3], abs=2)
+    look(viewer, bridge, 150, 150)
+    bridge.layer.redo()
+    assert viewer.scene.camera.center[-1] / 0.5 == pytest.approx(PLACES[3][1], abs=2)
+
+
 def is_drawn(bridge: Bridge) -> bool:
     """Whether the layer shows what its nuclei are in the part that it holds, and where."""
     expected = labels.draw(bridge.review.nuclei, bridge.pane.box)

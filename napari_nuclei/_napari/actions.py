@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 
 from .. import edits, outlines, shaping
+from ..box import Box
 from ..edits import Edit
 from ..nuclei import Nuclei
 from .bridge import Bridge
-from .camera import look_at
+from .camera import bring_into_view, look_at
 from .gestures import Gestures, Point, Tool
 from .preview import Preview
 from .queue_walk import QueueWalk
@@ -54,11 +55,13 @@ class Actions:
         self.gestures.clicked.connect(self._on_click)
         self.gestures.encircled.connect(self._on_lasso)
         self.gestures.tool_changed.connect(self._on_tool)
+        bridge.went_back.connect(self._on_went_back)
 
     def close(self) -> None:
         """Let the layer go."""
         if self.prompts is not None:
             self.prompts.close()
+        self.bridge.went_back.disconnect(self._on_went_back)
         self.walk.close()
         self.gestures.close()
 
@@ -244,6 +247,11 @@ class Actions:
         if viewer is not None:
             look_at(viewer, self.bridge.layer, self.review.nuclei[id].mask.box)
         self.told.emit(self.walk.words(self.review.nuclei, self.review.counts.remaining))
+
+    def _on_went_back(self, boxes: list[Box]) -> None:
+        viewer = self._viewer()
+        if viewer is not None:
+            bring_into_view(viewer, self.bridge.layer, boxes)
 
     def _show_hidden(self, id: int) -> None:
         """Outline a candidate below the threshold, which the layer does not show."""

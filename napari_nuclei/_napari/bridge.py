@@ -70,6 +70,8 @@ class Bridge:
         The layer holds another part of its image.
     selected : Signal
         The ids that are selected in the plane in view.
+    went_back : Signal
+        The boxes of what was undone, or done again.
     actions : Actions or None
         What keys do here; the session's.
     """
@@ -79,6 +81,7 @@ class Bridge:
     drawn = Signal(tuple, list)
     moved = Signal()
     selected = Signal(tuple)
+    went_back = Signal(list)
 
     def __init__(self, layer: layers.Labels, record: Record) -> None:
         self.layer = layer
@@ -168,11 +171,17 @@ class Bridge:
 
     def undo(self) -> None:
         """Take back the last change of the plane in view, whatever made it."""
-        self.attempt(self.review.undo)
+        self._go_back(self.review.undo)
 
     def redo(self) -> None:
         """Do the last undone change of the plane in view again."""
-        self.attempt(self.review.redo)
+        self._go_back(self.review.redo)
+
+    def _go_back(self, step: Callable[[], Edit | None]) -> None:
+        edits: list[Edit | None] = []
+        self.attempt(lambda: edits.append(step()))
+        if boxes := [box for edit in edits if edit is not None for box in edit.boxes]:
+            self.went_back.emit(boxes)
 
     def attempt(self, change: Callable[[], Any]) -> bool:
         """Try a change; one that is refused says why. Returns whether it was done."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtWidgets import QApplication, QWidget
 
-from ..box import Box
+from ..box import Box, touches
 from .pane import to_image, to_world
 
 if TYPE_CHECKING:
@@ -24,16 +26,34 @@ LEAST = 32
 def look_at(viewer: Viewer, layer: Any, box: Box) -> None:
     """Centre a box of a layer's plane in view, and zoom so that it fills a quarter of the view."""
     y0, x0, y1, x1 = _at_least(box)
-    lead = list(to_image(layer, viewer.dims.point)[:-2])
-    corners = [(y0, x0), (y0, x1), (y1, x0), (y1, x1)]
-    world = np.array([to_world(layer, [*lead, y - 0.5, x - 0.5])[-2:] for y, x in corners])
+    world = _in_world(viewer, layer, [(y0, x0), (y0, x1), (y1, x0), (y1, x1)])
     low, high = world.min(0), world.max(0)
-    camera = camera_of(viewer)
     height, width = canvas_size(viewer)
-    camera.center = (*camera.center[:-2], *((low + high) / 2))
-    camera.zoom = SHARE * min(
+    _centre(viewer, (low + high) / 2)
+    camera_of(viewer).zoom = SHARE * min(
         height / max(high[0] - low[0], 1e-9), width / max(high[1] - low[1], 1e-9)
     )
+
+
+def bring_into_view(viewer: Viewer, layer: Any, boxes: Sequence[Box]) -> None:
+    """Centre the first of some boxes of a layer's plane, where none of them is in view."""
+    view = view_box(viewer, layer)
+    if boxes and not any(touches(view, box) for box in boxes):
+        y0, x0, y1, x1 = boxes[0]
+        _centre(viewer, _in_world(viewer, layer, [((y0 + y1) / 2, (x0 + x1) / 2)])[0])
+
+
+def _in_world(
+    viewer: Viewer, layer: Any, points: Sequence[tuple[float, float]]
+) -> NDArray[np.float64]:
+    """World coordinates (y, x) of points between the pixels of a layer's plane in view."""
+    lead = list(to_image(layer, viewer.dims.point)[:-2])
+    return np.array([to_world(layer, [*lead, y - 0.5, x - 0.5])[-2:] for y, x in points])
+
+
+def _centre(viewer: Viewer, point: NDArray[np.float64]) -> None:
+    camera = camera_of(viewer)
+    camera.center = (*camera.center[:-2], *point)
 
 
 def _at_least(box: Box) -> tuple[float, float, float, float]:
