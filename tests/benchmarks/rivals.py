@@ -1,6 +1,8 @@
 """One field of view against other ways and tools: time and memory, in turns, in one run.
 
-* ``ours``: `predict.segment` and COCO RLE of every nucleus;
+* ``ours``: `predict.segment` and COCO RLE of every nucleus, with the candidates below the
+  threshold, as a review wants them;
+* ``ours, shown``: the same without those candidates, as for files that hold only what is shown;
 * ``torchvision``: Mask R-CNN ResNet-50 FPN at its default input size in four tiles, masks pasted
   at full size and encoded one by one with pycocotools. Random weights, its limits opened so that
   each tile yields a quarter of ``--nuclei`` detections;
@@ -30,6 +32,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +55,7 @@ def main() -> None:
         way, file = options.way
         print(json.dumps(measure(WAYS[way], np.load(file), options.nuclei)))
         return
-    ways = {"ours": sys.executable, "torchvision": sys.executable}
+    ways = dict.fromkeys(("ours", "ours, shown", "torchvision"), sys.executable)
     rivals = {"stardist": options.stardist_python, "cellpose": options.cellpose_python}
     ways |= {way: python for way, python in rivals.items() if python}
     print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}")
@@ -139,14 +142,15 @@ def _image(path: Path | None, size: int) -> np.ndarray:
     return np.tile(pixels, (*repeats, 1))[:size, :size]
 
 
-def _ours(_: int) -> Any:
+def _ours(_: int, shown: bool = False) -> Any:
     from napari_nuclei import models
-    from napari_nuclei.prediction.predict import segment
+    from napari_nuclei.prediction.predict import LOW, segment
 
     detector = models.load("nuclei", "cpu")
 
     def run(image: np.ndarray) -> list[Any]:
-        found = segment(image, detector, detector.card.diameter).found
+        low = detector.card.threshold if shown else LOW
+        found = segment(image, detector, detector.card.diameter, low).found
         return [(mask.to_coco(image.shape[:2]), score) for mask, score in found]
 
     return run
@@ -200,7 +204,13 @@ def _cellpose(_: int) -> Any:
     return lambda image: run_net(net, image[None, ..., :2].astype(np.float32) / 255)
 
 
-WAYS = {"ours": _ours, "torchvision": _torchvision, "stardist": _stardist, "cellpose": _cellpose}
+WAYS = {
+    "ours": _ours,
+    "ours, shown": partial(_ours, shown=True),
+    "torchvision": _torchvision,
+    "stardist": _stardist,
+    "cellpose": _cellpose,
+}
 
 if __name__ == "__main__":
     main()
