@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -180,6 +181,24 @@ def test_of_equal_ones_that_which_changes_least() -> None:
     kinds = {"all": same}
     best = choose({0.6: (same, kinds), 1.0: (same, kinds)}, kinds, 0.35)
     assert (best.factor, best.threshold) == (0.6, 0.35)
+
+
+@dataclass
+class Curve:
+    """Figures of a model whose F1 is highest at one threshold."""
+
+    best: float
+    at: float
+
+    def figures(self, threshold: float) -> dict[str, float]:
+        return {"f1_50": self.best - 0.1 * abs(threshold - self.at), "ap50": self.best}
+
+
+def test_a_threshold_that_may_stay_does_not_choose_the_mixture() -> None:
+    sample = {"all": Curve(0.9, 0.42)}
+    seen = {0.25: (Curve(0.6, 0.42), sample), 0.5: (Curve(0.604, 0.3), {"all": Curve(0.9, 0.3)})}
+    best = choose(seen, sample, 0.42)  # type: ignore[arg-type]
+    assert (best.factor, best.threshold) == (0.5, 0.34), "as near to the old one as noise allows"
 
 
 @given(st.floats(1, 1e5), st.floats(0, 1e4))

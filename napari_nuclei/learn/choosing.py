@@ -16,8 +16,8 @@ from .tally import Tally
 LEVELS = np.round(np.arange(0.1, 0.91, 0.02), 2)
 """Thresholds that are tried."""
 
-NEAR_ENOUGH = 0.005
-"""F1 that is given away for a threshold nearer to the old one: less than that is noise."""
+NEAR_ENOUGH = 0.0025
+"""Value that is given away for a threshold nearer to the old one: less than that is noise."""
 
 SPARED = 0.015
 """F1 or AP50 that may be lost on a kind of sample image; the gate lets a little more pass."""
@@ -38,7 +38,8 @@ class Candidate:
     threshold : float
         Score from which on a detection is shown.
     value : float
-        F1 on the tiles that are chosen by, less what was lost on the sample set.
+        Mean of F1 and AP50 on the tiles that are chosen by, less what was lost on the sample set.
+        F1 alone is noisy on few tiles.
     """
 
     factor: float
@@ -86,15 +87,16 @@ def choose(
         for level in (float(value) for value in (*LEVELS, threshold)):
             now = {kind: of.figures(level) for kind, of in sample.items()}
             lost = max(known[kind][name] - now[kind][name] for kind in known for name in COUNTED)
-            value = tally.figures(level)["f1_50"] - max(0.0, lost - SPARED)
-            rows.append(Candidate(factor, level, value))
+            gained = sum(tally.figures(level)[name] for name in COUNTED) / len(COUNTED)
+            rows.append(Candidate(factor, level, gained - max(0.0, lost - SPARED)))
             if lost <= SPARED:
                 sparing.append(rows[-1])
     rows = sparing or rows
-    best = max(row.value for row in rows)
-    # Of those that are as good, the one that changes least.
-    good = [row for row in rows if row.value >= best - NEAR_ENOUGH]
-    return min(good, key=lambda row: (abs(row.threshold - threshold), row.factor))
+    # The mixture first: those with little that is new are best near the old threshold, so a
+    # threshold that may stay would always speak for them.
+    best = max(rows, key=lambda row: (row.value, -row.factor))
+    good = [r for r in rows if r.factor == best.factor and r.value >= best.value - NEAR_ENOUGH]
+    return min(good, key=lambda row: abs(row.threshold - threshold))
 
 
 def best_f1(tally: Tally) -> float:
