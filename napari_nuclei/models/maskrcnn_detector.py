@@ -27,8 +27,9 @@ from .pooling import Pyramid, pyramid_of
 from .prompting import Judged
 from .runtime import autocast
 
-PER_MEGAPIXEL = 5000
-"""Proposals kept per megapixel of the network's input."""
+PER_MEGAPIXEL = 2500
+"""Proposals kept per megapixel of the network's input: 5,000 found no more on the validation images
+of dsb2018 and vrdl, those with more than 1,000 nuclei among them."""
 
 CHUNK = 1024
 """RoIs pooled at once, which bounds the memory of a crowded tile and keeps a GPU busy."""
