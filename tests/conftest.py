@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -34,6 +35,7 @@ if not HAS_SCREEN:
 
 def pytest_unconfigure() -> None:
     """Remove the folders that stood in for the user's."""
+    gc.unfreeze()
     _USER_FOLDERS.cleanup()
 
 
@@ -46,6 +48,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.screen)
         if "screen" in item.keywords and not HAS_SCREEN:
             item.add_marker(skip)
+
+
+def pytest_collection_finish() -> None:
+    """Have what imports made left alone, or each of the many full collections walks through it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
