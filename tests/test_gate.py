@@ -13,7 +13,7 @@ from reviews import SIDE, lattice, reviewed
 from tiny import disc
 
 from napari_nuclei.formats.dataset import DataSet, ImageRecord
-from napari_nuclei.learn.choosing import choose, factors
+from napari_nuclei.learn.choosing import choose, looks, next_factor
 from napari_nuclei.learn.gate import Change, changes, judge
 from napari_nuclei.learn.locked import Grid, Tile
 from napari_nuclei.learn.looking import tally
@@ -202,11 +202,21 @@ def test_a_threshold_that_may_stay_does_not_choose_the_mixture() -> None:
 
 
 @given(st.floats(1, 1e5), st.floats(0, 1e4))
-def test_factors_end_with_all_that_is_new(budget: float, seconds: float) -> None:
-    got = factors(budget, seconds)
-    assert got[-1] == 1
-    assert list(got) == sorted(set(got))
-    assert 2 <= len(got) <= 4
+def test_there_is_time_to_look_at_two_mixtures_at_least(budget: float, seconds: float) -> None:
+    assert 2 <= looks(budget, seconds) <= 4
+
+
+@pytest.mark.parametrize(
+    ("keeps", "looked_at"),
+    [(1.0, [0.5, 0.75, 1.0]), (0.7, [0.5, 0.75, 0.625, 0.6875]), (0.2, [0.5, 0.25, 0.125, 0.1875])],
+)
+def test_more_is_tried_while_nothing_is_lost(keeps: float, looked_at: list[float]) -> None:
+    knew, lost = {"all": model(9, 1)}, {"all": model(8, 1)}
+    seen: dict[float, tuple[Tally, dict[str, Tally]]] = {}
+    while len(seen) < 4 and (factor := next_factor(seen, knew, 0.5)) is not None:
+        seen[factor] = model(7, 1), knew if factor <= keeps else lost
+    assert list(seen) == looked_at
+    assert choose(seen, knew, 0.5).factor <= keeps
 
 
 # -- what changed -----------------------------------------------------------------------

@@ -6,7 +6,7 @@ judging (`learn/gate.py`). No torch here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,11 @@ SPARED = 0.015
 
 COUNTED = ("f1_50", "ap50")
 
+FIRST, STEP = 0.5, 0.25
+"""Share of the new weights that is looked at first, and what is added while nothing is lost."""
+
 Kinds = Mapping[str, Tally]
+Seen = Mapping[float, tuple[Tally, Kinds]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +51,34 @@ class Candidate:
     value: float
 
 
-def factors(budget: float, pass_seconds: float) -> tuple[float, ...]:
-    """Return the shares that are tried: as many as the time allows.
+def looks(budget: float, pass_seconds: float) -> int:
+    """Return how many mixtures can be looked at.
 
     Parameters
     ----------
     budget, pass_seconds : float
         Time for everything, and what looking at all images takes.
     """
-    many = 0.3 * budget / max(pass_seconds, 1e-3)
-    if many >= 4:
-        return 0.25, 0.5, 0.75, 1.0
-    return (0.4, 0.7, 1.0) if many >= 3 else (0.6, 1.0)
+    return min(max(round(0.3 * budget / max(pass_seconds, 1e-3)), 2), 4)
 
 
-def choose(
-    seen: Mapping[float, tuple[Tally, Kinds]], old_sample: Kinds, threshold: float
-) -> Candidate:
+def next_factor(seen: Seen, old_sample: Kinds, threshold: float) -> float | None:
+    """Return the share of the new weights to look at next; None if no other is worth it.
+
+    More while nothing is lost that the old model knew; else between the largest share that loses
+    nothing and the smallest that does. For the parameters see `choose`.
+    """
+    lost = _losses(seen, old_sample, threshold)
+    keeps = max((factor for factor, loss in lost.items() if loss <= SPARED), default=0.0)
+    loses = min((factor for factor, loss in lost.items() if loss > SPARED), default=None)
+    if not seen:
+        return FIRST
+    if loses is None:
+        return keeps + STEP if keeps + STEP <= 1 else None
+    return (keeps + loses) / 2 if keeps < loses else None
+
+
+def choose(seen: Seen, old_sample: Kinds, threshold: float) -> Candidate:
     """Choose the best mixture.
 
     Parameters
@@ -81,22 +96,35 @@ def choose(
     all have; then what is lost counts in full. So the sample set is not blind to the choice; but
     a model that has lost much cannot hide it.
     """
+    rows = list(_candidates(seen, old_sample, threshold))
+    chosen = [row for row, loss in rows if loss <= SPARED] or [row for row, _ in rows]
+    # The mixture first: those with little that is new are best near the old threshold, so a
+    # threshold that may stay would always speak for them.
+    best = max(chosen, key=lambda row: (row.value, -row.factor))
+    good = [r for r in chosen if r.factor == best.factor and r.value >= best.value - NEAR_ENOUGH]
+    return min(good, key=lambda row: abs(row.threshold - threshold))
+
+
+def _candidates(
+    seen: Seen, old_sample: Kinds, threshold: float
+) -> Iterator[tuple[Candidate, float]]:
+    """Yield each factor with each threshold, and what is lost then."""
     known = {kind: tally.figures(threshold) for kind, tally in old_sample.items()}
-    rows, sparing = [], []
     for factor, (tally, sample) in seen.items():
         for level in (float(value) for value in (*LEVELS, threshold)):
             now = {kind: of.figures(level) for kind, of in sample.items()}
-            lost = max(known[kind][name] - now[kind][name] for kind in known for name in COUNTED)
-            gained = sum(tally.figures(level)[name] for name in COUNTED) / len(COUNTED)
-            rows.append(Candidate(factor, level, gained - max(0.0, lost - SPARED)))
-            if lost <= SPARED:
-                sparing.append(rows[-1])
-    rows = sparing or rows
-    # The mixture first: those with little that is new are best near the old threshold, so a
-    # threshold that may stay would always speak for them.
-    best = max(rows, key=lambda row: (row.value, -row.factor))
-    good = [r for r in rows if r.factor == best.factor and r.value >= best.value - NEAR_ENOUGH]
-    return min(good, key=lambda row: abs(row.threshold - threshold))
+            loss = max(known[kind][name] - now[kind][name] for kind in known for name in COUNTED)
+            figures = tally.figures(level)
+            gained = sum(figures[name] for name in COUNTED) / len(COUNTED)
+            yield Candidate(factor, level, gained - max(0.0, loss - SPARED)), loss
+
+
+def _losses(seen: Seen, old_sample: Kinds, threshold: float) -> dict[float, float]:
+    """Return what each factor loses at the threshold that loses least."""
+    least: dict[float, float] = {}
+    for row, loss in _candidates(seen, old_sample, threshold):
+        least[row.factor] = min(loss, least.get(row.factor, loss))
+    return least
 
 
 def best_f1(tally: Tally) -> float:

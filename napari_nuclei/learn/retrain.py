@@ -22,7 +22,7 @@ from ..models.maskrcnn_detector import MaskRCNNDetector
 from ..models.runtime import pick_device
 from ..models.weights import load_network
 from ..progress import Progress
-from .choosing import Candidate, best_f1, choose, factors
+from .choosing import Candidate, best_f1, choose, looks, next_factor
 from .data import Example
 from .fine_tune import Tuning, mixed, schedule
 from .gate import Verdict, changes, judge
@@ -165,14 +165,16 @@ class _Run:
         if before is None:
             return None
         seen: dict[float, _Seen] = {}
-        for factor in factors(self.budget, self.pass_seconds):
+        shown: dict[float, tuple[Tally, dict[str, Tally]]] = {}
+        known = before.sample_tallies, self.base.threshold
+        while len(seen) < looks(self.budget, self.pass_seconds):
+            factor = next_factor(shown, *known)
+            if factor is None:
+                break
             model = mixed(self.network, state.ema, factor)
-            seen[factor] = yield from self._look(model, f"Judging {factor:.0%} of what is new")
-        best = choose(
-            {factor: (s.tallies["choosing"], s.sample_tallies) for factor, s in seen.items()},
-            before.sample_tallies,
-            self.base.threshold,
-        )
+            now = yield from self._look(model, f"Judging {factor:.0%} of what is new")
+            seen[factor], shown[factor] = now, (now.tallies["choosing"], now.sample_tallies)
+        best = choose(shown, *known)
         report = self._report(before, seen[best.factor], best)
         spent = {"steps": state.step, "seconds": round(state.seconds, 1), "factor": best.factor}
         model = mixed(self.network, state.ema, best.factor)
@@ -212,8 +214,8 @@ class _Run:
 
     def _training_seconds(self) -> float:
         """Return what is left for training, once the gate has its part."""
-        looks = 1 + len(factors(self.budget, self.pass_seconds))
-        left = self.budget - (time.monotonic() - self.begun) - looks * self.pass_seconds
+        judging = (1 + looks(self.budget, self.pass_seconds)) * self.pass_seconds
+        left = self.budget - (time.monotonic() - self.begun) - judging
         return max(left, 0.4 * self.budget)
 
     def _examples(self) -> Generator[Progress, None, list[Example]]:
