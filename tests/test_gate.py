@@ -121,7 +121,17 @@ def verdict(old: Tally, new: Tally, sample: tuple[Tally, Tally] | None = None) -
 def test_a_better_model_is_accepted() -> None:
     got = verdict(model(6, 3), model(9, 1))
     assert got.accepted
-    assert "F1 rose from" in got.reasons[0]
+    assert "AP50 rose from" in got.reasons[0]
+    assert "F1 from" in got.reasons[0]
+
+
+def test_a_lower_threshold_alone_is_no_better_model() -> None:
+    timid = tally_of([[0.9] * 4 + [0.3] * 4] * 12, [[]] * 12, [10] * 12)
+    locked = compare(timid, timid, (0.5, 0.2))
+    assert locked["f1_50"].better == 1
+    got = judge(locked, {})
+    assert not got.accepted
+    assert "not shown to be better: AP50" in got.reasons[0]
 
 
 @pytest.mark.parametrize(
