@@ -52,8 +52,9 @@ def judge(locked: Spreads, sample: Mapping[str, Spreads]) -> Verdict:
     -----
     Refused is what is worse beyond noise, what has lost what it knew, and what is not shown to
     be better: changing models costs a reviewer more than it gives, then. To be better takes a
-    higher AP50, which no threshold can give: a higher F1 may come from the new threshold alone,
-    and that is had without a new model, by moving the slider.
+    higher AP50, which no threshold can give, and an F1 that is not likely lower. A higher F1
+    alone may come from the new threshold, and that is had without a new model, by moving the
+    slider.
     """
     against = [
         f"{NAMES[name]} fell from {s.before:.3f} to {s.after:.3f} on the locked tiles, "
@@ -69,7 +70,7 @@ def judge(locked: Spreads, sample: Mapping[str, Spreads]) -> Verdict:
         if s.gain < -FORGOTTEN and s.gain_range[1] < 0
     ]
     f1, ap50 = (locked[name] for name in CHECKED)
-    if not against and (ap50.better < SURE or f1.gain < 0):
+    if not against and (ap50.better < SURE or f1.better < 1 - SURE):
         against.append(
             f"it is not shown to be better: AP50 {ap50.before:.3f} before, {ap50.after:.3f} after "
             f"({_interval(ap50)}), F1 {f1.before:.3f} and {f1.after:.3f} on the locked tiles"
