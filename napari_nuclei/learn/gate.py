@@ -19,7 +19,7 @@ from .tally import Numbers, Spread, matched
 SURE = 0.8
 """Share of the draws in which a model has to be better to be called so."""
 
-FORGOTTEN = 0.02
+FORGOTTEN = 0.03
 """What a figure may lose on the sample set, if that is not noise."""
 
 NAMES = {"f1_50": "F1", "ap50": "AP50", "recall50": "recall", "precision50": "precision"}
