@@ -13,6 +13,7 @@ from reviews import SIDE, lattice, reviewed
 from tiny import disc
 
 from napari_nuclei.formats.dataset import DataSet, ImageRecord
+from napari_nuclei.learn.agreement import agreement
 from napari_nuclei.learn.choosing import choose, looks, next_factor
 from napari_nuclei.learn.gate import Change, changes, judge
 from napari_nuclei.learn.locked import Grid, Tile
@@ -166,6 +167,31 @@ def test_noise_is_no_gain() -> None:
     assert not got.accepted
     assert len(got.reasons) == 1
     assert "not shown" in got.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "doubtful"),
+    [(8, 1, False), (7, 2, False), (4, 5, True), (1, 8, True)],  # as they are; worse; half; shifted
+)
+def test_labels_that_do_not_fit_are_refused(right: int, wrong: int, doubtful: bool) -> None:
+    locked = tally_of([[0.9] * 8] * 6, [[0.9]] * 6, [10] * 6)
+    learned = tally_of([[0.9] * right] * 12, [[0.9] * wrong] * 12, [10] * 12)
+    labels = agreement(learned, locked, 0.5)
+    assert labels.doubtful == doubtful
+    got = judge(compare(model(6, 3), model(9, 1), (0.5, 0.5)), {}, labels)
+    assert got.accepted != doubtful
+    assert doubtful == any(
+        "do not fit: of what the old model is sure of 89%" in r for r in got.reasons
+    )
+
+
+def test_a_difference_by_chance_is_no_doubt() -> None:
+    rng = np.random.default_rng(1)
+    locked, learned = (
+        tally_of([[0.9] * n for n in some], [[0.9] * (9 - n) for n in some], [10] * len(some))
+        for some in (rng.integers(3, 9, 6), rng.integers(2, 9, 24))
+    )
+    assert not agreement(learned, locked, 0.5).doubtful
 
 
 # -- choosing ---------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..box import Box
 from ..mask import Mask
+from .agreement import Agreement
 from .locked import Tile
 from .reviewed import Reviewed
 from .tally import Numbers, Spread, matched
@@ -38,7 +39,9 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def judge(locked: Spreads, sample: Mapping[str, Spreads]) -> Verdict:
+def judge(
+    locked: Spreads, sample: Mapping[str, Spreads], labels: Agreement | None = None
+) -> Verdict:
     """Judge a new model.
 
     Parameters
@@ -47,6 +50,8 @@ def judge(locked: Spreads, sample: Mapping[str, Spreads]) -> Verdict:
         The figures on the locked tiles.
     sample : mapping of str to mapping
         The same on the bundled sample set, by kind of image.
+    labels : Agreement, optional
+        Whether what was learned from is as good as what is judged by.
 
     Notes
     -----
@@ -69,6 +74,8 @@ def judge(locked: Spreads, sample: Mapping[str, Spreads]) -> Verdict:
         for name, s in ((name, figures[name]) for name in CHECKED)
         if s.gain < -FORGOTTEN and s.gain_range[1] < 0
     ]
+    if labels is not None and labels.doubtful:
+        against.append(labels.words)
     f1, ap50 = (locked[name] for name in CHECKED)
     if not against and (ap50.better < SURE or f1.better < 1 - SURE):
         against.append(

@@ -78,6 +78,11 @@ class Plan:
         boxes = {tile: image.grid.box(tile) for tile in sorted(self.locked_of(image))}
         return [tile for tile, box in boxes.items() if image.is_complete_in(box)]
 
+    def open_tiles_of(self, image: Reviewed) -> list[Tile]:
+        """Return an image's tiles in which something is complete and learned from."""
+        free = (tile for tile in image.grid if tile not in self.locked)
+        return [tile for tile in free if image.is_complete_in(image.grid.box(tile))]
+
     def learned_of(self, image: Reviewed) -> list[Nucleus]:
         """Return the nuclei of an image that are learned."""
         return [n for n in image.truth if image.tile_of(n.mask) not in self.locked]

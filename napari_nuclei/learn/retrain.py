@@ -22,9 +22,10 @@ from ..models.maskrcnn_detector import MaskRCNNDetector
 from ..models.runtime import pick_device
 from ..models.weights import load_network
 from ..progress import Progress
+from .agreement import Agreement, agreement
 from .choosing import Candidate, best_f1, choose, looks, next_factor
 from .data import Example
-from .fine_tune import Tuning, mixed, schedule
+from .fine_tune import Tuning, mixed, schedule, told
 from .gate import Verdict, changes, judge
 from .keeping import Report, finish, licence_of, workspace
 from .locked import Tile
@@ -149,6 +150,9 @@ class _Run:
         """Do it all; see `retrain`."""
         first = self.processes.first
         before = (yield from self._look(self.network, "Judging the old model")) if first else None
+        labels = self._agreement(before.locked) if before else None
+        if labels and labels.doubtful:
+            yield Progress(0, 0, "The labels do not fit", told(f"Warning: {labels.words}."))
         folder, seconds = workspace(self.job, self.base, self.name, self._training_seconds())
         seconds = self.processes.of_first(seconds)
         examples = yield from self._examples()
@@ -175,7 +179,7 @@ class _Run:
             now = yield from self._look(model, f"Judging {factor:.0%} of what is new")
             seen[factor], shown[factor] = now, (now.tallies["choosing"], now.sample_tallies)
         best = choose(shown, *known)
-        report = self._report(before, seen[best.factor], best)
+        report = self._report(before, seen[best.factor], best, labels)
         spent = {"steps": state.step, "seconds": round(state.seconds, 1), "factor": best.factor}
         model = mixed(self.network, state.ema, best.factor)
         yield Progress(self.budget, self.budget, "Writing the model")
@@ -199,6 +203,13 @@ class _Run:
             digests = {i.grid.digest for i in self.sample if i.record.modality == kind}
             tallies[kind] = tallies[ALL].of_tiles(_of_images(digests))
         return _Seen(locked, sample, tallies)
+
+    def _agreement(self, found: list[Found]) -> Agreement:
+        learned, locked = (
+            tally(self.plan.judged, found, tiles)
+            for tiles in (self.plan.open_tiles_of, self.plan.tiles_of)
+        )
+        return agreement(learned, locked, self.base.threshold)
 
     def _check(self, model: MaskRCNN, message: str) -> Generator[Progress, None, float]:
         """Return the F1 on the tiles that are chosen by, at whatever threshold is best."""
@@ -233,14 +244,16 @@ class _Run:
 
     # -- judging ----------------------------------------------------------------------
 
-    def _report(self, before: _Seen, after: _Seen, best: Candidate) -> Report:
+    def _report(
+        self, before: _Seen, after: _Seen, best: Candidate, labels: Agreement | None
+    ) -> Report:
         thresholds = (self.base.threshold, best.threshold)
         every: dict[str, dict[str, Spread]] = {
             key: compare(before.tallies[key], after.tallies[key], thresholds)
             for key in before.tallies
         }
         sample = {key: s for key, s in every.items() if key not in ("choosing", "judging")}
-        verdict: Verdict = judge(every["judging"], sample)
+        verdict: Verdict = judge(every["judging"], sample, labels)
         listed = [
             change
             for image, old, new in zip(self.plan.judged, before.locked, after.locked, strict=True)
