@@ -70,6 +70,15 @@ def test_later_rounds_lock_the_same_tiles() -> None:
     assert part.locked == before.locked
 
 
+def test_tiles_are_locked_or_learned_from() -> None:
+    image = reviewed(complete=((0, 0, 300, SIDE),))
+    plan = make_plan([image], BASE, "x")
+    locked, free = set(plan.tiles_of(image)), set(plan.open_tiles_of(image))
+    assert locked
+    assert not locked & free
+    assert locked | free == {t for t in image.grid if image.grid.box(t)[0] < 300}
+
+
 def lockless(count: int) -> list[Reviewed]:
     """Images of which no tile is locked by its lot."""
     every = (reviewed(seed, side=240) for seed in range(1000))
