@@ -208,7 +208,7 @@ def window_with_nuclei(
     viewer.add_image(image, name="cells", **place)
     widget = NucleiWidget(viewer, engine or FakeEngine())
     viewer.window.add_dock_widget(widget, name="Nuclei")
-    with qtbot.waitSignal(widget.segmenting.runner.succeeded, timeout=5000):
+    with qtbot.waitSignal(widget.segmenting.runner.succeeded, timeout=60_000):
         widget.segment()
     viewer.reset_view()
     hand = Hand(viewer, widget.bridge)

@@ -301,7 +301,7 @@ def test_features_follow(bridge: Bridge) -> None:
 
 def test_features_come_by_themselves(qtbot: object, bridge: Bridge) -> None:
     bridge.review.do(edits.reject(bridge.review.nuclei, [1]))
-    qtbot.waitUntil(lambda: list(bridge.layer.features["index"]) == [2, 3], timeout=3000)
+    qtbot.waitUntil(lambda: list(bridge.layer.features["index"]) == [2, 3], timeout=60_000)
 
 
 def test_layer_stays_a_labels_layer(bridge: Bridge) -> None:

@@ -101,7 +101,7 @@ def spawn(*arguments: object, models: Path, folder: Path, **more: str) -> Any:
     }  # fmt: skip
     command = [sys.executable, "-m", "napari_nuclei", *map(str, arguments)]
     return subprocess.run(
-        command, capture_output=True, cwd=folder, env=environment, check=False, timeout=150
+        command, capture_output=True, cwd=folder, env=environment, check=False, timeout=600
     )
 
 

@@ -42,7 +42,7 @@ class Window:
         return self.widget.bridge
 
     def segment(self) -> None:
-        with self.qtbot.waitSignal(self.widget.segmenting.ended, timeout=5000):
+        with self.qtbot.waitSignal(self.widget.segmenting.ended, timeout=60_000):
             self.widget.segment_button.click()
 
     def close(self) -> None:

@@ -254,7 +254,7 @@ def test_k_offers_the_rest_of_a_kind_and_does_it_in_one_step(hand: Hand) -> None
     hand.key(Key.Key_Delete)
     answered(hand, lambda: hand.key(Key.Key_K))
     panel = hand.widget.prompts
-    hand.qtbot.waitUntil(lambda: panel.kind.isVisibleTo(panel))
+    hand.qtbot.waitUntil(lambda: panel.kind.isVisibleTo(panel), timeout=60_000)
     panel.kind_slider.setValue(2)
     assert hand.bridge.review.selection == hand.bridge.actions.prompts.kind.ids[:2]
     assert panel.kind_do.text() == "Delete 2"
@@ -315,7 +315,7 @@ def test_the_view_is_looked_at_ahead(hand: Hand) -> None:
     answered(hand, lambda: hand.drag((5, 54), (19, 70)))
     seen = len(detector.encoded)
     camera_of(hand.viewer).center = (28, 38)
-    hand.qtbot.waitUntil(lambda: len(detector.encoded) > seen, timeout=5000)
+    hand.qtbot.waitUntil(lambda: len(detector.encoded) > seen, timeout=60_000)
     assert SHAPE in detector.encoded
 
 

@@ -69,7 +69,7 @@ class Desk:
         self.widget = NucleiWidget(PublicOnlyProxy(viewer), self.engine)
         viewer.window.add_dock_widget(self.widget, name="Nuclei")
         (self.image,) = viewer.open(str(self.file), plugin="napari")
-        with qtbot.waitSignal(self.widget.segmenting.runner.ended, timeout=5000):
+        with qtbot.waitSignal(self.widget.segmenting.runner.ended, timeout=60_000):
             self.widget.segment_button.click()
         self.panel = RetrainPanel(PublicOnlyProxy(viewer))
         viewer.window.add_dock_widget(self.panel, name="Retrain")
@@ -148,7 +148,7 @@ def test_an_image_without_a_file_is_written_too(desk: Desk) -> None:
     desk.viewer.layers.clear()
     pixels = np.random.default_rng(0).integers(0, 255, (60, 80), np.uint8)
     desk.viewer.add_image(pixels, name="memory")
-    with desk.qtbot.waitSignal(desk.widget.segmenting.runner.ended, timeout=5000):
+    with desk.qtbot.waitSignal(desk.widget.segmenting.runner.ended, timeout=60_000):
         desk.widget.segment_button.click()
     session = desk.panel.session
     path = result_of(write(open_planes(session), choices(session)[0], desk.folder / "place"))

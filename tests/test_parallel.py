@@ -34,7 +34,7 @@ def run(*command: object, folder: Path) -> None:
     }  # fmt: skip
     answer = subprocess.run(
         [sys.executable, *map(str, command)],
-        capture_output=True, text=True, cwd=folder, env=environment, check=False, timeout=150,
+        capture_output=True, text=True, cwd=folder, env=environment, check=False, timeout=600,
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr
 

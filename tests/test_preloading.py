@@ -46,12 +46,12 @@ def test_the_chosen_model_is_loaded_on_a_thread(
     widget = NucleiWidget(make_napari_viewer(), engine)
     qtbot.addWidget(widget)
     assert engine.loaded == []  # not while the window is being put together
-    with qtbot.waitSignal(widget.preloading.loaded, timeout=5000):
+    with qtbot.waitSignal(widget.preloading.loaded, timeout=60_000):
         pass
     assert engine.loaded == [("fake", "auto", False)]
-    with qtbot.waitSignal(widget.preloading.loaded, timeout=5000):
+    with qtbot.waitSignal(widget.preloading.loaded, timeout=60_000):
         widget.settings.model_box.setCurrentIndex(1)
-    with qtbot.waitSignal(widget.preloading.loaded, timeout=5000):
+    with qtbot.waitSignal(widget.preloading.loaded, timeout=60_000):
         widget.settings.device_box.setCurrentIndex(1)
     assert engine.loaded[1:] == [("other", "auto", False), ("other", "cpu", False)]
 
@@ -64,11 +64,11 @@ def test_a_failure_is_said_when_the_model_is_asked_for(
     viewer.add_image(np.zeros((60, 80), np.uint8))
     widget = NucleiWidget(viewer, engine)
     qtbot.addWidget(widget)
-    qtbot.waitUntil(lambda: bool(engine.loaded), timeout=5000)
+    qtbot.waitUntil(lambda: bool(engine.loaded), timeout=60_000)
     qtbot.wait(20)
     assert "damaged" not in widget.message.text()
     engine.error = UserError("the weights are damaged")
-    with qtbot.waitSignal(widget.segmenting.ended, timeout=5000):
+    with qtbot.waitSignal(widget.segmenting.ended, timeout=60_000):
         widget.segment()
     assert "the weights are damaged" in widget.message.text()
 

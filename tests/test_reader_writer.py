@@ -414,7 +414,7 @@ def test_menu_command_segments_the_active_image(
     from napari._app_model import get_app_model
 
     get_app_model().commands.execute_command("napari-nuclei.segment_active")
-    qtbot.waitUntil(lambda: "wanted nuclei" in viewer.layers, timeout=5000)
+    qtbot.waitUntil(lambda: "wanted nuclei" in viewer.layers, timeout=60_000)
 
 
 def test_menu_commands_review_and_export_what_is_active(

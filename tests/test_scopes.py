@@ -105,7 +105,7 @@ class Desk:
 
     def segment(self, scope: Scope) -> Any:
         self.choose(scope)
-        with self.qtbot.waitSignal(self.widget.segmenting.runner.ended, timeout=5000):
+        with self.qtbot.waitSignal(self.widget.segmenting.runner.ended, timeout=60_000):
             self.widget.segment_button.click()
         settle()
         return self.widget.bridge
@@ -197,7 +197,9 @@ def test_cancel_keeps_the_planes_that_are_done(make_desk: Callable[[Any], Desk])
 
     desk.engine.segment = slow_second  # type: ignore[method-assign]
     desk.widget.segment_button.click()
-    desk.qtbot.waitUntil(lambda: len(desk.engine.asked) == 2 and desk.widget.bridge is not None)
+    desk.qtbot.waitUntil(
+        lambda: len(desk.engine.asked) == 2 and desk.widget.bridge is not None, timeout=60_000
+    )
     desk.widget.segment_button.click()
     desk.engine.gate.set()
     bridge = desk.widget.bridge
@@ -215,9 +217,9 @@ def test_nuclei_come_as_they_are_found(make_desk: Callable[[Any], Desk]) -> None
     names = [layer.name for layer in desk.viewer.layers]
     assert names == ["cells"]
     desk.engine.gate.set()
-    with desk.qtbot.waitSignal(desk.widget.segmenting.progressed, timeout=5000):
+    with desk.qtbot.waitSignal(desk.widget.segmenting.progressed, timeout=60_000):
         pass
-    desk.qtbot.waitUntil(lambda: not desk.widget.segmenting.running, timeout=5000)
+    desk.qtbot.waitUntil(lambda: not desk.widget.segmenting.running, timeout=60_000)
     assert not any("so far" in layer.name for layer in desk.viewer.layers)
     assert len(desk.widget.bridge.review.nuclei) == 4
 
@@ -251,7 +253,7 @@ def test_region_by_hand(make_napari_viewer: Any, qtbot: Any) -> None:
     widget.segment_button.click()
     assert not widget.segmenting.running
     assert "Draw a box" in widget.message.text()
-    with qtbot.waitSignal(widget.segmenting.runner.ended, timeout=5000):
+    with qtbot.waitSignal(widget.segmenting.runner.ended, timeout=60_000):
         hand.drag((10, 8), (30, 30), (34, 34))
     y0, x0, y1, x1 = engine.asked[-1].area
     np.testing.assert_allclose((y0, x0, y1, x1), (10, 8, 35, 35), atol=1)

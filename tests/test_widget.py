@@ -57,12 +57,12 @@ class Desk:
         return self.viewer.add_image(pixels, **{"name": "cells", **kwargs})
 
     def segment(self) -> Any:
-        with self.qtbot.waitSignal(self.widget.segmenting.runner.ended, timeout=5000):
+        with self.qtbot.waitSignal(self.widget.segmenting.runner.ended, timeout=60_000):
             self.widget.segment_button.click()
         return self.widget.bridge
 
     def wait(self, condition: Callable[[], bool]) -> None:
-        self.qtbot.waitUntil(condition, timeout=5000)
+        self.qtbot.waitUntil(condition, timeout=60_000)
 
 
 @pytest.fixture
@@ -242,7 +242,7 @@ def test_image_renamed_while_running(desk: Desk) -> None:
     desk.engine.gate.clear()
     desk.widget.segment_button.click()
     image.name = "other"
-    with desk.qtbot.waitSignal(desk.widget.segmenting.runner.succeeded, timeout=5000):
+    with desk.qtbot.waitSignal(desk.widget.segmenting.runner.succeeded, timeout=60_000):
         desk.engine.gate.set()
     assert desk.widget.bridge.layer.name == "other nuclei"
 
