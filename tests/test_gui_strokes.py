@@ -16,6 +16,7 @@ from qtpy.QtTest import QTest
 
 from napari_nuclei import labels
 from napari_nuclei._napari.export import Request, save
+from napari_nuclei._napari.outlines import LATER_MS
 from napari_nuclei.formats import coco
 from napari_nuclei.nuclei import State
 
@@ -42,10 +43,10 @@ def on_screen(hand: Hand) -> np.ndarray:
 
 
 def still(hand: Hand) -> np.ndarray:
-    """The canvas once nothing moves on it any more: panels and outlines come a moment later."""
+    """The canvas once nothing moves on it any more: outlines come a moment later."""
     last = on_screen(hand)
     for _ in range(100):
-        QTest.qWait(50)
+        QTest.qWait(3 * LATER_MS)
         now = on_screen(hand)
         if np.array_equal(last, now):
             return now
