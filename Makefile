@@ -11,7 +11,10 @@ xvfb = $(if $(DISPLAY)$(WAYLAND_DISPLAY),,$(shell command -v xvfb-run >/dev/null
 	&& echo 'xvfb-run -a -n $(1) -s "-screen 0 1600x1200x24"'))
 XVFB = $(call xvfb,99)
 
-.PHONY: help install demo test test-core test-window test-all test-pyside check docs lock clean
+# Tests of the window that wait until one of the two cores has done its own: the window takes longer.
+LATER := tests/test_large_window.py tests/test_gui_journal.py
+
+.PHONY: help install demo test test-core test-window test-later test-all test-pyside check docs lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -28,13 +31,17 @@ demo: install  ## segment a sample image, open it in napari if there is a screen
 	$(BIN)/napari-nuclei demo
 
 test: install  ## the tests but the slow ones, under 10 minutes on two cores
-	@$(MAKE) --no-print-directory -j2 test-core test-window
+	@$(MAKE) --no-print-directory -j2 test-core test-window test-later
 
 test-core: install
 	$(XVFB) $(BIN)/python -m pytest -m "not slow and not screen"
 
 test-window: install
-	$(call xvfb,199) $(BIN)/python -m pytest -p no:cacheprovider -m "not slow and screen"
+	$(call xvfb,199) $(BIN)/python -m pytest -p no:cacheprovider -m "not slow and screen" \
+		$(LATER:%=--ignore=%)
+
+test-later: install
+	$(call xvfb,299) $(BIN)/python -m pytest -p no:cacheprovider -m "not slow and screen" $(LATER)
 
 test-all: install  ## all the tests, that of the built wheel among them
 	$(XVFB) $(BIN)/python -m pytest

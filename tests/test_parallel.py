@@ -40,6 +40,7 @@ def run(*command: object, folder: Path) -> None:
 
 
 @needs_gloo
+@pytest.mark.slow
 def test_two_processes_have_the_gradients_of_one(tmp_path: Path) -> None:
     write_data(tmp_path)
     alone, together = tmp_path / "alone.pt", tmp_path / "together.pt"
