@@ -185,6 +185,15 @@ def test_labels_that_do_not_fit_are_refused(right: int, wrong: int, doubtful: bo
     )
 
 
+@pytest.mark.parametrize(("open_", "locked"), [(0, 6), (2, 6), (6, 2)])
+def test_too_few_tiles_are_no_doubt(open_: int, locked: int) -> None:
+    bad, good = (
+        tally_of([[0.9] * right] * count, [[0.9] * (9 - right)] * count, [10] * count)
+        for right, count in ((1, open_), (8, locked))
+    )
+    assert not agreement(bad, good, 0.5).doubtful
+
+
 def test_a_difference_by_chance_is_no_doubt() -> None:
     rng = np.random.default_rng(1)
     locked, learned = (

@@ -16,6 +16,9 @@ from .tally import ROUNDS, Floats, Tally
 WORSE = 0.85
 """Share of the locked tiles' precision below which that of the others is worse."""
 
+FEWEST = 3
+"""Tiles of each kind without which nothing is doubted: drawing from one or two shows no chance."""
+
 SURE = 0.8
 """Share of the draws in which it has to be."""
 
@@ -56,9 +59,11 @@ def agreement(learned: Tally, locked: Tally, threshold: float) -> Agreement:
     threshold : float
         Its score from which on a detection counts.
     """
+    first, second = (tally.figures(threshold)["precision50"] for tally in (learned, locked))
+    if min(len(learned.tiles), len(locked.tiles)) < FEWEST:
+        return Agreement(first, second, doubtful=False)
     draws = [_precisions(tally, threshold, seed) for seed, tally in enumerate((learned, locked))]
     share = float((draws[0] < WORSE * draws[1]).mean())
-    first, second = (tally.figures(threshold)["precision50"] for tally in (learned, locked))
     return Agreement(first, second, share >= SURE)
 
 
