@@ -13,7 +13,7 @@ from napari_nuclei.models.maskrcnn_detector import MaskRCNNDetector
 from napari_nuclei.nuclei import Nuclei, Nucleus
 from napari_nuclei.progress import result_of
 from napari_nuclei.prompts.feature_cache import FeatureCache
-from napari_nuclei.prompts.prompter import Prompter
+from napari_nuclei.prompts.prompter import LOOK, NEAR, Prompter
 from napari_nuclei.prompts.prompts import at_point, in_box, other_readings
 
 DETECTOR = MaskRCNNDetector(network(), CARD, torch.device("cpu"))
@@ -91,6 +91,19 @@ def test_a_click_on_a_nucleus_asks_for_another(prompter: Prompter) -> None:
     first = at_point(prompter, 45.5, 50.5).mask
     there = Nuclei((90, 110), [Nucleus(1, first)])
     assert at_point(prompter, 45.5, 50.5, there).mask.iou(first) < 0.9
+
+
+# -- closer looks -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("diameter", [7.3, 11.0, 20.0, 31.7])
+@pytest.mark.parametrize("place", [(250.0, 250.0), (251.4, 249.7), (0.0, 499.0), (-30.0, 900.0)])
+def test_a_look_is_no_larger_than_it_has_to_be(diameter: float, place: tuple[float, float]) -> None:
+    """A px too many would be padded to the network's next stride, at nearly twice the price."""
+    wide = Prompter(np.zeros((500, 500), np.uint8), DETECTOR, CARD.diameter)
+    assert max(wide.look(*place, diameter).encoded.size) <= LOOK
+    assert max(wide.look(*place, diameter, fits=diameter).encoded.size) <= NEAR
+    assert wide.look(*place, diameter, fits=4 * diameter).encoded.size[0] <= LOOK
 
 
 # -- tiles ------------------------------------------------------------------------------

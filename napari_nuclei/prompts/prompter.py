@@ -26,8 +26,8 @@ from .soft_mask import SoftMask
 SIDE = 640
 """Largest side of a tile in px of the network: small, so that a first prompt answers soon."""
 
-LOOK = 192
-"""Side of a closer look in px of the network: a nucleus and what is around it."""
+LOOK, NEAR = 192, 128
+"""Sides of a closer look in px of the network: a nucleus and what is around it, or less of that."""
 
 Boxes = NDArray[np.float32]
 """(N, 4): (y0, x0, y1, x1) in px of the image, not whole ones."""
@@ -138,14 +138,23 @@ class Prompter:
 
         return self.cache.get((*self._key, self.zoom, tile.box), make)
 
-    def look(self, y: float, x: float, diameter: float) -> Window:
-        """Look closer at a place, so that nuclei of this diameter in px are of the best size."""
+    def look(self, y: float, x: float, diameter: float, fits: float | None = None) -> Window:
+        """Look closer at a place, so that nuclei of this diameter in px are of the best size.
+
+        Parameters
+        ----------
+        fits : float, optional
+            Side in px of what is asked about there, if that is all that matters: where it is
+            small, less is looked at, in half of the time.
+        """
         from ..prediction.resampling import LARGEST_ZOOM, SMALLEST_ZOOM, resample
 
         zoom = self.detector.card.diameter / max(diameter, 1e-3)
         zoom = min(max(zoom, SMALLEST_ZOOM), LARGEST_ZOOM)
-        y0, y1 = _around(y, LOOK / zoom, self.shape[0])
-        x0, x1 = _around(x, LOOK / zoom, self.shape[1])
+        side = LOOK if fits is None or 2 * fits * zoom > NEAR else NEAR
+        # Not a px more, or the network would be fed a step of its stride of padding.
+        y0, y1 = _around(y, int(side / zoom), self.shape[0])
+        x0, x1 = _around(x, int(side / zoom), self.shape[1])
 
         def make() -> Window:
             seen = resample(self._source.normal((y0, x0, y1, x1)), zoom)
@@ -297,10 +306,10 @@ def _table(boxes: ArrayLike) -> Boxes:
     return np.asarray(boxes, np.float32).reshape(-1, 4)
 
 
-def _around(middle: float, side: float, length: int) -> tuple[int, int]:
+def _around(middle: float, side: int, length: int) -> tuple[int, int]:
     """Return the ends of a stretch of the image around a place, which may lie outside."""
-    middle = min(max(middle, 0), length)
-    return max(0, int(middle - side / 2)), min(length, int(np.ceil(middle + side / 2)))
+    start = round(min(max(middle, 0), length) - side / 2)
+    return max(0, start), min(length, start + side)
 
 
 def _holds(box: Box, y: float, x: float) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..edit import EditError
 from .pointing import at_point
-from .prompter import Prompter, Seen
+from .prompter import Prompter, Seen, Window
 from .readings import OtherReading, other_readings
 from .soft_mask import SoftMask, mean_of
 
@@ -64,7 +64,7 @@ def in_box(prompter: Prompter, box: Sequence[float]) -> Seen:
     """
     inside = _inside(prompter, box)
     height, width = inside[2] - inside[0], inside[3] - inside[1]
-    window = prompter.look(*_middle(inside), _side(inside) / CLOSER)
+    window = _look(prompter, inside)
     half = np.array([-height, -width, height, width]) / 2
     boxes = [inside + room * half for room in ROOM]
     soft = _filling(mean_of(prompter.soft_masks(boxes, window)), inside)
@@ -83,7 +83,7 @@ def others_in_box(prompter: Prompter, box: Sequence[float]) -> list[Seen]:
     Parameters and errors are those of `in_box`.
     """
     inside = _inside(prompter, box)
-    window = prompter.look(*_middle(inside), _side(inside) / CLOSER)
+    window = _look(prompter, inside)
     (bare,) = prompter.soft_masks([inside], window)
     score = float(prompter.judge([inside], window).scores[0])
     y0, x0 = (int(np.floor(v)) for v in inside[:2])
@@ -92,6 +92,10 @@ def others_in_box(prompter: Prompter, box: Sequence[float]) -> list[Seen]:
     level = prompter.detector.card.mask_threshold
     softs = [(_filling(round_, inside), 0.5), (bare, level)]
     return [Seen(s.at_level(at), score, s) for s, at in softs if s.at_level(at)]
+
+
+def _look(prompter: Prompter, box: NDArray[np.float64]) -> Window:
+    return prompter.look(*_middle(box), _side(box) / CLOSER, fits=float(max(box[2:] - box[:2])))
 
 
 def _middle(box: NDArray[np.float64]) -> tuple[float, float]:
