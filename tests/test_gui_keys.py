@@ -87,6 +87,26 @@ def test_selected_nuclei_are_joined(hand: Hand) -> None:
     assert states(hand)[2] is State.PROPOSED
 
 
+def test_a_line_joins_what_it_crosses_until_the_tool_is_put_down(hand: Hand) -> None:
+    said: list[str] = []
+    hand.bridge.actions.told.connect(said.append)
+    hand.key(Key.Key_J)
+    hand.drag((20, 16), (23, 28), (26, 38))
+    joined = hand.bridge.review.nuclei[1]
+    assert joined.origin.parents == (1, 2)
+    assert states(hand)[2] is State.REJECTED
+    hand.drag((40, 60), (45, 60), (50, 60))
+    assert "no two nuclei" in said[-1]
+    hand.drag((45, 60), (36, 50), (26, 38))
+    assert hand.bridge.review.nuclei[3].origin.parents == (3, 1)
+    assert in_step(hand.bridge)
+    hand.key(Key.Key_Escape)
+    hand.undo()
+    hand.undo()
+    assert set(states(hand).values()) == {State.PROPOSED}
+    assert in_step(hand.bridge)
+
+
 @pytest.mark.parametrize("mode", ["pan_zoom", "paint"])
 def test_lasso_selects_and_the_camera_stays(hand: Hand, mode: str) -> None:
     hand.bridge.layer.mode = mode

@@ -109,11 +109,11 @@ def test_t_after_a_box_offers_what_else_it_could_mean(hand: Hand) -> None:
     hand.key(Key.Key_W)
     answered(hand, lambda: hand.drag((5, 54), (12, 62), (19, 70)))
     masks = [hand.bridge.review.done[-1].after[0].mask]
-    for _ in range(2):
+    for _ in range(3):
         hand.key(Key.Key_T)
         masks.append(hand.bridge.review.done[-1].after[0].mask)
     assert names(hand) == ["segment", "box"]
-    assert len(set(masks)) == 3
+    assert len(set(masks)) == 4
     hand.key(Key.Key_T)
     assert hand.bridge.review.done[-1].after[0].mask == masks[0]
     assert in_step(hand.bridge)

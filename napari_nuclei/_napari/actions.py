@@ -116,10 +116,20 @@ class Actions:
         self._decide(edits.delete)
 
     def join(self) -> None:
-        """Join the selected nuclei into one."""
-        targets = self.targets
-        if self.do(lambda nuclei: edits.merge(nuclei, targets)):
-            self.review.select(targets[:1])
+        """Join the selected nuclei into one; without, take the tool that joins along a line."""
+        chosen = self.review.selection
+        if len(chosen) < 2:
+            hint = "Draw a line through the parts of a nucleus."
+            self.gestures.take(Tool("join", "line", self._on_join, hint))
+        elif self.do(lambda nuclei: edits.merge(nuclei, chosen)):
+            self.review.select(chosen[:1])
+
+    def _on_join(self, line: list[Point]) -> None:
+        ids = list(dict.fromkeys(self._crossed(line)))
+        if len(ids) < 2:
+            self.told.emit("The line crosses no two nuclei: draw it from one into the other.")
+        else:
+            self.do(lambda nuclei: edits.merge(nuclei, ids))
 
     def reshape(self, make: Callable[[Nuclei, Sequence[int]], Edit]) -> None:
         """Change the outlines of the targets."""
@@ -149,18 +159,19 @@ class Actions:
 
     def _on_line(self, line: list[Point]) -> None:
         targets = [i for i in self.review.selection if i in self.review.nuclei]
-        id = targets[0] if len(targets) == 1 else self._crossed(line)
+        crossed = targets if len(targets) == 1 else self._crossed(line)
+        # The one that most of the line lies in.
+        id = max(set(crossed), key=crossed.count, default=None)
         if id is None:
             self.told.emit("The line does not cross a nucleus: draw it right across one.")
         else:
             self.do(lambda nuclei: edits.split(nuclei, id, line))
 
-    def _crossed(self, line: list[Point]) -> int | None:
-        """Return the nucleus that most of a line lies in."""
+    def _crossed(self, line: list[Point]) -> list[int]:
+        """Return the nucleus under each px of a line, where there is one."""
         nuclei = self.review.nuclei
         seen = [nuclei.at(round(y), round(x)) for y, x in _dense(line)]
-        ids = [n.id for n in seen if n is not None]
-        return max(set(ids), key=ids.count, default=None)
+        return [n.id for n in seen if n is not None]
 
     def seeds(self) -> None:
         """Take the tool that splits by clicks in hand: one seed in each part, then Enter."""

@@ -69,15 +69,16 @@ class Prompts(Asking):
         box = (*points.min(0), *points.max(0))
         review, model, then = self._actions.review, self._model, self._put("box")
 
-        def use(found: tuple[Seen, list[Seen]]) -> None:
+        def use(found: tuple[Seen, dict[str, Seen]]) -> None:
             seen, others = found
             before = len(review.done)
             then(seen)
             if len(review.done) > before:
-                all_ = [*others, seen]
-                makes = [partial(_put_edit, Answer(o.mask, o.score, model)) for o in all_]
-                words = ["the ellipse in the box", "the bare mask", "the first one"]
-                pairs = list(zip(words, makes, strict=False))
+                all_ = {**others, "the first one": seen}
+                pairs = [
+                    (words, partial(_put_edit, Answer(o.mask, o.score, model)))
+                    for words, o in all_.items()
+                ]
                 self._cycle = _Cycle(review, pairs, review.done[-1])
                 self._actions.choose(review.done[-1].after[0].id)
 

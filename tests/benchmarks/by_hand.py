@@ -15,10 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from review_data import Need
 from skimage.draw import polygon2mask
 from skimage.measure import approximate_polygon, find_contours
 
 from napari_nuclei.mask import Mask
+from napari_nuclei.nuclei import Nuclei
 
 TOLERANCE = 2.0
 """Px by which a drag may leave the path that it follows."""
@@ -58,14 +60,17 @@ class Hand:
         """Fill with the background: label 0 chosen once, then a click each."""
         return self.switch("fill 0") * 2 + 1
 
-    def boundary(self, truth: Mask, shown: Mask) -> Way:
-        """Add or erase what differs, or draw it anew over the old one and fill what is left."""
-        ways = [*self._repaint(truth, shown)]
+    def boundary(self, truth: Mask, shown: Mask, pick: int = PICK) -> Way:
+        """Add or erase what differs, or draw it anew over the old one and fill what is left.
+
+        `pick`: what it costs to choose the label; 0 where it is chosen already.
+        """
+        ways = [*self._repaint(truth, shown, pick)]
         anew = self._polygon(truth)
         if shown.minus(anew.mask):
             # Drawn with the picked label it would keep what lies outside: so erase that first.
             ways.append(Way(anew.actions + 1 + 2, "polygon", anew.mask))
-        ways.append(Way(anew.actions + PICK, "polygon", anew.mask.union(shown)))
+        ways.append(Way(anew.actions + pick, "polygon", anew.mask.union(shown)))
         return self._cheapest(0, [w for w in ways if w.mask.iou(truth) >= self.iou])
 
     def split(self, truth: Mask, parts: Sequence[Mask]) -> Way:
@@ -76,6 +81,29 @@ class Hand:
             return Way(cost, "fill", together)
         rest = self.boundary(truth, together)
         return Way(cost + rest.actions, rest.tool, rest.mask)
+
+    def correct(self, need: Need, truth: Sequence[Mask], nuclei: Nuclei) -> int:
+        """What a correction costs, all of it."""
+        true, shown = [truth[k] for k in need.truth], [nuclei[i].mask for i in need.ids]
+        if need.kind == "false":
+            return sum(self.false() for _ in shown)
+        if need.kind == "missed":
+            return sum(self.missed(t).actions for t in true)
+        if need.kind == "split" and len(true) == 1:
+            return self.split(true[0], shown).actions
+        # Each shown nucleus becomes the true one it is most like; what is left over is drawn anew
+        # on top of it, and shown ones that are left over are filled.
+        cost, left = 0, list(shown)
+        for t in sorted(true, key=lambda m: -m.area):
+            best = max(left, key=t.iou, default=None)
+            if best is None:
+                cost += self.missed(t).actions
+                continue
+            left.remove(best)
+            rest = best.minus(Mask.union_of(o for o in true if o is not t)) or best
+            # The others are drawn over it, which takes their pixels from it.
+            cost += 0 if rest.iou(t) >= self.iou else self.boundary(t, rest).actions
+        return cost + sum(self.false() for _ in left)
 
     # -- ways -------------------------------------------------------------------------
 
@@ -109,11 +137,11 @@ class Hand:
                     yield Way(1 + (k > 0), "brush", mask)
                     break
 
-    def _repaint(self, truth: Mask, shown: Mask) -> Iterator[Way]:
+    def _repaint(self, truth: Mask, shown: Mask, pick: int) -> Iterator[Way]:
         """Brush what is missing, or erase what is too much, the largest places first."""
         for tool, wrong, before in (
             ("eraser", shown.minus(truth), 0),
-            ("brush", truth.minus(shown), PICK),
+            ("brush", truth.minus(shown), pick),
         ):
             mask, cost = shown, before
             for part in wrong.parts():
