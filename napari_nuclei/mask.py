@@ -240,6 +240,12 @@ class Mask:
             return self
         return Mask(self.y + dy, self.x + dx, self.height, self.width, self.counts)
 
+    def thinned(self, step: int, y: int = 0, x: int = 0) -> Mask:
+        """Keep every `step`-th row and column, counted from (y, x), which is (0, 0) then."""
+        down, across = -(self.y - y) % step, -(self.x - x) % step
+        pixels = self.to_array()[down::step, across::step]
+        return Mask.from_array(pixels, (self.y + down - y) // step, (self.x + across - x) // step)
+
     def clip(self, shape: tuple[int, int]) -> Mask:
         """Drop what lies outside of an image of this height and width."""
         y0, x0, y1, x1 = self.box

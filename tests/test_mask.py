@@ -249,3 +249,15 @@ def test_golden_disk() -> None:
     code = "on\\e05Qo04L4N0O2O0O2O00000001N101N102L4Lkob8"
     assert mask.to_coco((1000, 1000))["counts"] == code
     assert decode([code], (1000, 1000)) == [mask]
+
+
+@pytest.mark.parametrize("step", [1, 2, 5])
+@pytest.mark.parametrize("corner", [(0, 0), (-7, 3), (4, 9)])
+def test_thinned_keeps_every_so_many_pixels(step: int, corner: tuple[int, int]) -> None:
+    mask = Mask.from_array(np.random.default_rng(step).random((9, 14)) < 0.6, 5, 2)
+    canvas = np.zeros((40, 40), bool)
+    mask.shift(-corner[0], -corner[1]).paint(canvas, True)
+    thin = np.zeros((40, 40), bool)
+    mask.thinned(step, *corner).paint(thin, True)
+    coarse = canvas[::step, ::step]
+    np.testing.assert_array_equal(thin[: len(coarse), : coarse.shape[1]], coarse)

@@ -10,11 +10,13 @@ from tiny import CARD, disc, network, picture
 from napari_nuclei.edit import EditError
 from napari_nuclei.mask import Mask
 from napari_nuclei.models.maskrcnn_detector import MaskRCNNDetector
+from napari_nuclei.models.prompting import Judged
 from napari_nuclei.nuclei import Nuclei, Nucleus
 from napari_nuclei.progress import result_of
 from napari_nuclei.prompts.feature_cache import FeatureCache
-from napari_nuclei.prompts.prompter import LOOK, NEAR, Prompter
-from napari_nuclei.prompts.prompts import at_point, in_box, other_readings
+from napari_nuclei.prompts.pointing import looking_closer
+from napari_nuclei.prompts.prompter import CELLS, LOOK, NEAR, Prompter
+from napari_nuclei.prompts.prompts import at_point, in_box, other_readings, others_in_box
 
 DETECTOR = MaskRCNNDetector(network(), CARD, torch.device("cpu"))
 IMAGE = np.random.default_rng(5).integers(0, 255, (90, 110), np.uint8)
@@ -68,6 +70,34 @@ def test_boxes_that_make_no_sense(box: tuple[float, ...], words: str) -> None:
     small = Prompter(IMAGE, DETECTOR, diameter=11)
     with pytest.raises(EditError, match=words):
         in_box(small, box)
+
+
+class Aslant:
+    """A detector that sees a long nucleus, which lies aslant, in any box."""
+
+    card, stride, margin = CARD, 32, 64
+
+    def encode(self, tile: np.ndarray) -> np.ndarray:
+        return tile
+
+    def judge(self, encoded: object, boxes: np.ndarray) -> Judged:
+        return Judged(boxes, np.full(len(boxes), 0.5, np.float32), boxes)
+
+    def soft_masks(self, encoded: object, boxes: np.ndarray) -> np.ndarray:
+        y, x = np.mgrid[-1:1:28j, -1:1:28j]
+        return np.where(np.abs(y - x) < 0.5, 160, 95).astype(np.uint8)[None].repeat(len(boxes), 0)
+
+
+def test_a_box_around_a_nucleus_that_lies_aslant() -> None:
+    aslant = Prompter(IMAGE, Aslant(), diameter=20)  # type: ignore[arg-type]
+    box = (30, 40, 60, 70)
+    for seen in (in_box(aslant, box), others_in_box(aslant, box)["an ellipse that leans"]):
+        assert seen.mask.contains(35, 45)
+        assert seen.mask.contains(55, 65)
+        assert not seen.mask.contains(35, 65)
+        assert not seen.mask.contains(55, 45)
+    upright = others_in_box(aslant, box)["the ellipse in the box"].mask.to_array()
+    np.testing.assert_array_equal(upright, upright[:, ::-1])
 
 
 # -- clicks -----------------------------------------------------------------------------
@@ -144,6 +174,25 @@ def test_boxes_of_many_tiles_are_answered_in_their_order() -> None:
 
 def touching(a: tuple[int, ...], b: np.ndarray) -> bool:
     return bool(a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3])
+
+
+def test_what_clicks_will_look_at_is_computed_ahead_where_that_is_not_much() -> None:
+    image = np.random.default_rng(2).integers(0, 255, (700, 900), np.uint8)
+    one = Prompter(image, DETECTOR, CARD.diameter)
+    result_of(looking_closer(one, (0, 0, 700, 900)))
+    assert len(one.cache) == 0, "the whole image is too much"
+    result_of(looking_closer(one, (300, 400, 340, 440)))
+    assert 1 <= len(one.cache) <= CELLS
+    one_look = one.cache.nbytes // len(one.cache)
+    result_of(one.prepare((300, 400, 340, 440)))
+    kept = len(one.cache)
+    for y, x in ((300, 400), (320.5, 420.5), (339, 439)):
+        at_point(one, y, x)
+    assert len(one.cache) == kept, "a click has looked elsewhere"
+    small = Prompter(image, DETECTOR, CARD.diameter, FeatureCache(4 * one_look))
+    for _ in looking_closer(small, (300, 400, 340, 440)):
+        assert small.cache.nbytes <= small.cache.bound
+    assert 1 <= len(small.cache) <= 3
 
 
 # -- the cache --------------------------------------------------------------------------

@@ -52,7 +52,13 @@ def test_candidates_on_top_of_a_nucleus_do_not_come_but_make_it_doubtful() -> No
     of = field((disc(20, 22, 17), 0.45))
     queue = ReviewQueue(of).build()
     assert 26 not in queue.order()
-    entry = queue.next()
+    assert queue.order()[0] == 1
+    values = {"doubtful": 4.0, "rival": 3.0}
+    entry = (
+        ReviewQueue(of, doubt_weights.Weights.from_dict({"bias": -2, "signs": values}))
+        .build()
+        .next()
+    )
     assert entry
     assert (entry.id, entry.reason) == (1, SIGNS["rival"])
 

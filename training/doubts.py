@@ -29,8 +29,16 @@ from napari_nuclei.queue.review_queue import ReviewQueue
 from napari_nuclei.queue.weights import Weights, learn
 from napari_nuclei.scoring.match import match
 
-RIGHT = 0.75
-"""IoU with the truth from which on a nucleus needs no correction."""
+RIGHT = {0.5: 2.0, 0.75: 1.0}
+"""IoU with the truth from which on a nucleus needs no correction, and how much each counts:
+what is wrong altogether comes before what is not quite right."""
+
+TRUST = 10.0
+"""How strongly the weights are held to 0, in examples."""
+
+
+Examples = tuple[NDArray[np.float32], NDArray[np.bool_]]
+"""(N, signs) of the entries of an image, and (N, len(RIGHT)), whether they need correction."""
 
 
 def main() -> None:
@@ -43,7 +51,7 @@ def main() -> None:
     args = parser.parse_args()
     data, detector = coco.read(args.truth), models.load(args.model, "cpu")
     rng = np.random.default_rng(0)
-    parts = []
+    parts: list[Examples] = []
     for k in rng.permutation(len(data.images))[: args.count].tolist():
         image = data.images[k]
         pixels = read_image(args.images / image.file_name)
@@ -55,9 +63,7 @@ def main() -> None:
     pprint.pp(fit(parts).to_dict(), width=60)
 
 
-def examples(
-    found: Prediction, truth: list[Mask], prompter: Prompter
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def examples(found: Prediction, truth: list[Mask], prompter: Prompter) -> Examples:
     """Return the signs of every entry of an image's queue, and whether it needs correction."""
     card = prompter.detector.card
     nuclei = Nuclei(prompter.shape, threshold=card.threshold)
@@ -67,15 +73,16 @@ def examples(
     for step in evidence_steps(prompter, list(nuclei)):
         known |= step.new or {}
     queue.add_evidence(known)
-    needed = needing(nuclei, truth)
+    needed = [needing(nuclei, truth, iou) for iou in RIGHT]
     ids = queue.order().tolist()
-    return queue.signs_of(ids), np.array([i in needed for i in ids], bool)
+    rows = [[i in some for some in needed] for i in ids]
+    return queue.signs_of(ids), np.array(rows, bool).reshape(-1, len(RIGHT))
 
 
-def needing(nuclei: Nuclei, truth: list[Mask]) -> set[int]:
+def needing(nuclei: Nuclei, truth: list[Mask], iou: float) -> set[int]:
     """Return the ids of shown nuclei that are wrong, and of candidates for missed ones."""
     rows = list(nuclei.shown())
-    pairs = match(truth, [n.mask for n in rows], RIGHT)
+    pairs = match(truth, [n.mask for n in rows], iou)
     right = {rows[j].id for j in pairs.predicted.tolist()}
     lost = [truth[i] for i in set(range(len(truth))) - set(pairs.truth.tolist())]
     missed = {
@@ -87,13 +94,19 @@ def needing(nuclei: Nuclei, truth: list[Mask]) -> set[int]:
     return {n.id for n in rows} - right | missed
 
 
-def fit(parts: list[tuple[NDArray[np.float32], NDArray[np.bool_]]]) -> Weights:
+def fit(parts: list[Examples]) -> Weights:
     """Fit one regression; every image counts alike, up to what its number of nuclei allows."""
     table = np.concatenate([signs for signs, _ in parts])
     needed = np.concatenate([wrong for _, wrong in parts])
     counts = np.concatenate([np.full(len(w), min(1.0, 60 / max(1, len(w)))) for _, w in parts])
     none = Weights(0.0, (0.0,) * len(NAMES))
-    weights = learn(table, needed, none, trust=1.0, counts=counts)
+    weights = learn(
+        np.tile(table, (len(RIGHT), 1)),
+        needed.T.ravel(),
+        none,
+        TRUST,
+        np.concatenate([counts * share for share in RIGHT.values()]),
+    )
     rounded = tuple(round(v, 2) for v in weights.values)
     mean = tuple(round(float(v), 3) for v in np.median(table, 0))
     return Weights(round(weights.bias, 2), rounded, mean)

@@ -229,20 +229,20 @@ class Doubts:
 
 
 def looking_ahead(bridge: Bridge, box: Box) -> Question:
-    """Compute the features of a view; then ask for the doubts of the nuclei in it."""
-    actions, review = bridge.actions, bridge.review
+    """Compute the features of a view, ask for the doubts of the nuclei in it, look closer."""
+    actions, review, nuclei = bridge.actions, bridge.review, bridge.review.nuclei.copy()
     rows = actions.walk.lacking(review, box) if actions is not None else []
 
     def steps(prompter: Prompter) -> Generator[Progress, None, Doubts | None]:
+        from ..prompts.pointing import looking_closer
         from ..queue.evidence import evidence_steps
 
         yield from prompter.prepare(box)
-        if actions is None or not rows:
-            return None
         found: dict[int, Evidence] = {}
         for step in evidence_steps(prompter, rows):
             found |= step.new or {}
             yield step
-        return Doubts(actions.walk, review, found)
+        yield from looking_closer(prompter, box, nuclei)
+        return Doubts(actions.walk, review, found) if actions is not None and found else None
 
     return steps

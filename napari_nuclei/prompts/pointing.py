@@ -6,17 +6,22 @@ and heads (`prompter.py`), edits (`edits.py`). Torch is loaded by the `Prompter`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from ..box import Box
 from ..edit import EditError
 from ..mask import Mask
 from ..nuclei import Nuclei
+from ..progress import Progress
 from .prompter import Boxes, Prompter, Seen, Window
 from .readings import unlike
+
+FINE = 16
+"""Px of the typical diameter at which candidates are compared: more would only take time."""
 
 SIZES = (0.35, 0.5, 0.7, 1.0, 1.4)
 """Sides of the boxes that are tried at any point, in typical diameters."""
@@ -27,8 +32,11 @@ ASIDE = 0.25
 TRIED = 24
 """The detector's own proposals that are tried, of each window."""
 
-DRAWN = 14
-"""Candidates that are drawn and compared, of each window."""
+KEPT = 24
+"""Boxes that are unlike each other and are judged once more, of each window."""
+
+DRAWN = (7, 14)
+"""Candidates that are drawn and compared, of the tile and of the closer look: the dearest step."""
 
 WEIGHTS = {
     "score": 0.54,  # logit of the score by which it was found
@@ -83,22 +91,44 @@ def at_point(prompter: Prompter, y: float, x: float, nuclei: Nuclei | None = Non
     if not (0 <= y < height and 0 <= x < width):
         raise EditError("The point lies outside of the image.")
     typical = _typical(prompter, nuclei)
-    tile, closer = prompter.window_of((y, x, y, x)), prompter.look(y, x, typical / 2)
-    found = [c for w in (tile, closer) for c in _candidates(prompter, w, y, x, typical)]
+    windows = prompter.window_of((y, x, y, x)), prompter.cell(y, x, typical / 2)
+    found = [
+        candidate
+        for window, most in zip(windows, DRAWN, strict=True)
+        for candidate in _candidates(prompter, window, y, x, typical, most)
+    ]
     if not found:
         raise EditError("The model sees no nucleus here: draw a box with W, or paint it.")
     values = _features(found, y, x, typical, nuclei) @ np.array(list(WEIGHTS.values()))
     return found[int(values.argmax())].seen
 
 
+def looking_closer(
+    prompter: Prompter, box: Box, nuclei: Nuclei | None = None
+) -> Generator[Progress, None, None]:
+    """Compute ahead what clicks in a part of the image will look at; nothing where that is much.
+
+    Parameters
+    ----------
+    box : Box
+        In px of the image, as the view shows it.
+    """
+    yield from prompter.prepare_cells(box, _typical(prompter, nuclei) / 2)
+
+
 def _typical(prompter: Prompter, nuclei: Nuclei | None) -> float:
-    """Diameter of the usual shown nucleus; that of the prediction where there are few."""
+    """Diameter of the usual shown nucleus; that of the prediction where there are few.
+
+    In steps of 9 %, so that an edit does not change what has been looked at.
+    """
     areas = [] if nuclei is None else [n.mask.area for n in nuclei.shown()]
-    return 2 * float(np.sqrt(np.median(areas) / np.pi)) if len(areas) >= 8 else prompter.diameter
+    if len(areas) < 8:
+        return prompter.diameter
+    return float(2 ** (np.round(8 * np.log2(2 * np.sqrt(np.median(areas) / np.pi))) / 8))
 
 
 def _candidates(
-    prompter: Prompter, window: Window, y: float, x: float, typical: float
+    prompter: Prompter, window: Window, y: float, x: float, typical: float, most: int
 ) -> list[_Candidate]:
     point = (y, x, y + 1e-3, x + 1e-3)
     own = prompter.proposals(point, window)[:TRIED]
@@ -110,18 +140,45 @@ def _candidates(
     holds = ((all_[:, :2] < (y, x)) & (all_[:, 2:] > (y, x))).all(1)
     holds &= ((all_[:, 2:] - all_[:, :2]) > 1.5).all(1)
     all_, scores = all_[holds], scores[holds]
-    keep = unlike(all_, scores, 0.8)[:DRAWN]
+    keep = unlike(all_, scores, 0.8)[:KEPT]
     all_, scores = all_[keep], scores[keep]
     again = prompter.judge(all_, window)
     stable = _box_iou(all_, again.boxes)
+    values = _worth_drawing(all_, scores, again.scores, stable, y, x, typical)
+    best = np.sort(np.argsort(-values, kind="stable")[:most])
     level = prompter.detector.card.mask_threshold
     out = []
-    for k, soft in enumerate(prompter.soft_masks(all_, window)):
+    for k, soft in zip(best, prompter.soft_masks(all_[best], window), strict=True):
         mask = soft.at_level(level)
         if mask.contains(int(y), int(x)):
             seen = Seen(mask, float(scores[k]), soft)
             out.append(_Candidate(seen, float(scores[k]), float(again.scores[k]), float(stable[k])))
     return out
+
+
+def _worth_drawing(
+    boxes: Boxes,
+    scores: NDArray[np.float32],
+    again: NDArray[np.float32],
+    stable: NDArray[np.float32],
+    y: float,
+    x: float,
+    typical: float,
+) -> NDArray[np.float64]:
+    """Foresee the choice as far as boxes can tell."""
+    sides = np.maximum(np.sqrt((boxes[:, 2:] - boxes[:, :2]).prod(1)), 1e-3)
+    middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+    ious = _box_iou(boxes[:, None], boxes[None])
+    rows = {
+        "score": _logit(scores),
+        "again": _logit(again),
+        "stable": stable,
+        "aside": np.hypot(*(middles - (y, x)).T) / sides,
+        "size": np.log(sides / typical),
+        "agreed": ious @ again / max(float(again.sum()), 1e-6),
+    }
+    values: NDArray[np.float64] = np.sum([WEIGHTS[n] * row for n, row in rows.items()], axis=0)
+    return values
 
 
 def _usual_boxes(y: float, x: float, typical: float) -> Boxes:
@@ -133,9 +190,10 @@ def _usual_boxes(y: float, x: float, typical: float) -> Boxes:
 
 
 def _box_iou(a: Boxes, b: Boxes) -> NDArray[np.float32]:
-    both = np.maximum(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0).prod(1)
-    either = (a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1) - both
-    iou: NDArray[np.float32] = both / np.maximum(either, 1e-6)
+    low, high = np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., 2:], b[..., 2:])
+    both = np.maximum(high - low, 0).prod(-1)
+    areas = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1)
+    iou: NDArray[np.float32] = both / np.maximum(areas - both, 1e-6)
     return iou
 
 
@@ -151,8 +209,8 @@ def _features(
         taken, known = _neighbours(mask, nuclei)
         deep = _depth(mask, y, x)
         values = {
-            "score": _logit(candidate.score),
-            "again": _logit(candidate.again),
+            "score": float(_logit(candidate.score)),
+            "again": float(_logit(candidate.again)),
             "support": soft.at(y, x),
             "sure": float(soft.values[soft.values >= 0.5].mean()),
             "aside": float(np.hypot(middle[0] + 0.5 - y, middle[1] + 0.5 - x)) / diameter,
@@ -175,11 +233,12 @@ def _agreement(
     found: Sequence[_Candidate], y: float, x: float, typical: float
 ) -> NDArray[np.float32]:
     """Mean IoU of each candidate with all of them, those that are likelier counting more."""
-    reach = int(2 * typical) + 2
-    top, left = int(y) - reach, int(x) - reach
+    step = max(1, int(typical / FINE))
+    reach = int(2 * typical / step) + 2
+    top, left = int(y) - reach * step, int(x) - reach * step
     canvas = np.zeros((len(found), 2 * reach + 1, 2 * reach + 1), np.float32)
     for k, candidate in enumerate(found):
-        candidate.seen.mask.paint(canvas[k], 1, top, left)
+        candidate.seen.mask.thinned(step, top, left).paint(canvas[k], 1)
     flat = canvas.reshape(len(found), -1)
     both, areas = flat @ flat.T, flat.sum(1)
     iou = both / np.maximum(areas[:, None] + areas - both, 1)
@@ -205,6 +264,7 @@ def _depth(mask: Mask, y: float, x: float) -> float:
     return float((depth[depth > 0] <= here).mean())
 
 
-def _logit(p: float) -> float:
-    p = min(max(p, 0.01), 0.99)
-    return float(np.log(p / (1 - p)))
+def _logit(p: ArrayLike) -> NDArray[np.float64]:
+    clipped = np.clip(p, 0.01, 0.99)
+    out: NDArray[np.float64] = np.log(clipped / (1 - clipped))
+    return out

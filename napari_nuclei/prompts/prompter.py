@@ -7,8 +7,9 @@ edits (`edits.py`), windows (`_napari/`). Torch is loaded when one is made.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Hashable, Iterable, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,15 @@ from ..progress import Progress
 from .feature_cache import FeatureCache
 from .soft_mask import SoftMask
 
-SIDE = 640
+SIDE = 512
 """Largest side of a tile in px of the network: small, so that a first prompt answers soon."""
 
 LOOK, NEAR = 192, 128
 """Sides of a closer look in px of the network: a nucleus and what is around it, or less of that."""
+
+CELL, CELLS = 48, 36
+"""Side of the cells, in px of the network, in which closer looks are shared, and how many of them
+are computed ahead at most: a second or two of two cores."""
 
 Boxes = NDArray[np.float32]
 """(N, 4): (y0, x0, y1, x1) in px of the image, not whole ones."""
@@ -163,6 +168,24 @@ class Prompter:
 
         return self.cache.get((*self._key, round(zoom, 3), (y0, x0, y1, x1)), make)
 
+    def cell(self, y: float, x: float, diameter: float) -> Window:
+        """Look closer at about a place, in cells, so that it can be computed ahead."""
+        step = self._cell(diameter)
+        return self.look((y // step + 0.5) * step, (x // step + 0.5) * step, diameter)
+
+    def prepare_cells(self, box: Box, diameter: float) -> Generator[Progress, None, None]:
+        """Look closer at a part of the image ahead, cell by cell; at nothing where it is large."""
+        step = self._cell(diameter)
+        y0, x0, y1, x1 = box
+        ys, xs = (np.arange(a // step, np.ceil(b / step)) for a, b in ((y0, y1), (x0, x1)))
+        places = [((y + 0.5) * step, (x + 0.5) * step) for y in ys for x in xs]
+        if len(places) <= CELLS:
+            looks = (partial(self.look, float(y), float(x), diameter) for y, x in places)
+            yield from self._ahead(list(looks), "Looking closer")
+
+    def _cell(self, diameter: float) -> float:
+        return CELL * diameter / self.detector.card.diameter
+
     def window_of(self, box: Iterable[float]) -> Window:
         """Return the encoded tile that answers for a box in px of the image."""
         return self.window(self.tiles[self.place_of(box)])
@@ -187,10 +210,15 @@ class Prompter:
             In px of the image, as the view shows it.
         """
         wanted = [t for t in self.tiles if box is None or touches(t.core, self._scaled(box))]
+        yield from self._ahead([partial(self.window, tile) for tile in wanted], "Looking ahead")
+
+    def _ahead(
+        self, wanted: Sequence[Callable[[], Window]], words: str
+    ) -> Generator[Progress, None, None]:
         spent = 0
-        for done, tile in enumerate(wanted):
-            yield Progress(done, len(wanted), "Looking ahead")
-            spent += self.window(tile).nbytes
+        for done, make in enumerate(wanted):
+            yield Progress(done, len(wanted), words)
+            spent += make().nbytes
             if spent > self.cache.bound / 2:
                 break
 

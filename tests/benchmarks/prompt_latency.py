@@ -1,6 +1,7 @@
 """How long a reviewer waits for prompts, medians over 200.
 
-* ``box``, ``click``, ``reading``: on features that are cached;
+* ``box``, ``click``, ``reading``: on features that are cached, for a click those of the closer
+  look too, as they are once the mouse has rested over a zoomed view;
 * ``first box``, ``first click``: on a tile that is not;
 * ``nudge``: the soft mask and the edit;
 * ``kind``: fix all of this kind among 20,000 nuclei whose features are known;
@@ -29,6 +30,7 @@ from napari_nuclei.progress import result_of
 from napari_nuclei.prompts.edits import nudge
 from napari_nuclei.prompts.feature_cache import FeatureCache
 from napari_nuclei.prompts.kinds import Features, fix, same_kind
+from napari_nuclei.prompts.pointing import looking_closer
 from napari_nuclei.prompts.prompter import Prompter
 from napari_nuclei.prompts.prompts import at_point, in_box, other_readings
 from napari_nuclei.queue.review_queue import ReviewQueue
@@ -73,8 +75,10 @@ def prompts(
     diameter = 2 * float(np.sqrt(np.median(areas) / np.pi))
     nuclei = Nuclei((SIDE, SIDE))
     nuclei.apply(edits.propose(nuclei, [(m, 0.9) for m in masks], "net", 0.5))
-    warm = Prompter(pixels, detector, diameter)
+    warm = Prompter(pixels, detector, diameter, FeatureCache(4 * 2**30))
     result_of(warm.prepare())
+    for y, x in (m.centroid for m in masks):
+        result_of(looking_closer(warm, (int(y), int(x), int(y) + 1, int(x) + 1), nuclei))
     cold = Prompter(pixels, detector, diameter, FeatureCache(0))
     ids = [n.id for n in nuclei]
 
