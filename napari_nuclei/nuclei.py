@@ -216,9 +216,10 @@ class Nuclei:
         """Return the `order` that puts a nucleus above all others."""
         return 1 + max((n.order for n in self), default=0)
 
-    def copy(self) -> Nuclei:
-        """Return nuclei that change apart from these."""
-        return Nuclei(self.shape, self, self.threshold, self.complete, self.next_id)
+    def copy(self, box: Box | None = None) -> Nuclei:
+        """Return nuclei that change apart from these, all or those that meet a box."""
+        rows = self if box is None else self.in_box(box)
+        return Nuclei(self.shape, rows, self.threshold, self.complete, self.next_id)
 
     # -- changing ---------------------------------------------------------------------
 

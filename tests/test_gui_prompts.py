@@ -319,6 +319,24 @@ def test_the_view_is_looked_at_ahead(hand: Hand) -> None:
     assert SHAPE in detector.encoded
 
 
+def test_a_click_where_the_view_has_rested_looks_at_nothing_new(hand: Hand) -> None:
+    detector, asker = hand.widget.engine.detector, hand.widget.asker
+    hand.key(Key.Key_W)
+    answered(hand, lambda: hand.drag((5, 54), (19, 70)))
+    before = len(detector.encoded)
+    camera_of(hand.viewer).center = (20, 20)
+    camera_of(hand.viewer).zoom *= 2
+    hand.qtbot.waitUntil(lambda: len(detector.encoded) > before, timeout=60_000)
+    hand.qtbot.waitUntil(
+        lambda: not asker._idle.isActive() and not asker.runner.running, timeout=60_000
+    )
+    rested = len(detector.encoded)
+    hand.key(Key.Key_Q)
+    answered(hand, lambda: hand.click(20, 16))
+    assert names(hand)[-1] in ("click", "accept")
+    assert len(detector.encoded) == rested
+
+
 def test_doubts_are_gathered_while_nobody_asks(hand: Hand) -> None:
     hand.key(Key.Key_N)  # the queue of the layer is made
     hand.key(Key.Key_W)

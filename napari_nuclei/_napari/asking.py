@@ -230,11 +230,13 @@ class Doubts:
 
 def looking_ahead(bridge: Bridge, box: Box) -> Question:
     """Compute the features of a view, ask for the doubts of the nuclei in it, look closer."""
-    actions, review, nuclei = bridge.actions, bridge.review, bridge.review.nuclei.copy()
+    from ..prompts.pointing import looking_closer, usual_diameter
+
+    actions, review = bridge.actions, bridge.review
+    usual = usual_diameter(review.nuclei)
     rows = actions.walk.lacking(review, box) if actions is not None else []
 
     def steps(prompter: Prompter) -> Generator[Progress, None, Doubts | None]:
-        from ..prompts.pointing import looking_closer
         from ..queue.evidence import evidence_steps
 
         yield from prompter.prepare(box)
@@ -242,7 +244,7 @@ def looking_ahead(bridge: Bridge, box: Box) -> Question:
         for step in evidence_steps(prompter, rows):
             found |= step.new or {}
             yield step
-        yield from looking_closer(prompter, box, nuclei)
+        yield from looking_closer(prompter, box, usual)
         return Doubts(actions.walk, review, found) if actions is not None and found else None
 
     return steps

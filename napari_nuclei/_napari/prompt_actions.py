@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..box import Box
 from ..edit import Edit, EditError
 from ..nuclei import Kind, Nuclei, Nucleus
 from ..prompts.edits import Answer, nudge, promote, put, take_reading
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from ..prompts.readings import OtherReading
     from ..review import Review
     from .actions import Actions
+
+REACH = 1000
+"""Px around a click in which nuclei are looked at: copying all of a slide would take long."""
 
 LOST = "The model {name!r}, which drew this nucleus, is no longer there: {now!r} was asked."
 
@@ -90,10 +94,11 @@ class Prompts(Asking):
         self._actions.gestures.take(Tool("click", "click", self._on_point, hint))
 
     def _on_point(self, points: list[Point]) -> None:
-        from ..prompts.prompts import at_point
+        from ..prompts.pointing import at_point, usual_diameter
 
-        (y, x), nuclei = points[0], self._actions.review.nuclei.copy()
-        self._ask(lambda p: at_point(p, y + 0.5, x + 0.5, nuclei), self._put("click"))
+        (y, x), nuclei = points[0], self._actions.review.nuclei
+        usual, near = usual_diameter(nuclei), nuclei.copy(_round(y, x))
+        self._ask(lambda p: at_point(p, y + 0.5, x + 0.5, near, usual), self._put("click"))
 
     def _put(self, name: str) -> Callable[[Seen], None]:
         review, model = self._actions.review, self._model
@@ -221,6 +226,11 @@ class Prompts(Asking):
 def _read(reading: OtherReading, model: str, nuclei: Nuclei) -> Edit:
     answers = [Answer(s.mask, s.score, model) for s in reading.seen]
     return take_reading(nuclei, reading.ids, answers)
+
+
+def _round(y: float, x: float) -> Box:
+    """Return the box around a point in which nuclei can matter to a click."""
+    return int(y) - REACH, int(x) - REACH, int(y) + REACH, int(x) + REACH
 
 
 def _put_edit(answer: Answer, nuclei: Nuclei) -> Edit:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +20,9 @@ from ..nuclei import Nuclei
 from ..progress import Progress
 from .prompter import Boxes, Prompter, Seen, Window
 from .readings import unlike
+
+SEVERAL = 2000
+"""Nuclei of which the usual size is taken: enough, and soon counted."""
 
 FINE = 16
 """Px of the typical diameter at which candidates are compared: more would only take time."""
@@ -67,7 +71,13 @@ class _Candidate:
     stable: float
 
 
-def at_point(prompter: Prompter, y: float, x: float, nuclei: Nuclei | None = None) -> Seen:
+def at_point(
+    prompter: Prompter,
+    y: float,
+    x: float,
+    nuclei: Nuclei | None = None,
+    usual: float | None = None,
+) -> Seen:
     """Return the nucleus that a person means by a click.
 
     Parameters
@@ -76,6 +86,8 @@ def at_point(prompter: Prompter, y: float, x: float, nuclei: Nuclei | None = Non
         In px of the image.
     nuclei : Nuclei, optional
         Those that are there already: a click on one of them asks for another than that.
+    usual : float, optional
+        Diameter in px of the usual nucleus; by default that of `nuclei`, or of the prediction.
 
     Raises
     ------
@@ -90,7 +102,7 @@ def at_point(prompter: Prompter, y: float, x: float, nuclei: Nuclei | None = Non
     height, width = prompter.shape
     if not (0 <= y < height and 0 <= x < width):
         raise EditError("The point lies outside of the image.")
-    typical = _typical(prompter, nuclei)
+    typical = usual or usual_diameter(nuclei) or prompter.diameter
     windows = prompter.window_of((y, x, y, x)), prompter.cell(y, x, typical / 2)
     found = [
         candidate
@@ -104,7 +116,7 @@ def at_point(prompter: Prompter, y: float, x: float, nuclei: Nuclei | None = Non
 
 
 def looking_closer(
-    prompter: Prompter, box: Box, nuclei: Nuclei | None = None
+    prompter: Prompter, box: Box, usual: float | None = None
 ) -> Generator[Progress, None, None]:
     """Compute ahead what clicks in a part of the image will look at; nothing where that is much.
 
@@ -112,18 +124,21 @@ def looking_closer(
     ----------
     box : Box
         In px of the image, as the view shows it.
+    usual : float, optional
+        As for `at_point`.
     """
-    yield from prompter.prepare_cells(box, _typical(prompter, nuclei) / 2)
+    yield from prompter.prepare_cells(box, (usual or prompter.diameter) / 2)
 
 
-def _typical(prompter: Prompter, nuclei: Nuclei | None) -> float:
-    """Diameter of the usual shown nucleus; that of the prediction where there are few.
+def usual_diameter(nuclei: Nuclei | None) -> float | None:
+    """Return the diameter in px of the usual nucleus that is shown; None where there are few.
 
     In steps of 9 %, so that an edit does not change what has been looked at.
     """
-    areas = [] if nuclei is None else [n.mask.area for n in nuclei.shown()]
+    some = [] if nuclei is None else islice(nuclei.shown(), SEVERAL)
+    areas = [n.mask.area for n in some]
     if len(areas) < 8:
-        return prompter.diameter
+        return None
     return float(2 ** (np.round(8 * np.log2(2 * np.sqrt(np.median(areas) / np.pi))) / 8))
 
 

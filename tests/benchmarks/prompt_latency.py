@@ -30,7 +30,7 @@ from napari_nuclei.progress import result_of
 from napari_nuclei.prompts.edits import nudge
 from napari_nuclei.prompts.feature_cache import FeatureCache
 from napari_nuclei.prompts.kinds import Features, fix, same_kind
-from napari_nuclei.prompts.pointing import looking_closer
+from napari_nuclei.prompts.pointing import looking_closer, usual_diameter
 from napari_nuclei.prompts.prompter import Prompter
 from napari_nuclei.prompts.prompts import at_point, in_box, other_readings
 from napari_nuclei.queue.review_queue import ReviewQueue
@@ -78,7 +78,8 @@ def prompts(
     warm = Prompter(pixels, detector, diameter, FeatureCache(4 * 2**30))
     result_of(warm.prepare())
     for y, x in (m.centroid for m in masks):
-        result_of(looking_closer(warm, (int(y), int(x), int(y) + 1, int(x) + 1), nuclei))
+        here = (int(y), int(x), int(y) + 1, int(x) + 1)
+        result_of(looking_closer(warm, here, usual_diameter(nuclei)))
     cold = Prompter(pixels, detector, diameter, FeatureCache(0))
     ids = [n.id for n in nuclei]
 
