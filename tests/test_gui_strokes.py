@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import napari
 import numpy as np
 import pytest
 from gui import FOUND, Hand, in_step, settle, window_with_nuclei
+from packaging.version import Version
 from pycocotools import mask as coco_rle
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
@@ -24,6 +26,10 @@ pytestmark = pytest.mark.screen
 
 PLACE = {"scale": (0.5, 0.5), "translate": (100, -7)}
 moved_too = pytest.mark.parametrize("hand", [{}, PLACE], ids=["plain", "moved"], indirect=True)
+
+encircling = pytest.mark.skipif(
+    Version(napari.__version__) < Version("0.8"), reason="before napari 0.8 no brush encircles"
+)
 
 
 @pytest.fixture
@@ -113,6 +119,7 @@ def test_polygon_adds(hand: Hand) -> None:
     check(hand)
 
 
+@encircling
 def test_encircle_and_fill_is_one_edit(hand: Hand) -> None:
     hand.bridge.layer.mode = "paint"
     hand.encircle((5, 50), (5, 60), (5, 70), (15, 70), (25, 70), (25, 50), (12, 50), (5, 50))
@@ -121,6 +128,7 @@ def test_encircle_and_fill_is_one_edit(hand: Hand) -> None:
     check(hand)
 
 
+@encircling
 def test_escape_takes_an_encircling_back(hand: Hand) -> None:
     hand.bridge.layer.mode = "paint"
     hand.encircle((5, 50), (5, 60), (15, 70))
@@ -130,6 +138,7 @@ def test_escape_takes_an_encircling_back(hand: Hand) -> None:
     check(hand)
 
 
+@encircling
 @pytest.mark.parametrize("then", ["finish", "escape"])
 def test_change_during_an_encircling_ends_it(hand: Hand, then: str) -> None:
     hand.bridge.layer.mode = "paint"

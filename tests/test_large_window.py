@@ -17,6 +17,7 @@ from qtpy.QtCore import Qt
 from napari_nuclei import edits, labels
 from napari_nuclei._napari import keys
 from napari_nuclei._napari.bridge import Bridge
+from napari_nuclei._napari.camera import camera_of
 from napari_nuclei._napari.openers import known_at
 from napari_nuclei._napari.pane import Pane, is_large, is_part
 from napari_nuclei._napari.pane_follower import MOST
@@ -68,8 +69,8 @@ def look(viewer: Any, bridge: Bridge, y: float, x: float, zoom: float = 1.0) -> 
     """Move the camera over a pixel of the image, and let the window follow."""
     pane = bridge.pane
     world = bridge.layer.data_to_world((y - pane.origin[0], x - pane.origin[1]))
-    viewer.scene.camera.center = tuple(world)
-    viewer.scene.camera.zoom = zoom / abs(float(bridge.layer.scale[-1]))
+    camera_of(viewer).center = tuple(world)
+    camera_of(viewer).zoom = zoom / abs(float(bridge.layer.scale[-1]))
     Session.of(viewer).companions.follower_of(bridge).follow()
     settle()
 
@@ -81,15 +82,15 @@ def test_undo_goes_to_what_it_changes(make_napari_viewer: Any) -> None:
     near, far = (bridge.review.nuclei.at(*place).id for place in (PLACES[1], PLACES[3]))
     for id in (far, near):
         bridge.review.do(edits.delete(bridge.review.nuclei, [id]))
-    centre = viewer.scene.camera.center
+    centre = camera_of(viewer).center
     bridge.layer.undo()
-    assert viewer.scene.camera.center == centre, "it was in view"
+    assert camera_of(viewer).center == centre, "it was in view"
     bridge.layer.undo()
-    y, x = (c / 0.5 for c in viewer.scene.camera.center[-2:])
+    y, x = (c / 0.5 for c in camera_of(viewer).center[-2:])
     assert (y, x) == pytest.approx(PLACES[3], abs=2)
     look(viewer, bridge, 150, 150)
     bridge.layer.redo()
-    assert viewer.scene.camera.center[-1] / 0.5 == pytest.approx(PLACES[3][1], abs=2)
+    assert camera_of(viewer).center[-1] / 0.5 == pytest.approx(PLACES[3][1], abs=2)
 
 
 def is_drawn(bridge: Bridge) -> bool:
@@ -314,8 +315,8 @@ def test_planes_of_a_large_stack(window: Any) -> None:
     assert bridge.plane == (2,)
     assert bridge.pane.plane == (2,)
     bridge.review.do(edits.propose(bridge.review.nuclei, [(disk(9_000, 7_000), 0.9)], "m", 0))
-    window.scene.camera.center = (10, 9_000, 7_000)
-    window.scene.camera.zoom = 1
+    camera_of(window).center = (10, 9_000, 7_000)
+    camera_of(window).zoom = 1
     Session.of(window).companions.follower_of(bridge).follow()
     settle()
     assert bridge.layer.data.shape[0] == 1

@@ -11,6 +11,7 @@ from gui import CARD, FakeEngine, Hand, disk, settle, window_with_nuclei
 from tiny import DiscDetector, disc, picture
 
 from napari_nuclei import edits
+from napari_nuclei._napari.camera import camera_of
 from napari_nuclei._napari.scopes import Scope
 from napari_nuclei._napari.widget import NucleiWidget
 from napari_nuclei.box import has_middle
@@ -132,7 +133,7 @@ def test_view(make_desk: Callable[[Any], Desk]) -> None:
     hand_made = bridge.review.nuclei.next_id
     bridge.review.do(edits.add(bridge.review.nuclei, disk(50, 5, 3)))
     desk.engine.found = [(disk(20, 20, 9), 0.9), (disk(45, 60, 9), 0.9)]
-    camera = desk.viewer.scene.camera
+    camera = camera_of(desk.viewer)
     camera.center = (20, 20)
     camera.zoom = min(desk.viewer.canvas.size) / 30
     desk.segment(Scope.VIEW)
