@@ -154,6 +154,9 @@ def test_change_during_an_encircling_ends_it(hand: Hand, then: str) -> None:
     check(hand)
 
 
+@pytest.mark.xfail(
+    Version(napari.__version__) < Version("0.8"), reason="napari 0.7 drops what was drawn before"
+)
 def test_change_during_a_brush_stroke_leaves_both(hand: Hand) -> None:
     layer, left = hand.bridge.layer, Qt.MouseButton.LeftButton
     layer.mode = "paint"

@@ -11,7 +11,7 @@ from gui import CARD, FakeEngine, Hand, disk, settle, window_with_nuclei
 from tiny import DiscDetector, disc, picture
 
 from napari_nuclei import edits
-from napari_nuclei._napari.camera import camera_of
+from napari_nuclei._napari.camera import camera_of, canvas_size
 from napari_nuclei._napari.scopes import Scope
 from napari_nuclei._napari.widget import NucleiWidget
 from napari_nuclei.box import has_middle
@@ -135,7 +135,7 @@ def test_view(make_desk: Callable[[Any], Desk]) -> None:
     desk.engine.found = [(disk(20, 20, 9), 0.9), (disk(45, 60, 9), 0.9)]
     camera = camera_of(desk.viewer)
     camera.center = (20, 20)
-    camera.zoom = min(desk.viewer.canvas.size) / 30
+    camera.zoom = min(canvas_size(desk.viewer)) / 30
     desk.segment(Scope.VIEW)
     y0, _x0, y1, x1 = desk.engine.asked[-1].area
     assert y0 <= 6 <= 34 <= y1 <= 60
