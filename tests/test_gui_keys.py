@@ -218,7 +218,10 @@ def test_h_shows_and_hides_the_keys(hand: Hand) -> None:
     hand.key(Key.Key_H)
     overlay = hand.widget._help
     assert overlay.isVisible()
-    words = [label.text() for label in overlay.findChildren(type(hand.widget.message))]
+    assert overlay.parentWidget().rect().contains(overlay.geometry()), "the list is cut off"
+    labels = overlay.findChildren(type(hand.widget.message))
+    words = [label.text() for label in labels if label.isVisible()]
+    assert len(words) == len(set(words)), "a list of another size lies below"
     assert all(any(key.text == text for text in words) for key in KEYS)
     hand.key(Key.Key_H)
     assert not overlay.isVisible()

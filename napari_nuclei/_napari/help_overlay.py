@@ -12,6 +12,9 @@ QFrame#keys { background: rgba(20, 22, 26, 235); border: 1px solid #8a8f98; bord
 QLabel { color: #f0f1f2; background: transparent; }
 """
 
+SMALLER = ("", "QLabel { font-size: 11px; }", "QLabel { font-size: 9px; }")
+"""Fonts that are tried until the list fits on the canvas."""
+
 
 class HelpOverlay(QFrame):
     """Lists the keys in the middle of the canvas; a click or H takes it away."""
@@ -32,8 +35,13 @@ class HelpOverlay(QFrame):
         if self.isVisible():
             self.hide()
             return
-        self._fill()
-        self.adjustSize()
+        canvas = self.parentWidget()
+        for small in SMALLER:
+            self.setStyleSheet(STYLE + small)
+            self._fill()
+            self.adjustSize()
+            if canvas is None or canvas.rect().contains(self.rect()):
+                break
         self._centre()
         self.show()
         self.raise_()
@@ -41,14 +49,30 @@ class HelpOverlay(QFrame):
     def _fill(self) -> None:
         while (item := self._grid.takeAt(0)) is not None:
             if (label := item.widget()) is not None:
+                label.hide()  # it goes later
                 label.deleteLater()
         title = QLabel("<b>Keys while the nuclei's layer is active</b>")
         self._grid.addWidget(title, 0, 0, 1, 2)
-        for row, (key, text) in enumerate(listed(), 1):
-            self._grid.addWidget(QLabel(f"<b>{key}</b>"), row, 0, Qt.AlignmentFlag.AlignRight)
-            self._grid.addWidget(QLabel(text), row, 1)
-        hint = QLabel("Change them under Preferences ▸ Shortcuts. H or a click closes this.")
-        self._grid.addWidget(hint, self._grid.rowCount(), 0, 1, 2)
+        rows = [(QLabel(f"<b>{key}</b>", self), QLabel(text, self)) for key, text in listed()]
+        hint = QLabel("Change them under Preferences ▸ Shortcuts. H or a click closes this.", self)
+        for label in (hint, *(label for row in rows for label in row)):
+            label.ensurePolished()  # the style has fonts of its own
+        keys = max(key.sizeHint().width() for key, _ in rows)
+        for row, (name, what) in enumerate(rows, 1):
+            self._wrap(what, keys + self._grid.horizontalSpacing())
+            self._grid.addWidget(name, row, 0, Qt.AlignmentFlag.AlignRight)
+            self._grid.addWidget(what, row, 1)
+        self._wrap(hint, 0)
+        self._grid.addWidget(hint, len(rows) + 1, 0, 1, 2)
+
+    def _wrap(self, label: QLabel, beside: int) -> None:
+        """Break a text into lines where the canvas is too narrow for it and what is beside it."""
+        canvas, edges = self.parentWidget(), self._grid.contentsMargins()
+        width = 0 if canvas is None else canvas.width()
+        room = max(120, width - beside - edges.left() - edges.right() - 4)
+        if label.sizeHint().width() > room:
+            label.setWordWrap(True)
+            label.setFixedWidth(room)
 
     def _centre(self) -> None:
         canvas = self.parentWidget()

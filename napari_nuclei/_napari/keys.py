@@ -61,7 +61,7 @@ KEYS = [
     Key("accept", "A", "Accept the nucleus under the mouse, or the selected ones"),
     Key("reject", "R", "Reject: it is no nucleus"),
     Key("delete", "Delete", "Delete"),
-    Key("join", "J", "Join the selected nuclei, or those that you draw a line through"),
+    Key("join", "J", "Join the selected nuclei, or those that a line crosses"),
     Key("split", "S", "Split: draw lines across nuclei"),
     Key("next", "N", "Next nucleus that may need correction"),
     Key("previous", "Shift+N", "Back to the one before"),
