@@ -15,7 +15,7 @@ from napari_nuclei._napari.llvm import hide_triton_from_mesa
 from napari_nuclei.models import Detections
 from napari_nuclei.models.prompting import Judged
 from napari_nuclei.progress import Progress
-from napari_nuclei.prompts.feature_cache import FeatureCache
+from napari_nuclei.prompts.feature_cache import FeatureCache, Identity
 from napari_nuclei.prompts.prompter import Prompter
 
 Array = NDArray[Any]
@@ -91,11 +91,18 @@ class PromptEngine(FakeEngine):
         self.prompters = 0
 
     def prompter(
-        self, image: Array, model: str, device: str, diameter: Any, cache: FeatureCache
+        self,
+        image: Array,
+        model: str,
+        device: str,
+        diameter: Any,
+        cache: FeatureCache,
+        identity: Identity,
     ) -> Generator[Progress, None, Prompter]:
         yield Progress(0, 0, "Loading the model")
         hide_triton_from_mesa()
         if self.error is not None:
             raise self.error
         self.prompters += 1
-        return Prompter(image, self.detector, diameter or CARD.diameter, cache)
+        diameter = diameter or CARD.diameter
+        return Prompter(image, self.detector, diameter, cache, identity=identity)

@@ -16,7 +16,7 @@ from napari_nuclei.models.maskrcnn_detector import MaskRCNNDetector
 from napari_nuclei.nuclei import Nuclei, State
 from napari_nuclei.progress import result_of
 from napari_nuclei.prompts.edits import promote
-from napari_nuclei.prompts.feature_cache import FeatureCache
+from napari_nuclei.prompts.feature_cache import FeatureCache, Identity
 from napari_nuclei.prompts.kinds import Features, examples_of, fix, learn_steps, same_kind
 from napari_nuclei.prompts.prompter import Prompter
 from napari_nuclei.review import Review
@@ -104,7 +104,7 @@ def test_what_cannot_be_fixed() -> None:
 def test_features_are_asked_for_once_and_anew_for_another_prediction() -> None:
     detector = MaskRCNNDetector(network(), CARD, torch.device("cpu"))
     image = np.random.default_rng(0).integers(0, 255, (100, 100), np.uint8)
-    prompter = Prompter(image, detector, CARD.diameter)
+    prompter = Prompter(image, detector, CARD.diameter, identity=Identity())
     nuclei = Nuclei((100, 100))
     nuclei.apply(edits.propose(nuclei, [(disc(30, 30, 20), 0.9), (disc(70, 70, 9), 0.8)], "t", 0))
     features = Features()

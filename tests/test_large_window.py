@@ -30,6 +30,7 @@ from napari_nuclei.formats.dataset import DataSet, ImageRecord
 from napari_nuclei.images.large_image import LargeImage
 from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import Nuclei, Nucleus
+from napari_nuclei.prompts.feature_cache import Identity
 from napari_nuclei.prompts.prompter import Prompter
 from napari_nuclei.prompts.prompts import in_box
 from napari_nuclei.workspace.workspace import Workspace
@@ -426,7 +427,9 @@ def test_prompts_about_a_large_image_read_only_what_is_asked_about() -> None:
             return super().read(box, level)
 
     detector: Any = BrightDetector()
-    whole, in_parts = Prompter(pixels, detector, 20.0), Prompter(Read(pixels), detector, 20.0)
+    whole, in_parts = (
+        Prompter(image, detector, 20.0, identity=Identity()) for image in (pixels, Read(pixels))
+    )
     assert in_parts.shape == whole.shape == (640, 700)
     boxes.clear()  # levels of a small image are those of all of it
     wanted = (86, 106, 115, 135)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,7 @@ from napari_nuclei.models.maskrcnn_detector import MaskRCNNDetector
 from napari_nuclei.models.prompting import Judged
 from napari_nuclei.nuclei import Nuclei, Nucleus
 from napari_nuclei.progress import result_of
-from napari_nuclei.prompts.feature_cache import FeatureCache
+from napari_nuclei.prompts.feature_cache import FeatureCache, Identity
 from napari_nuclei.prompts.pointing import looking_closer
 from napari_nuclei.prompts.prompter import CELLS, LOOK, NEAR, Prompter
 from napari_nuclei.prompts.prompts import at_point, in_box, other_readings, others_in_box
@@ -24,7 +26,7 @@ IMAGE = np.random.default_rng(5).integers(0, 255, (90, 110), np.uint8)
 
 @pytest.fixture(scope="module")
 def prompter() -> Prompter:
-    return Prompter(IMAGE, DETECTOR, diameter=15)
+    return Prompter(IMAGE, DETECTOR, 15, identity=Identity())
 
 
 # -- boxes ------------------------------------------------------------------------------
@@ -67,7 +69,7 @@ def test_a_box_gives_a_nucleus_that_fills_it(prompter: Prompter, box: tuple[floa
     ],
 )
 def test_boxes_that_make_no_sense(box: tuple[float, ...], words: str) -> None:
-    small = Prompter(IMAGE, DETECTOR, diameter=11)
+    small = Prompter(IMAGE, DETECTOR, 11, identity=Identity())
     with pytest.raises(EditError, match=words):
         in_box(small, box)
 
@@ -89,7 +91,7 @@ class Aslant:
 
 
 def test_a_box_around_a_nucleus_that_lies_aslant() -> None:
-    aslant = Prompter(IMAGE, Aslant(), diameter=20)  # type: ignore[arg-type]
+    aslant = Prompter(IMAGE, Aslant(), 20, identity=Identity())  # type: ignore[arg-type]
     box = (30, 40, 60, 70)
     for seen in (in_box(aslant, box), others_in_box(aslant, box)["an ellipse that leans"]):
         assert seen.mask.contains(35, 45)
@@ -130,7 +132,7 @@ def test_a_click_on_a_nucleus_asks_for_another(prompter: Prompter) -> None:
 @pytest.mark.parametrize("place", [(250.0, 250.0), (251.4, 249.7), (0.0, 499.0), (-30.0, 900.0)])
 def test_a_look_is_no_larger_than_it_has_to_be(diameter: float, place: tuple[float, float]) -> None:
     """A px too many would be padded to the network's next stride, at nearly twice the price."""
-    wide = Prompter(np.zeros((500, 500), np.uint8), DETECTOR, CARD.diameter)
+    wide = Prompter(np.zeros((500, 500), np.uint8), DETECTOR, CARD.diameter, identity=Identity())
     whole = wide.look(*place, diameter)
     assert max(whole.encoded.size) <= LOOK
     assert max(wide.look(*place, diameter, fits=diameter).encoded.size) <= NEAR
@@ -142,8 +144,8 @@ def test_a_look_is_no_larger_than_it_has_to_be(diameter: float, place: tuple[flo
 
 def test_prompts_on_the_lines_between_tiles() -> None:
     """An image of four tiles: whatever answers, the answer lies where it was asked for."""
-    rng = np.random.default_rng(0)
-    wide = Prompter(rng.integers(0, 255, (700, 700), np.uint8), DETECTOR, CARD.diameter)
+    noise = np.random.default_rng(0).integers(0, 255, (700, 700), np.uint8)
+    wide = Prompter(noise, DETECTOR, CARD.diameter, identity=Identity())
     assert len(wide.tiles) == 4
     line = wide.tiles[0].core[2]
     for y, x in [(line, line), (line - 0.01, 300), (300, line + 3.9), (699.5, 699.5)]:
@@ -159,7 +161,8 @@ def test_prompts_on_the_lines_between_tiles() -> None:
 
 def test_boxes_of_many_tiles_are_answered_in_their_order() -> None:
     rng = np.random.default_rng(1)
-    wide = Prompter(rng.integers(0, 255, (700, 700), np.uint8), DETECTOR, CARD.diameter)
+    noise = rng.integers(0, 255, (700, 700), np.uint8)
+    wide = Prompter(noise, DETECTOR, CARD.diameter, identity=Identity())
     corners = rng.uniform(0, 660, (12, 2))
     boxes = np.concatenate([corners, corners + 30], 1).astype(np.float32)
     together = wide.judge(boxes)
@@ -178,7 +181,7 @@ def touching(a: tuple[int, ...], b: np.ndarray) -> bool:
 
 def test_what_clicks_will_look_at_is_computed_ahead_where_that_is_not_much() -> None:
     image = np.random.default_rng(2).integers(0, 255, (700, 900), np.uint8)
-    one = Prompter(image, DETECTOR, CARD.diameter)
+    one = Prompter(image, DETECTOR, CARD.diameter, identity=Identity())
     result_of(looking_closer(one, (0, 0, 700, 900)))
     assert len(one.cache) == 0, "the whole image is too much"
     result_of(looking_closer(one, (300, 400, 340, 440)))
@@ -189,7 +192,7 @@ def test_what_clicks_will_look_at_is_computed_ahead_where_that_is_not_much() -> 
     for y, x in ((300, 400), (320.5, 420.5), (339, 439)):
         at_point(one, y, x)
     assert len(one.cache) == kept, "a click has looked elsewhere"
-    small = Prompter(image, DETECTOR, CARD.diameter, FeatureCache(4 * one_look))
+    small = Prompter(image, DETECTOR, CARD.diameter, FeatureCache(4 * one_look), identity=Identity())
     for _ in looking_closer(small, (300, 400, 340, 440)):
         assert small.cache.nbytes <= small.cache.bound
     assert 1 <= len(small.cache) <= 3
@@ -208,24 +211,55 @@ def test_prompts_share_what_was_computed() -> None:
             return super().encode(tile)
 
     detector = Counting(network(), CARD, torch.device("cpu"))
-    one = Prompter(IMAGE, detector, 15, cache, "image")
+    own = Identity()
+    one = Prompter(IMAGE, detector, 15, cache, identity=own)
     result_of(one.prepare())
     assert len(calls) == len(one.tiles) == 1
     other_readings(one, Nuclei((90, 110), [Nucleus(1, disc(45, 50, 15))]), 1)
-    Prompter(IMAGE, detector, 15, cache, "image").judge([(1, 1, 9, 9)])
+    Prompter(IMAGE, detector, 15, cache, identity=own).judge([(1, 1, 9, 9)])
     assert len(calls) == 1
-    Prompter(IMAGE, detector, 18, cache, "image").judge([(1, 1, 9, 9)])
-    Prompter(IMAGE, detector, 15, cache, "another").judge([(1, 1, 9, 9)])
-    assert len(calls) == 3
+    for number, (diameter, identity) in enumerate(
+        [(18, own), (15, own.of("another plane")), (15, Identity()), (15, Identity())], 2
+    ):
+        Prompter(IMAGE, detector, diameter, cache, identity=identity).judge([(1, 1, 9, 9)])
+        assert len(calls) == number
+
+
+def test_no_image_gets_the_features_of_another() -> None:
+    """Four share a cache; one is let go and another takes its place, often at its very address."""
+    rng = np.random.default_rng(7)
+    images = [rng.integers(0, 255, (90, 110), np.uint8) for _ in range(6)]
+    box = [(20, 30, 44, 50)]
+    alone = [
+        Prompter(image, DETECTOR, 15, identity=Identity()).judge(box).features for image in images
+    ]
+    assert min(np.abs(a - b).max() for a, b in pairwise(alone)) > 0
+    cache = FeatureCache()
+
+    def prompter(number: int) -> tuple[int, Prompter]:
+        return number, Prompter(images[number], DETECTOR, 15, cache, identity=Identity())
+
+    living = [prompter(number) for number in range(4)]
+    for step in range(24):
+        for number, one in living:
+            np.testing.assert_array_equal(one.judge(box).features, alone[number])
+        del one
+        del living[step % 4]
+        living.insert(step % 4, prompter((step + 5) % 6))
+
+
+def test_an_image_must_have_an_identity() -> None:
+    with pytest.raises(TypeError, match="identity"):
+        Prompter(IMAGE, DETECTOR, 15, FeatureCache())  # type: ignore[call-arg]
 
 
 def test_the_cache_stays_below_its_bound_and_looking_ahead_ends_there() -> None:
     rng = np.random.default_rng(2)
     image = rng.integers(0, 255, (700, 1300), np.uint8)
-    one = Prompter(image, DETECTOR, CARD.diameter)
+    one = Prompter(image, DETECTOR, CARD.diameter, identity=Identity())
     size = one.window(one.tiles[0]).nbytes
     bound = int(3.5 * size)
-    small = Prompter(image, DETECTOR, CARD.diameter, FeatureCache(bound))
+    small = Prompter(image, DETECTOR, CARD.diameter, FeatureCache(bound), identity=Identity())
     assert len(small.tiles) > 4
     for _ in small.prepare():
         assert small.cache.nbytes <= bound
@@ -242,7 +276,7 @@ def test_the_cache_stays_below_its_bound_and_looking_ahead_ends_there() -> None:
 
 def test_other_readings_are_other_and_lie_there() -> None:
     discs = [disc(40, 40, 22), disc(40, 58, 22)]
-    prompter = Prompter(picture((90, 110), discs), DETECTOR, 15)
+    prompter = Prompter(picture((90, 110), discs), DETECTOR, 15, identity=Identity())
     nuclei = Nuclei((90, 110), [Nucleus(1, Mask.union_of(discs)), Nucleus(2, disc(70, 90, 12))])
     found = other_readings(prompter, nuclei, 1)
     values = [r.value for r in found]

@@ -22,6 +22,7 @@ from napari_nuclei.images.images import read_image
 from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import Nuclei
 from napari_nuclei.prediction.predict import Prediction, segment
+from napari_nuclei.prompts.feature_cache import Identity
 from napari_nuclei.prompts.prompter import Prompter
 from napari_nuclei.queue.doubts import NAMES, Evidence
 from napari_nuclei.queue.evidence import evidence_steps
@@ -57,7 +58,7 @@ def main() -> None:
         pixels = read_image(args.images / image.file_name)
         truth = [n.mask for n in data.nuclei[image.id]]
         found = segment(pixels, detector)
-        prompter = Prompter(pixels, detector, found.diameter)
+        prompter = Prompter(pixels, detector, found.diameter, identity=Identity())
         parts.append(examples(found, truth, prompter))
         print(f"{image.file_name}: {len(parts[-1][1])} entries", flush=True)
     pprint.pp(fit(parts).to_dict(), width=60)

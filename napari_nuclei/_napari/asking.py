@@ -13,13 +13,15 @@ from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
+from napari.layers import Image
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from ..box import Box
 from ..errors import UserError
 from ..progress import Progress
-from ..prompts.feature_cache import FeatureCache
+from ..prompts.feature_cache import FeatureCache, Identity
 from .camera import camera_of, view_box
 from .engine import Engine
 from .runner import Runner
@@ -52,12 +54,31 @@ class _Asked:
     """A question that waits: about which image, and who wants the answer."""
 
     key: tuple[Any, ...]
+    identity: Identity
     source: Source
     model: str
+    device: str
     diameter: float | None
     question: Question
     then: Callable[[Any], None]
     bridge: weakref.ref[Bridge]
+
+
+class Identities:
+    """Names the pixels of image layers: anew where a layer gets other ones."""
+
+    def __init__(self) -> None:
+        self._of: WeakKeyDictionary[Image, Identity] = WeakKeyDictionary()
+
+    def of(self, image: Image) -> Identity:
+        """Return the name of what a layer shows now."""
+        if image not in self._of:
+            self._of[image] = Identity()
+            image.events.data.connect(self._on_data)
+        return self._of[image]
+
+    def _on_data(self, event: Any) -> None:
+        self._of[event.source] = Identity()
 
 
 class Asker(QObject):
@@ -80,6 +101,7 @@ class Asker(QObject):
         self._waiting: deque[_Asked] = deque()
         self._current: _Asked | None = None
         self._prompters: dict[tuple[Any, ...], Prompter] = {}
+        self._identities = Identities()
         self._ahead: tuple[Any, ...] = ()
         self.runner.progressed.connect(self._on_progress)
         self.runner.succeeded.connect(self._on_answer)
@@ -130,8 +152,11 @@ class Asker(QObject):
         channels: Channels = self.settings.channels if same else channel_choices(image)[0]
         diameter = self.settings.diameter if same else None
         source = source_of(image, channels, self.session.viewer.dims.point)
-        key = (id(image), source.plane, channels, card.name, card.sha256, diameter)
-        return _Asked(key, source, card.name, diameter, question, then, weakref.ref(bridge))
+        device = self.settings.device
+        identity = self._identities.of(image).of((source.plane, channels, device))
+        key = (identity, card.name, card.sha256, diameter)
+        who = weakref.ref(bridge)
+        return _Asked(key, identity, source, card.name, device, diameter, question, then, who)
 
     def _start_next(self) -> None:
         if self._waiting:
@@ -148,10 +173,9 @@ class Asker(QObject):
             make = getattr(self.engine, "prompter", None)
             if make is None:
                 raise UserError(f"The model {asked.model!r} answers no prompts.")
-            device = self.settings.device
             yield Progress(0, 0, "Reading the image")
-            pixels = asked.source.read()
-            prompter = yield from make(pixels, asked.model, device, asked.diameter, self.cache)
+            pixels, how = asked.source.read(), (asked.model, asked.device, asked.diameter)
+            prompter = yield from make(pixels, *how, self.cache, asked.identity)
             while len(self._prompters) >= REMEMBERED:
                 self._prompters.pop(next(iter(self._prompters)))
             self._prompters[asked.key] = prompter

@@ -22,7 +22,7 @@ from .llvm import hide_triton_from_mesa
 if TYPE_CHECKING:
     from ..models import Detector
     from ..prediction.predict import Prediction
-    from ..prompts.feature_cache import FeatureCache
+    from ..prompts.feature_cache import FeatureCache, Identity
     from ..prompts.prompter import Prompter
 
 Steps = Generator[Progress, None, "Prediction"]
@@ -109,8 +109,11 @@ class ModelEngine:
         device: str,
         diameter: float | None,
         cache: FeatureCache,
+        identity: Identity,
     ) -> Generator[Progress, None, Prompter]:
         """Make an image ready to be asked about; `diameter` None has it estimated.
+
+        `identity` names these very pixels in the cache.
 
         Raises
         ------
@@ -129,7 +132,7 @@ class ModelEngine:
         if diameter is None:
             _, diameter = yield from measure_steps(LargeImage(image), detector)
         yield Progress(0, 0, "Looking at the image")
-        return Prompter(image, detector, diameter, cache)
+        return Prompter(image, detector, diameter, cache, identity=identity)
 
     def preload(self, model: str, device: str) -> None:
         """Load torch and a model, so that whoever asks for it later need not wait.

@@ -6,8 +6,9 @@ prompts (`prompt_actions.py`), threads (`asking.py`), likeness (`prompts/kinds.p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from psygnal import Signal
 
@@ -41,7 +42,7 @@ class Asking:
     def __init__(self, actions: Actions, asker: Callable[[], Asker | None]) -> None:
         self._actions, self._asker = actions, asker
         self.kind: SameKind | None = None
-        self._features: dict[tuple[Any, ...], Features] = {}
+        self._features: WeakKeyDictionary[Review, dict[Hashable, Features]] = WeakKeyDictionary()
 
     # -- asking -----------------------------------------------------------------------
 
@@ -85,10 +86,10 @@ class Asking:
         if deed is None:
             self._actions.told.emit("Delete, accept or promote one first: K finds the rest.")
             return
-        nuclei, model = review.nuclei.copy(), self._model
-        features = self._features.setdefault((id(review), model), Features())
+        nuclei, known = review.nuclei.copy(), self._features.setdefault(review, {})
 
         def steps(prompter: Prompter) -> Generator[Progress, None, SameKind]:
+            features = known.setdefault(prompter.key, Features())
             yield from learn_steps(prompter, _concerned(nuclei, examples, deed), features)
             return same_kind(nuclei, features, examples, deed)
 

@@ -175,15 +175,15 @@ class Sending:
         return Progress(self._over, self._total, result.path.name, result)
 
     def _progress(self) -> Progress:
-        begun = {id(t.image): t.image for t in (*self._flying.values(), *self._tiles)}
-        shares = sum(image.share for image in begun.values())
+        begun = dict.fromkeys(t.image for t in (*self._flying.values(), *self._tiles))
+        shares = sum(image.share for image in begun)
         message = next((t.image.path.name for t in self._flying.values()), "")
         if not self._cluster.workers():
             message = "Waiting for workers"
         return Progress(self._over + shares, self._total, message)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Image:
     """An image on its way."""
 

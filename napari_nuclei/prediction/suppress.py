@@ -132,11 +132,11 @@ class Joining:
     def _forget(self) -> None:
         """Keep only those in mind that touch one that waits."""
         near = _Cells()
-        seen = set()
+        seen: set[_Candidate] = set()
         for candidate in self._waiting:
             for other in (candidate, *self._near.touching(candidate)):
-                if id(other) not in seen and other.kept is not False:
-                    seen.add(id(other))
+                if other not in seen and other.kept is not False:
+                    seen.add(other)
                     near.put(other)
         self._near = near
 

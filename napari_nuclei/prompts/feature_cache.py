@@ -1,7 +1,7 @@
 """`FeatureCache`: what a detector has computed of tiles, kept within a bound of memory.
 
-Here: who stays and who goes. Not here: what is computed (`prompts.py`, `models/`). No torch,
-no Qt; may be used from several threads.
+Here: who stays and who goes, and by what name images are told apart. Not here: what is computed
+(`prompter.py`, `models/`). No torch, no Qt; may be used from several threads.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 BOUND = 512 * 2**20
@@ -24,6 +25,27 @@ class Sized(Protocol):
 
 
 Value = TypeVar("Value", bound=Sized)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Names the pixels of one image in a cache that many share; whoever owns the image makes it.
+
+    Two that were made apart are never equal. A key holds what it compares by, so that, unlike an
+    `id()`, it cannot pass to another image once the first is gone.
+
+    Attributes
+    ----------
+    part : Hashable
+        What tells the planes and channels of the image apart.
+    """
+
+    part: Hashable = None
+    _image: object = field(default_factory=object, repr=False)
+
+    def of(self, part: Hashable) -> Identity:
+        """Return the identity of a part of the same image."""
+        return replace(self, part=part)
 
 
 class FeatureCache:

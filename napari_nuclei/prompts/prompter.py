@@ -7,7 +7,7 @@ edits (`edits.py`), windows (`_napari/`). Torch is loaded when one is made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ from ..mask import Mask
 from ..models.prompting import Judged, PromptableDetector
 from ..prediction.tiles import Tile, cut
 from ..progress import Progress
-from .feature_cache import FeatureCache
+from .feature_cache import FeatureCache, Identity
 from .soft_mask import SoftMask
 
 SIDE = 512
@@ -109,8 +109,13 @@ class Prompter:
         Of the typical nucleus in px of the image, as the prediction had it.
     cache : FeatureCache, optional
         Where features are kept; may be shared by many images.
-    identity : Hashable, optional
-        Names the image in that cache; this object's own by default.
+    identity : Identity
+        Names these very pixels there; a new one where none is known.
+
+    Attributes
+    ----------
+    key : tuple
+        What the features depend on: image, model and scale.
     """
 
     def __init__(
@@ -119,7 +124,8 @@ class Prompter:
         detector: PromptableDetector,
         diameter: float,
         cache: FeatureCache | None = None,
-        identity: Hashable = None,
+        *,
+        identity: Identity,
     ) -> None:
         self.detector, self.diameter = detector, diameter
         self.cache = FeatureCache() if cache is None else cache
@@ -128,7 +134,7 @@ class Prompter:
         self.zoom = (self._size[0] / self.shape[0], self._size[1] / self.shape[1])
         self.tiles = cut(self._size, SIDE, detector.margin, detector.stride)
         card = detector.card
-        self._key = (id(self) if identity is None else identity, card.name, card.sha256)
+        self.key = (identity, card.name, card.sha256, self.zoom)
 
     # -- windows ----------------------------------------------------------------------
 
@@ -141,7 +147,7 @@ class Prompter:
             encoded = self.detector.encode(self._source.tile(tile))
             return Window(encoded, y0 / down, x0 / across, self.zoom)
 
-        return self.cache.get((*self._key, self.zoom, tile.box), make)
+        return self.cache.get((*self.key, tile.box), make)
 
     def look(self, y: float, x: float, diameter: float, fits: float | None = None) -> Window:
         """Look closer at a place, so that nuclei of this diameter in px are of the best size.
@@ -166,7 +172,7 @@ class Prompter:
             real = (seen.shape[0] / (y1 - y0), seen.shape[1] / (x1 - x0))
             return Window(self.detector.encode(seen), y0, x0, real)
 
-        return self.cache.get((*self._key, round(zoom, 3), (y0, x0, y1, x1)), make)
+        return self.cache.get((*self.key, round(zoom, 3), (y0, x0, y1, x1)), make)
 
     def cell(self, y: float, x: float, diameter: float) -> Window:
         """Look closer at about a place, in cells, so that it can be computed ahead."""

@@ -28,7 +28,7 @@ from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import Nuclei
 from napari_nuclei.progress import result_of
 from napari_nuclei.prompts.edits import nudge
-from napari_nuclei.prompts.feature_cache import FeatureCache
+from napari_nuclei.prompts.feature_cache import FeatureCache, Identity
 from napari_nuclei.prompts.kinds import Features, fix, same_kind
 from napari_nuclei.prompts.pointing import looking_closer, usual_diameter
 from napari_nuclei.prompts.prompter import Prompter
@@ -75,12 +75,12 @@ def prompts(
     diameter = 2 * float(np.sqrt(np.median(areas) / np.pi))
     nuclei = Nuclei((SIDE, SIDE))
     nuclei.apply(edits.propose(nuclei, [(m, 0.9) for m in masks], "net", 0.5))
-    warm = Prompter(pixels, detector, diameter, FeatureCache(4 * 2**30))
+    warm = Prompter(pixels, detector, diameter, FeatureCache(4 * 2**30), identity=Identity())
     result_of(warm.prepare())
     for y, x in (m.centroid for m in masks):
         here = (int(y), int(x), int(y) + 1, int(x) + 1)
         result_of(looking_closer(warm, here, usual_diameter(nuclei)))
-    cold = Prompter(pixels, detector, diameter, FeatureCache(0))
+    cold = Prompter(pixels, detector, diameter, FeatureCache(0), identity=Identity())
     ids = [n.id for n in nuclei]
 
     def place(k: int) -> tuple[float, float]:

@@ -24,6 +24,7 @@ from napari_nuclei.images.images import read_image
 from napari_nuclei.mask import Mask, touches
 from napari_nuclei.nuclei import Nuclei
 from napari_nuclei.prediction.predict import Prediction, segment
+from napari_nuclei.prompts.feature_cache import Identity
 from napari_nuclei.prompts.prompter import Prompter
 from napari_nuclei.scoring.match import match
 
@@ -53,7 +54,7 @@ class Case:
         return out
 
     def prompter(self, detector: models.Detector) -> Prompter:
-        return Prompter(self.pixels, detector, self.found.diameter)
+        return Prompter(self.pixels, detector, self.found.diameter, identity=Identity())
 
 
 @dataclass(frozen=True)
