@@ -1,4 +1,4 @@
-"""Which way the imports go: the core without torch and Qt, Qt in `_napari` only."""
+"""Which way the imports go: the core without torch and Qt; and what nobody calls."""
 
 from __future__ import annotations
 
@@ -116,3 +116,27 @@ def test_every_library_is_declared() -> None:
         if not declared & {name.lower() for name in providers.get(library, [library])}
     }
     assert not undeclared
+
+
+# -- what nobody calls ------------------------------------------------------------------
+
+
+def calls(tree: ast.Module, name: str) -> Iterator[ast.Call]:
+    """Each call of a function by its full name, as `torch.load`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == name:
+            yield node
+
+
+def test_nothing_is_known_by_its_address() -> None:
+    """An `id()` passes to another object once the first is gone, and with it what it stood for."""
+    assert list(calls(ast.parse("seen.add(id(x)); self.id(x)"), "id"))
+    assert not [room for room, tree in sources() if list(calls(tree, "id"))]
+
+
+def test_no_weights_bring_code_along() -> None:
+    loads = [call for _, tree in sources() for call in calls(tree, "torch.load")]
+    assert loads
+    for call in loads:
+        said = {word.arg: ast.unparse(word.value) for word in call.keywords}
+        assert said["weights_only"] == "True"

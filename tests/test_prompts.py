@@ -192,7 +192,8 @@ def test_what_clicks_will_look_at_is_computed_ahead_where_that_is_not_much() -> 
     for y, x in ((300, 400), (320.5, 420.5), (339, 439)):
         at_point(one, y, x)
     assert len(one.cache) == kept, "a click has looked elsewhere"
-    small = Prompter(image, DETECTOR, CARD.diameter, FeatureCache(4 * one_look), identity=Identity())
+    cache = FeatureCache(4 * one_look)
+    small = Prompter(image, DETECTOR, CARD.diameter, cache, identity=Identity())
     for _ in looking_closer(small, (300, 400, 340, 440)):
         assert small.cache.nbytes <= small.cache.bound
     assert 1 <= len(small.cache) <= 3
