@@ -103,7 +103,6 @@ def _labelled(rows: list[Any], broken: Broken) -> list[tuple[str, Row]]:
             continue
         if isinstance(id, (int, str)):
             if id in seen:
-                label = f"{id!r} (number {number})"
                 broken.mend(label, f"has the id of another one: two annotations have the id {id!r}")
             else:
                 label = repr(id)

@@ -59,10 +59,7 @@ def write(path: Path, data: DataSet, beside: Beside) -> None:
 def _texts(nuclei: Nuclei) -> tuple[list[str], int]:
     """Return the runs of what is seen of each nucleus, by id, and how many px are not."""
     rows = sorted((n for n in nuclei.shown() if n.mask), key=lambda n: n.rank)
-    boxes = np.array([n.mask.box for n in rows], np.int64).reshape(-1, 4)
-    runs = np.frombuffer(b"".join(n.mask.counts for n in rows), "<u4").astype(np.int64)
-    sizes = np.array([len(n.mask.counts) // 4 for n in rows], np.int64)
-    starts, ends, owner = rle.object_runs(*rle.to_image(boxes, runs, sizes, nuclei.shape))
+    starts, ends, owner = codec.runs_of([n.mask for n in rows], nuclei.shape)
     total = int((ends - starts).sum())
     starts, ends, owner = topmost(starts, ends, owner)
     ids = np.array([n.id for n in rows], np.int64)[owner]
