@@ -12,7 +12,7 @@ from hypothesis import given
 from strategies import nuclei
 
 from napari_nuclei.errors import UserError
-from napari_nuclei.formats import geojson
+from napari_nuclei.formats import geojson, geojson_reader
 from napari_nuclei.formats.beside import Beside
 from napari_nuclei.formats.dataset import ImageRecord
 from napari_nuclei.mask import Mask
@@ -39,7 +39,7 @@ def saved(path: Path, features: Any, **more: Any) -> Path:
 
 
 def read(path: Path, beside: Beside | None = None) -> Nuclei:
-    return geojson.read(path, beside or Beside())[1]
+    return geojson_reader.read(path, beside or Beside())[1]
 
 
 @given(of=nuclei())
@@ -47,7 +47,7 @@ def test_shown_nuclei_come_back(of: Nuclei, tmp_path_factory: pytest.TempPathFac
     path = tmp_path_factory.mktemp("g") / "a.geojson"
     image = ImageRecord(1, "ä b.png", *of.shape)
     geojson.write(path, image, of, Beside())
-    found, back = geojson.read(path, Beside())
+    found, back = geojson_reader.read(path, Beside())
     assert found == image
     shown = {n.id: n for n in of.shown()}
     assert {n.id for n in back} == set(shown)
@@ -120,7 +120,7 @@ def test_the_size_of_the_image(tmp_path: Path) -> None:
     assert read(path, beside).shape == (5, 6)
     assert "extent" in beside.remarks[0]
     Image.new("L", (20, 30)).save(tmp_path / "a.png")
-    assert geojson.read(path, Beside())[0] == ImageRecord(1, "a.png", 30, 20)
+    assert geojson_reader.read(path, Beside())[0] == ImageRecord(1, "a.png", 30, 20)
     (tmp_path / "elsewhere").mkdir()
     Image.new("L", (3, 3)).save(tmp_path / "elsewhere" / "a.png")
     with pytest.raises(UserError, match="right image"):
@@ -131,9 +131,11 @@ def test_the_size_of_the_image(tmp_path: Path) -> None:
     ("features", "words"),
     [
         ("x", "no list of features"),
-        ([3], "no list of features"),
-        ([feature(None)], "coordinates"),
-        ([feature([3])], "coordinates|three corners"),
+        ([3], "only feature cannot be used: number 1 .it has no geometry"),
+        ([feature(None)], "three corners"),
+        ([feature([3]), feature([])], "none of its 2 features"),
+        ([feature([1, 1], kind="Point"), feature(kind="LineString")], "no outline of a nucleus"),
+        ([feature(objectType="tmaCore")], "1 that are cores of a TMA"),
         ([feature([[[1, 2], [3, 4]]])], "three corners"),
         ([feature([[[1, 2], [3, "a"], [1, 2]]])], "three corners"),
         ([feature([[[1, 2], [3, 1e9], [1, 2]]])], "three corners"),
