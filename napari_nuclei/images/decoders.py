@@ -93,9 +93,9 @@ def decode(path: Path, plane: int | None, channels: Channels | None) -> Pixels:
         else:
             with _pillow(path) as image:
                 image.seek(pick_plane(_frames(image), plane))
-                array, way_up = _pillow_pixels(image, path), _orientation(image)
-                axes = "YXS" if array.ndim == 3 else "YX"
-                pixels = _checked(Plane(array, axes, None, channels, orientation=way_up))
+                whole, way_up = _pillow_pixels(image, path), _orientation(image)
+                axes = "YXS" if whole.ndim == 3 else "YX"
+                pixels = _checked(Plane(whole, axes, None, channels, orientation=way_up))
         return np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
 
 

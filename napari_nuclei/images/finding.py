@@ -21,8 +21,8 @@ IMAGE_SUFFIXES = frozenset(
 
 OTHER_SUFFIXES = frozenset(
     ".czi .lif .nd2 .oib .oif .oir .vsi .mrxs .bif .ims .zvi .dv .sld .dcm .dicom .heic .heif "
-    ".avif .jxl .svg .pdf .eps .ps .psd .xcf .exr .nii .nrrd .mha .mhd .mrc .h5 .hdf5 .n5 .npy .npz .dng "
-    ".nef .cr2 .cr3 .arw .raw .flex .c01 .mp4 .avi .mov .mkv".split()
+    ".avif .jxl .svg .pdf .eps .ps .psd .xcf .exr .nii .nrrd .mha .mhd .mrc .h5 .hdf5 .n5 .npy "
+    ".npz .dng .nef .cr2 .cr3 .arw .raw .flex .c01 .mp4 .avi .mov .mkv".split()
 )
 """Endings of images, or of what may hold some, that are not read."""
 
@@ -33,10 +33,10 @@ MOST_NAMED = 10
 """Files that are named in a line; of more only the number is given."""
 
 LINK, OTHER, FOLDER, NO_IMAGE = (
-    "broken links",
-    "of a kind that is not read (export them as OME-TIFF)",
-    "folders, which are not searched",
-    "not images by their endings",
+    "broken link",
+    "kind that is not read: export it as OME-TIFF",
+    "folder, not searched",
+    "not an image by its ending",
 )
 """Why something is left out, as a person reads it."""
 
@@ -139,8 +139,9 @@ def left_out_words(entries: Iterable[tuple[str, str]]) -> str:
     for name, why in listed[:MOST_NAMED]:
         reasons.setdefault(why, []).append(name)
     words = "; ".join(f"{', '.join(names)} ({why})" for why, names in reasons.items())
-    more = len(listed) - MOST_NAMED
-    return f"{words}; and {more:,} more" if more > 0 else words
+    if len(listed) > MOST_NAMED:
+        words += f"; and {len(listed) - MOST_NAMED:,} more"
+    return f"{len(listed):,}: {words}"
 
 
 _ORDER = {LINK: 1, OTHER: 2, NO_IMAGE: 3, FOLDER: 4}

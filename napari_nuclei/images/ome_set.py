@@ -5,7 +5,7 @@ Here: the OME-XML → the planes of this file, with their axes. Not here: TIFF i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 if TYPE_CHECKING:
-    from tifffile import TiffFile, TiffPage, TiffPageSeries
+    from tifffile import TiffFile, TiffFrame, TiffPage, TiffPageSeries
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,9 @@ def _named(element: ElementTree.Element, name: str) -> Iterator[ElementTree.Elem
     return (found for found in element.iter() if found.tag.rpartition("}")[2] == name)
 
 
-def _series(pages: list[TiffPage], shape: tuple[int, ...], axes: str) -> TiffPageSeries:
+def _series(
+    pages: Sequence[TiffPage | TiffFrame], shape: tuple[int, ...], axes: str
+) -> TiffPageSeries:
     from tifffile import TiffPageSeries
 
     page = pages[0]

@@ -205,8 +205,8 @@ class TiffArray:
 
     def _check_pages(self, index: tuple[Any, ...]) -> None:
         """Fail where a page is missing, which would be read as black."""
-        numbers = np.ravel(self._numbers(index)) if self._paged else []
-        if missing := [int(n) for n in numbers if self._series.pages[int(n)] is None]:
+        numbers: list[int] = np.ravel(self._numbers(index)).tolist() if self._paged else []
+        if missing := [n for n in numbers if self._series.pages[n] is None]:
             raise ValueError(f"page {missing[0]} is missing")
 
 

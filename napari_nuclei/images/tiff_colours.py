@@ -109,7 +109,8 @@ def _from_ycbcr(pixels: Pixels, page: TiffPage) -> Pixels:
     r = y + (2 - 2 * red) * cr
     b = y + (2 - 2 * blue) * cb
     g = (y - red * r - blue * b) / (green or 1)
-    return np.rint(np.stack([r, g, b], -1).clip(0, top)).astype(pixels.dtype)
+    rgb: Pixels = np.rint(np.stack([r, g, b], -1).clip(0, top)).astype(pixels.dtype)
+    return rgb
 
 
 def _numbers(page: TiffPage, tag: int, usual: tuple[float, ...]) -> tuple[float, ...]:

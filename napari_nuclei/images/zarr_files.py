@@ -132,15 +132,21 @@ def _image_in(node: Any, path: Path, labels: bool = False) -> Levels:
         names = [str(image["path"]) for image in about["well"].get("images", ())]
         return _only(node, names, "fields", path)
     if "labels" in about:
-        raise UserError(
-            f"holds label images, not an image: name one, {_places(path, about['labels'])}"
-        )
+        raise UserError(f"holds label images, not an image: {_name_one(path, about['labels'])}")
     if (names := _series_of(node)) or "bioformats2raw.layout" in about:
         return _only(node, names, "images", path)
     arrays = [array for _, array in node.arrays()]
     if len(arrays) == 1 and not any(True for _ in node.groups()):
         return _plain(arrays[0])
-    raise UserError("a zarr group without an OME-Zarr image: name an array in it")
+    nested = list(_nested(node))
+    advice = _name_one(path, nested) if nested else "name an array in it"
+    raise UserError(f"a zarr group without an OME-Zarr image: {advice}")
+
+
+def _nested(node: Any) -> Iterator[str]:
+    """Yield some places of images further down, as other programs arrange them."""
+    for name, group in sorted(node.groups(), key=lambda item: item[0])[:MOST_NAMED]:
+        yield from (f"{name}/{inner}" for inner in _series_of(group))
 
 
 def _series_of(node: Any) -> list[str]:
@@ -246,17 +252,22 @@ def _ome_axes(axes: Sequence[Any] | None, ndim: int) -> str:
     return letters
 
 
+_NAMES = {
+    **{name: name.upper() for name in "xyztc"},
+    **{"time": "T", "channel": "C", "channels": "C", "rgb": "S", "rgba": "S", "sample": "S"},
+}
+
+
 def _kind_of(axis: Any) -> str:
     """Return the letter of an axis; empty for one that has no letter of its own here."""
     name, kind = (axis.get("name"), axis.get("type")) if isinstance(axis, dict) else (axis, None)
     if kind == "channel":
         return "C"
-    known = {"x": "X", "y": "Y", "z": "Z", "t": "T", "c": "C", "time": "T", "channel": "C"}
-    return known.get(str(name).lower(), "")
+    return _NAMES.get(str(name).lower(), "")
 
 
 def _letters(kinds: Sequence[str]) -> str:
-    """Give each axis a letter of its own: none twice, and S, which means colours, to no other."""
+    """Give each axis a letter of its own."""
     out = ""
     for kind in kinds:
         free = (a for a in "UVWPQRIABD" if a not in out)

@@ -44,6 +44,8 @@ class Workspace:
     ----------
     items : tuple of Item
         The images; a folder's in natural order.
+    remarks : list of str
+        What of a folder was left out, and why.
 
     Raises
     ------
@@ -57,7 +59,9 @@ class Workspace:
 
     def __init__(self, path: str | Path, folder: str | Path | None = None) -> None:
         self.path = Path(path).expanduser().absolute()
-        found, self._data = items_of(self.path, None if folder is None else Path(folder))
+        self.remarks: list[str] = []
+        images = None if folder is None else Path(folder)
+        found, self._data = items_of(self.path, images, self.remarks)
         self.items = tuple(found)
         self._by_key = {(item.path, item.plane): item for item in self.items}
         self._named: dict[Path, set[Plane]] = {}
