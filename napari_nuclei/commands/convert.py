@@ -42,6 +42,11 @@ def arguments(p: ArgumentParser) -> None:
         help="list of images with their ids, or a COCO file: the result has its names and ids",
     )
     p.add_argument("--pixel-size", type=positive, metavar="UM", help="side of a pixel in µm")
+    p.add_argument(
+        "--split",
+        action="store_true",
+        help="make each separate piece of a nucleus one of its own, as 0/255 masks want it",
+    )
     p.add_argument("--json", action="store_true", help="print a summary as JSON")
 
 
@@ -59,6 +64,7 @@ def run(options: Namespace) -> int:
         images=options.images,
         image_ids=options.image_ids,
         pixel_size=options.pixel_size,
+        split=options.split,
     )
     for remark in done.remarks:
         say(remark)

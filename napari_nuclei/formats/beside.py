@@ -46,6 +46,8 @@ class Beside:
         it. Otherwise that is an error.
     remarks : list of str
         What a person should know of what was read and written.
+    split : bool
+        Make each separate piece of a nucleus one of its own.
     known : mapping of str to Path
         Images that are known by the stems of their names.
     arrays : mapping of int to array
@@ -58,6 +60,7 @@ class Beside:
     remarks: list[str] = field(default_factory=list)
     known: Mapping[str, Path] = field(default_factory=dict)
     arrays: Mapping[int, NDArray[Any] | None] = field(default_factory=dict)
+    split: bool = False
 
     def image(self, source: Path, name: str) -> Path | None:
         """Find an image by the name that a file has for it, or by its stem.

@@ -12,6 +12,8 @@ from pathlib import Path, PurePath
 
 from ..collector import without_collector
 from ..errors import UserError
+from ..images.finding import IMAGE_SUFFIXES
+from ..shape_edits import pieces
 from .beside import Beside
 from .dataset import DataSet, ImageRecord
 from .detect import detect
@@ -51,6 +53,7 @@ def convert(
     images: Path | None = None,
     image_ids: Path | None = None,
     pixel_size: float | None = None,
+    split: bool = False,
 ) -> Converted:
     """Read files of nuclei and write them in another format.
 
@@ -69,6 +72,8 @@ def convert(
         A competition's list of images or a COCO file, for names and ids.
     pixel_size : float, optional
         Side of a pixel in µm.
+    split : bool
+        Make each separate piece of a nucleus one of its own, as masks of one value want it.
 
     Returns
     -------
@@ -85,7 +90,7 @@ def convert(
         raise UserError(f"{out} does not say its format by its ending: name one with --to")
     if out.exists() and any(p.exists() and out.samefile(p) for p in given):
         raise UserError(f"{out} is one of the files to read: name another one to write")
-    beside = Beside(images, pixel_size)
+    beside = Beside(images, pixel_size, split=split)
     data, found = read(given, beside, source)
     if image_ids is not None:
         data = numbered(data, image_ids)
@@ -138,11 +143,20 @@ def read(
     reader = function(first.reader)
     with without_collector():
         if first.per_image:
-            return _together([reader(file, beside) for file in files], files), first
-        if len(files) > 1:
+            data = _together([reader(file, beside) for file in files], files)
+        elif len(files) > 1:
             raise UserError(f"{first.title} holds many images already: name one file of it")
-        data: DataSet = reader(files[0], beside)
-        return data, first
+        else:
+            data = reader(files[0], beside)
+        return (_in_pieces(data) if beside.split else data), first
+
+
+def _in_pieces(data: DataSet) -> DataSet:
+    """Make each separate piece of a nucleus one of its own; the largest keeps the id."""
+    for nuclei in data.nuclei.values():
+        if edit := pieces(nuclei, [n.id for n in nuclei]):
+            nuclei.apply(edit)
+    return data
 
 
 def _files(path: Path, source: str | None) -> list[Path]:
@@ -154,9 +168,11 @@ def _files(path: Path, source: str | None) -> list[Path]:
         return [path]
     names = [whole.name] if whole else [f.name for f in FORMATS.values() if f.per_image]
     endings = tuple(e for name in names for e in FORMATS[name].endings)
-    files = sorted(p for p in path.iterdir() if p.name.lower().endswith(endings))
+    images = IMAGE_SUFFIXES | {".npz"} if "labels" in names else set()
+    entries = sorted(path.iterdir())
+    files = [p for p in entries if p.name.lower().endswith(endings) or p.suffix.lower() in images]
     # Of label images only those that are called so: the images themselves may lie beside them.
-    marked = [p for p in files if p.suffix.lower() not in (".tif", ".tiff") or _is_marked(p)]
+    marked = [p for p in files if p.suffix.lower() not in images or _is_marked(p)]
     files = marked or files
     files = [p for p in files if p.name[0] != "."]
     if not files:

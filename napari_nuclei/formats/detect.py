@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from pathlib import Path
 
+from ..images.finding import is_zarr
 from .files import unreadable
 from .registry import FORMATS, Format
 
 HEAD = 1 << 16
 """Bytes of a file that are looked at."""
+
+IMAGE_MAGIC = (
+    *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    *(b"\x89PNG\r\n", b"\xff\xd8\xff", b"BM", b"GIF8", b"\0\0\0\x0cjP"),
+)
+"""How images begin: TIFF, PNG, JPEG, BMP, GIF, JPEG 2000."""
 
 
 def detect(path: Path) -> Format | None:
@@ -29,13 +37,14 @@ def detect(path: Path) -> Format | None:
     except OSError as error:
         raise unreadable(path, error) from error
     if head[:6] == b"\x93NUMPY":
-        return FORMATS["cellpose"]
-    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        # Cellpose saves a Python object; a plain array of numbers is a label image.
+        return FORMATS["cellpose" if re.search(rb"'descr':\s*'\|?O'", head[:256]) else "labels"]
+    if head.startswith(IMAGE_MAGIC):
         return FORMATS["labels"]
     if head[:4] == b"Iout":
         return FORMATS["imagej"]
     if head[:4] == b"PK\3\4" or head[:4] == b"PK\5\6":
-        return FORMATS["coco" if _holds_json(path) else "imagej"]
+        return FORMATS[_of_zip(path)]
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text[:1] in (b"{", b"["):
         return _detect_json(text, path)
@@ -62,15 +71,24 @@ def _detect_json(text: bytes, path: Path) -> Format | None:
     return None
 
 
-def _holds_json(path: Path) -> bool:
+def _of_zip(path: Path) -> str:
+    if is_zarr(path):
+        return "labels"
     try:
         with zipfile.ZipFile(path) as z:
-            return any(name.endswith(".json") for name in z.namelist())
+            names = z.namelist()
     except (zipfile.BadZipFile, OSError):
-        return False
+        return "imagej"
+    if names and all(name.endswith(".npy") for name in names):
+        return "labels"
+    return "coco" if any(name.endswith(".json") for name in names) else "imagej"
 
 
 def _detect_folder(folder: Path) -> Format | None:
+    if is_zarr(folder):
+        from ..images.zarr_files import holds_labels
+
+        return FORMATS["labels"] if holds_labels(folder) else None
     if any((folder / "annotations").glob("*.json")) or (folder / "result.json").is_file():
         return FORMATS["coco"]
     try:

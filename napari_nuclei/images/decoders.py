@@ -23,7 +23,20 @@ from .trouble import one_line
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Channels", "ImageInfo", "Pixels", "decode", "inspect", "pick_plane", "to_plane"]
+__all__ = [
+    "TIFF_MAGIC",
+    "Channels",
+    "ImageInfo",
+    "Pixels",
+    "check_type",
+    "decode",
+    "inspect",
+    "open_picture",
+    "pick_plane",
+    "starts_with",
+    "stored_pixels",
+    "to_plane",
+]
 
 # No EPS or PDF: Pillow would start another program for them.
 _PILLOW_FORMATS = (
@@ -71,7 +84,7 @@ def inspect(path: Path) -> ImageInfo:
                 sizes = dict(zip(array.axes, array.shape, strict=True))
                 planes = planes_of(array.axes, array.shape)
                 return _info(sizes["Y"], sizes["X"], planes, sizes.get("C", 1), array.orientation)
-        with _pillow(path) as image:
+        with open_picture(path) as image:
             return _info(image.height, image.width, _frames(image), 1, _orientation(image))
 
 
@@ -91,7 +104,7 @@ def decode(path: Path, plane: int | None, channels: Channels | None) -> Pixels:
                 found = Plane(array, array.axes, *chosen, orientation=array.orientation)
                 pixels = _checked(found)
         else:
-            with _pillow(path) as image:
+            with open_picture(path) as image:
                 image.seek(pick_plane(_frames(image), plane))
                 whole, way_up = _pillow_pixels(image, path), _orientation(image)
                 axes = "YXS" if whole.ndim == 3 else "YX"
@@ -135,7 +148,8 @@ def starts_with(path: Path, magic: tuple[bytes, ...]) -> bool:
 
 
 @contextmanager
-def _pillow(path: Path) -> Iterator[Image]:
+def open_picture(path: Path) -> Iterator[Image]:
+    """Open a file of a format that Pillow reads; its pixels are decoded when they are wanted."""
     from PIL import Image
 
     # Of images that are large but not too large, and of damaged notes beside the pixels.
@@ -184,6 +198,29 @@ def _pillow_pixels(image: Image, path: Path) -> Pixels:
     elif mode not in ("1", "L", "I", "F", "RGB", "RGBA") and not mode.startswith("I;16"):
         image = image.convert("RGB")
     return np.asarray(image)
+
+
+def stored_pixels(image: Image, path: Path) -> Pixels:
+    """Return the numbers of a picture as they are stored, upright: of a palette not its colours.
+
+    Where 0 is not the palette's black, but another number is, it is no palette of labels, and
+    its colours are returned.
+
+    Raises
+    ------
+    UserError
+        If it has several frames.
+    """
+    pick_plane(_frames(image), None)
+    whole = np.asarray(image) if image.mode == "P" else _pillow_pixels(image, path)
+    if image.mode == "P" and image.palette is not None:
+        colours = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+        black = np.flatnonzero(~colours.any(1))
+        if len(black) and black[0] and np.isin(whole, black).any():
+            whole = _pillow_pixels(image, path)
+    swapped, upside_down, mirrored = TURNS.get(_orientation(image), (False,) * 3)
+    whole = whole.swapaxes(0, 1) if swapped else whole
+    return whole[:: -1 if upside_down else 1, :: -1 if mirrored else 1]
 
 
 def _refuse_deep_ppm(path: Path) -> None:

@@ -75,10 +75,16 @@ def label_levels(path: Path) -> Levels:
 
 
 def holds_labels(path: Path) -> bool:
-    """Whether a zarr says that it is a label image, or has such beside its image."""
+    """Whether a zarr says that it is a label image, has such beside its image, or could be one.
+
+    That could be any plain array of whole numbers in one plane.
+    """
     try:
         node = _root(path)
-        return "image-label" in _about(node) or (not _is_array(node) and bool(_label_groups(node)))
+        if _is_array(node):
+            planes = [n for n in node.shape if n > 1]
+            return node.dtype.kind in "iub" and len(planes) <= 2
+        return "image-label" in _about(node) or bool(_label_groups(node))
     except Exception:  # reading it tells why
         return False
 
