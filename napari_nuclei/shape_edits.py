@@ -48,6 +48,27 @@ def split_by_seeds(nuclei: Nuclei, id: int, seeds: Sequence[tuple[float, float]]
     return _split_into(nuclei, nucleus, parts)
 
 
+def pieces(nuclei: Nuclei, ids: Iterable[int]) -> Edit | None:
+    """Make each separate piece of nuclei one of its own; the largest keeps the id.
+
+    They stay what they are: who imports a mask has not looked at its nuclei. None if none of
+    them has several pieces.
+    """
+    before: list[Nucleus] = []
+    first: list[Nucleus] = []
+    others: list[Nucleus] = []
+    for nucleus in (nuclei[i] for i in dict.fromkeys(ids)):
+        parts = nucleus.mask.parts()
+        if len(parts) > 1:
+            before.append(nucleus)
+            first.append(replace(nucleus, mask=parts[0]))
+            origin = replace(nucleus.origin, parents=(nucleus.id,))
+            for part in parts[1:]:
+                id = nuclei.next_id + len(others)
+                others.append(replace(nucleus, id=id, mask=part, origin=origin))
+    return Edit("split into pieces", tuple(before), (*first, *others)) if before else None
+
+
 def _split_into(nuclei: Nuclei, nucleus: Nucleus, parts: list[Mask]) -> Edit:
     first = changed(nuclei, nucleus, parts[0])
     origin = Origin(parents=(nucleus.id,))

@@ -137,7 +137,8 @@ def read_item(item: Item) -> Loaded:
         rest = [np.asarray(read_plane(item, (k,))) for k in range(1, planes)]
         pixels = np.stack([first, *rest])
     rgb = pixels.ndim == 3 + len(lead)
-    if rgb and pixels.dtype != np.uint8:  # napari takes colours by the range of their type
+    # napari takes colours by the range of their type, and wants three of them.
+    if rgb and (pixels.dtype != np.uint8 or pixels.shape[-1] != 3):
         shown = [normalize(p) for p in (pixels if lead else [pixels])]
         pixels = np.clip(np.stack(shown) if lead else shown[0], 0, 1)
     return Loaded(pixels, rgb, lead, _ends(find_levels(pixels[0] if lead else pixels)))

@@ -158,7 +158,8 @@ class FolderPanel(QFrame):
             self.open(path, Path(name))
 
     def _on_opened(self) -> None:
-        self.said.emit("", False)
+        workspace = self.folder.workspace
+        self.said.emit("" if workspace is None else " ".join(workspace.remarks), False)
         self._bind_keys()
         for widget in (self.search, self.stage_box):
             widget.blockSignals(True)
@@ -204,7 +205,11 @@ class FolderPanel(QFrame):
         self.close_button.setVisible(is_open)
         self.about.setText(self._words() if is_open else EMPTY)
         self.about.setVisible(is_open or self._empty)
-        self.about.setToolTip(str(folder.workspace.path) if folder.workspace else "")
+        self.about.setToolTip(
+            "\n".join([str(folder.workspace.path), *folder.workspace.remarks])
+            if folder.workspace
+            else ""
+        )
         at = folder.current if folder.asked is None else folder.asked
         self.previous_button.setEnabled(folder.neighbour(at, -1) is not None)
         self.next_button.setEnabled(folder.neighbour(at, 1) is not None)

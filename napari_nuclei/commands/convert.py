@@ -43,6 +43,11 @@ def arguments(p: ArgumentParser) -> None:
     )
     p.add_argument("--pixel-size", type=positive, metavar="UM", help="side of a pixel in µm")
     strict(p)
+    p.add_argument(
+        "--split",
+        action="store_true",
+        help="make each separate piece of a nucleus one of its own, as 0/255 masks want it",
+    )
     p.add_argument("--json", action="store_true", help="print a summary as JSON")
 
 
@@ -61,6 +66,7 @@ def run(options: Namespace) -> int:
         image_ids=options.image_ids,
         pixel_size=options.pixel_size,
         strict=options.strict,
+        split=options.split,
     )
     for failure in done.failed:
         say(f"napari-nuclei: {failure}")

@@ -81,9 +81,12 @@ def run(options: Namespace) -> int:
     from ..batch.output import make_output
     from ..images.images import find_images
 
-    paths = find_images(options.paths)
+    left_out: list[str] = []
+    paths = find_images(options.paths, left_out)
     score = 0.05 if options.score is None and options.format == "results" else options.score
     output = make_output(options.format, options.out, paths, options.image_ids, options.overlay)
+    for line in left_out:
+        say(line)
     with _machine(options) as machine:
         return _segment(options, output, score, machine)
 

@@ -14,7 +14,7 @@ from ..errors import UserError
 from ..labels import draw
 from ..nuclei import Kind, Nuclei, Nucleus, Origin
 from ..progress import result_of
-from . import coco, label_tiff, mask_folders, results
+from . import coco, label_files, label_tiff, mask_folders, results
 from .archives import json_of
 from .beside import Beside, stem_of
 from .categories import DEFAULT, Category
@@ -84,8 +84,11 @@ def write_results(path: Path, data: DataSet, beside: Beside) -> None:
 
 def read_labels(path: Path, beside: Beside) -> tuple[ImageRecord, Nuclei]:
     """Read a label image."""
-    nuclei = label_tiff.read(path)
-    image = beside.image(path, stem_of(path))
+    remarks: list[str] = []
+    nuclei = label_files.read(path, remarks, "" if beside.split else label_files.SPLIT)
+    beside.remarks += remarks
+    holder = label_files.image_of(path)
+    image = holder or beside.image(path, stem_of(path))
     return ImageRecord(1, image.name if image else stem_of(path), *nuclei.shape), nuclei
 
 

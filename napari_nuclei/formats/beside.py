@@ -47,6 +47,8 @@ class Beside:
         it. Otherwise that is an error.
     remarks : list of str
         What a person should know of what was read and written.
+    split : bool
+        Make each separate piece of a nucleus one of its own.
     known : mapping of str to Path
         Images that are known by the stems of their names.
     arrays : mapping of int to array
@@ -67,6 +69,7 @@ class Beside:
     known: Mapping[str, Path] = field(default_factory=dict)
     arrays: Mapping[int, NDArray[Any] | None] = field(default_factory=dict)
     strict: bool = False
+    split: bool = False
     failed: list[str] = field(default_factory=list)
     categories: dict[str, Category] = field(default_factory=dict)
 

@@ -13,7 +13,9 @@ from typing import Any, TypeVar
 
 from ..collector import without_collector
 from ..errors import UserError
+from ..images.finding import IMAGE_SUFFIXES
 from ..nuclei import Nuclei
+from ..shape_edits import pieces
 from .beside import Beside
 from .categories import with_ids
 from .dataset import DataSet, ImageRecord
@@ -61,6 +63,7 @@ def convert(
     image_ids: Path | None = None,
     pixel_size: float | None = None,
     strict: bool = False,
+    split: bool = False,
 ) -> Converted:
     """Read files of nuclei and write them in another format.
 
@@ -82,6 +85,8 @@ def convert(
     strict : bool
         Whether a broken entry is an error; otherwise it is left out or mended, with a remark,
         and of several files those that cannot be read are left out.
+    split : bool
+        Make each separate piece of a nucleus one of its own, as masks of one value want it.
 
     Returns
     -------
@@ -98,7 +103,7 @@ def convert(
         raise UserError(f"{out} does not say its format by its ending: name one with --to")
     if out.exists() and any(p.exists() and out.samefile(p) for p in given):
         raise UserError(f"{out} is one of the files to read: name another one to write")
-    beside = Beside(images, pixel_size, strict=strict)
+    beside = Beside(images, pixel_size, strict=strict, split=split)
     data, found = read(given, beside, source)
     if image_ids is not None:
         data = numbered(data, image_ids)
@@ -153,11 +158,20 @@ def read(
     reader = function(first.reader)
     with without_collector():
         if first.per_image:
-            return _together(_read_each(files, reader, beside), beside), first
-        if len(files) > 1:
+            data = _together(_read_each(files, reader, beside), beside)
+        elif len(files) > 1:
             raise UserError(f"{first.title} holds many images already: name one file of it")
-        data: DataSet = reader(files[0], beside)
-        return data, first
+        else:
+            data = reader(files[0], beside)
+        return (_in_pieces(data) if beside.split else data), first
+
+
+def _in_pieces(data: DataSet) -> DataSet:
+    """Make each separate piece of a nucleus one of its own; the largest keeps the id."""
+    for nuclei in data.nuclei.values():
+        if edit := pieces(nuclei, [n.id for n in nuclei]):
+            nuclei.apply(edit)
+    return data
 
 
 def _files(path: Path, source: str | None) -> list[Path]:
@@ -169,11 +183,14 @@ def _files(path: Path, source: str | None) -> list[Path]:
         return [path]
     names = [whole.name] if whole else [f.name for f in FORMATS.values() if f.per_image]
     endings = tuple(e for name in names for e in FORMATS[name].endings)
+    images = IMAGE_SUFFIXES | {".npz"} if "labels" in names else set()
     files = sorted(
-        p for p in path.iterdir() if p.name.lower().removesuffix(".gz").endswith(endings)
+        p
+        for p in path.iterdir()
+        if p.name.lower().removesuffix(".gz").endswith(endings) or p.suffix.lower() in images
     )
     # Of label images only those that are called so: the images themselves may lie beside them.
-    marked = [p for p in files if p.suffix.lower() not in (".tif", ".tiff") or _is_marked(p)]
+    marked = [p for p in files if p.suffix.lower() not in images or _is_marked(p)]
     files = marked or files
     files = [p for p in files if p.name[0] != "."]
     if not files:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 import zlib
 from contextlib import suppress
 from pathlib import Path
 
 from ..errors import UserError
+from ..images.finding import is_zarr
 from . import archives
 from .files import GZIP, read_json, unreadable
 from .registry import FORMATS, Format
 from .structure import HEAD, UNSURE, kind_of, kind_of_value, text_of
+
+IMAGE_MAGIC = (
+    *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    *(b"\x89PNG\r\n", b"\xff\xd8\xff", b"BM", b"GIF8", b"\0\0\0\x0cjP"),
+)
+"""How images begin: TIFF, PNG, JPEG, BMP, GIF, JPEG 2000."""
 
 
 def detect(path: Path) -> Format | None:
@@ -31,8 +39,9 @@ def detect(path: Path) -> Format | None:
     except OSError as error:
         raise unreadable(path, error) from error
     if head[:6] == b"\x93NUMPY":
-        return FORMATS["cellpose"]
-    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        # Cellpose saves a Python object; a plain array of numbers is a label image.
+        return FORMATS["cellpose" if re.search(rb"'descr':\s*'\|?O'", head[:256]) else "labels"]
+    if head.startswith(IMAGE_MAGIC):
         return FORMATS["labels"]
     if head[:4] == b"Iout":
         return FORMATS["imagej"]
@@ -70,11 +79,15 @@ def _is_dsb(head: bytes) -> bool:
 
 
 def _detect_zip(path: Path) -> Format | None:
-    """Tell what a zip holds: ROIs, or JSON of some kind."""
+    """Tell what a zip holds: ROIs, JSON of some kind, or arrays."""
+    if is_zarr(path):
+        return FORMATS["labels"]
     try:
         with archives.opened(path) as z:
             if archives.entries(z, ".roi"):
                 return FORMATS["imagej"]
+            if archives.entries(z, ".npy"):
+                return FORMATS["labels"]
             kinds = [archives.kind_in(z, entry) for entry in archives.json_entries(z)]
     except UserError:
         return FORMATS["imagej"]  # damaged, as its reader will say
@@ -82,6 +95,10 @@ def _detect_zip(path: Path) -> Format | None:
 
 
 def _detect_folder(folder: Path) -> Format | None:
+    if is_zarr(folder):
+        from ..images.zarr_files import holds_labels
+
+        return FORMATS["labels"] if holds_labels(folder) else None
     if any((folder / "annotations").glob("*.json")) or (folder / "result.json").is_file():
         return FORMATS["coco"]
     try:

@@ -1,6 +1,6 @@
 """Label images as TIFF: value = nucleus id, 0 = background.
 
-Here: the file. Not here: how nuclei are drawn and read back (`labels.py`).
+Here: writing the file. Not here: how nuclei are drawn (`labels.py`), reading (`label_files.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..labels import draw, from_labels
+from ..labels import draw
 from ..nuclei import Nuclei
 from .files import replacing
 
@@ -91,33 +91,7 @@ def _scale(labels: np.ndarray[Any, Any], pixel_size: float | None) -> dict[str, 
 
 
 def read(path: str | os.PathLike[str]) -> Nuclei:
-    """Read a label image; each value other than 0 becomes a nucleus with that id.
+    """Read a label image; see `label_files.read`."""
+    from .label_files import read as read_any
 
-    Raises
-    ------
-    UserError
-        If it is not a TIFF with one plane of whole numbers.
-    """
-    labels = np.squeeze(_pixels(Path(path)))
-    if labels.ndim != 2 or labels.dtype.kind not in "iub":
-        raise UserError(
-            f"{path} is not a label image but {labels.dtype} of shape {labels.shape}: "
-            "one plane of whole numbers is wanted, 0 for background"
-        )
-    try:
-        return from_labels(labels, Path(path).name)
-    except ValueError as error:
-        raise UserError(f"{path}: {error}") from error
-
-
-def _pixels(path: Path) -> np.ndarray[Any, Any]:
-    import tifffile
-
-    try:
-        return np.asarray(tifffile.imread(path))
-    except FileNotFoundError as error:
-        raise UserError(f"cannot read {path}: there is no such file") from error
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    except Exception as error:  # what tifffile raises for damaged files has no common base
-        raise UserError(f"{path} is not a TIFF file, or is damaged: write it again") from error
+    return read_any(Path(path))

@@ -1,30 +1,42 @@
 """One plane of pixels from an image file of whatever kind.
 
-Here: the choice of a plane and of channels, all formats that Pillow reads, and one clear line
-for every file that cannot be read. Not here: TIFF (`tiff.py`), finding files and normalising
-pixels (`images.py`).
+Here: all formats that Pillow reads, and which way up an image is. Not here: TIFF (`tiff.py`), the
+choice of a plane (`planes.py`), finding files (`finding.py`) and normalising pixels (`images.py`).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import UserError
-from .tiff import open_tiff
+from .planes import TURNS, Channels, Pixels, Plane, pick_plane, planes_of, to_plane
+from .tiff import ORIENTATION, open_tiff
+from .trouble import one_line
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Pixels = NDArray[Any]
-Channels = int | Sequence[int]
+__all__ = [
+    "TIFF_MAGIC",
+    "Channels",
+    "ImageInfo",
+    "Pixels",
+    "check_type",
+    "decode",
+    "inspect",
+    "open_picture",
+    "pick_plane",
+    "starts_with",
+    "stored_pixels",
+    "to_plane",
+]
 
 # No EPS or PDF: Pillow would start another program for them.
 _PILLOW_FORMATS = (
@@ -48,17 +60,20 @@ class ImageInfo:
     Attributes
     ----------
     height, width : int
-        Size of one plane in px.
+        Size of one plane in px, upright.
     planes : int
         How many planes a stack or film has; 1 for an ordinary image.
     channels : int
         How many separate channels a plane has; 1 for gray and for RGB.
+    orientation : int
+        Which way up the file keeps its pixels, as EXIF has it: 1 if they are upright.
     """
 
     height: int
     width: int
     planes: int = 1
     channels: int = 1
+    orientation: int = 1
 
 
 def inspect(path: Path) -> ImageInfo:
@@ -67,55 +82,60 @@ def inspect(path: Path) -> ImageInfo:
         if starts_with(path, TIFF_MAGIC):
             with open_tiff(path) as array:
                 sizes = dict(zip(array.axes, array.shape, strict=True))
-                planes = math.prod(_plane_shape(array.axes, array.shape))
-                return ImageInfo(sizes["Y"], sizes["X"], planes, sizes.get("C", 1))
-        with _pillow(path) as image:
-            return ImageInfo(image.height, image.width, _frames(image))
+                planes = planes_of(array.axes, array.shape)
+                return _info(sizes["Y"], sizes["X"], planes, sizes.get("C", 1), array.orientation)
+        with open_picture(path) as image:
+            return _info(image.height, image.width, _frames(image), 1, _orientation(image))
+
+
+def _info(height: int, width: int, planes: int, channels: int, orientation: int) -> ImageInfo:
+    if orientation not in TURNS:
+        return ImageInfo(height, width, planes, channels)
+    size = (width, height) if TURNS[orientation][0] else (height, width)
+    return ImageInfo(*size, planes, channels, orientation)
 
 
 def decode(path: Path, plane: int | None, channels: Channels | None) -> Pixels:
-    """Read one plane; see `images.read_image`, which is this."""
+    """Read one plane, (H, W) or (H, W, C); see `images.read_image`."""
     with _reading(path):
         if starts_with(path, TIFF_MAGIC):
             with open_tiff(path) as array:
-                pixels = to_plane(array, array.axes, plane, channels)
+                chosen = array.choice(plane, channels)
+                found = Plane(array, array.axes, *chosen, orientation=array.orientation)
+                pixels = _checked(found)
         else:
-            with _pillow(path) as image:
+            with open_picture(path) as image:
                 image.seek(pick_plane(_frames(image), plane))
-                pixels = _colours(_pillow_pixels(image, path), channels)
-        if not pixels.size:
-            raise UserError(f"the image is empty (shape {pixels.shape})")
-        if pixels.dtype.kind not in "buif":
-            raise UserError(f"pixels of type {pixels.dtype} are not supported: save real numbers")
+                whole, way_up = _pillow_pixels(image, path), _orientation(image)
+                axes = "YXS" if whole.ndim == 3 else "YX"
+                pixels = _checked(Plane(whole, axes, None, channels, orientation=way_up))
         return np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
+
+
+def _checked(plane: Plane) -> Pixels:
+    if not all(plane.shape):
+        raise UserError(f"the image is empty (shape {plane.shape})")
+    check_type(plane.dtype)
+    return np.asarray(plane)
+
+
+def check_type(dtype: np.dtype) -> None:
+    """Refuse pixels that are no real numbers."""
+    if dtype.kind not in "buif":
+        raise UserError(f"pixels of type {dtype} are not supported: save real numbers")
 
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
     """Turn whatever a decoder raises into one line that names the file."""
-    try:
+    with one_line(path):
         if path.is_dir():
             raise UserError("is a folder, not an image")
+        if path.is_symlink() and not path.exists():
+            raise UserError("a broken link: what it leads to is not there")
         if not path.stat().st_size:
             raise UserError("the file is empty (0 bytes)")
         yield
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file") from error
-    except PermissionError as error:
-        raise UserError(f"{path}: permission denied") from error
-    except MemoryError as error:
-        raise UserError(f"{path}: too large for this machine's memory") from error
-    except Exception as error:  # decoders raise nearly anything on broken files
-        from PIL import Image, UnidentifiedImageError
-
-        if isinstance(error, Image.DecompressionBombError):
-            raise UserError(f"{path}: too large for its format, save it as TIFF") from error
-        if isinstance(error, UnidentifiedImageError):
-            raise UserError(f"{path}: not an image of a kind that can be read") from error
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise UserError(f"{path}: broken or cut short ({reason})") from error
 
 
 def starts_with(path: Path, magic: tuple[bytes, ...]) -> bool:
@@ -124,98 +144,18 @@ def starts_with(path: Path, magic: tuple[bytes, ...]) -> bool:
         return file.read(8).startswith(magic)
 
 
-# -- choosing a plane -----------------------------------------------------------------
-
-
-def to_plane(
-    array: Any, axes: str, plane: int | None = None, channels: Channels | None = None
-) -> Pixels:
-    """Take one plane out of an array with named axes.
-
-    Parameters
-    ----------
-    array : array-like with `shape`
-        Any dimensions; indexed once, so that a lazy array loads no other plane.
-    axes : str
-        A letter for each dimension: Y, X; S for the samples of RGB(A) or gray and alpha;
-        C for separate channels; any other (Z, T, …) counts planes.
-    plane, channels
-        As for `images.read_image`.
-
-    Returns
-    -------
-    ndarray, (H, W) or (H, W, 3)
-        Alpha is dropped; where two channels are chosen the third colour is zero.
-
-    Raises
-    ------
-    UserError
-        If there is no such plane or channel, or several and none is named.
-    """
-    stack = _plane_shape(axes, array.shape)
-    at = iter(np.unravel_index(pick_plane(math.prod(stack), plane), stack) if stack else ())
-    index = tuple(slice(None) if a in "YXSC" else int(next(at)) for a in axes)
-    left = [a for a in axes if a in "YXSC"]
-    found = np.asarray(array[index])
-    if "C" in left and "S" in left:
-        raise UserError("separate channels of RGB pixels are not supported")
-    found = found.transpose([left.index(a) for a in "YXSC" if a in left])
-    return _separate(found, channels) if "C" in left else _colours(found, channels)
-
-
-def pick_plane(count: int, plane: int | None) -> int:
-    """Check the choice of one of `count` planes, or say that one must be made."""
-    if plane is None and count > 1:
-        raise UserError(f"stack of {count} planes: name one with --plane (0 to {count - 1})")
-    if not 0 <= (plane or 0) < count:
-        raise UserError(f"no plane {plane}: there are {count}, counted from 0")
-    return plane or 0
-
-
-def pick_channels(pixels: Pixels, channels: Channels) -> Pixels:
-    """Take one channel, (H, W), or two or three as (H, W, 3), from (H, W, C)."""
-    wanted = [channels] if isinstance(channels, int | np.integer) else list(channels)
-    count = pixels.shape[2]
-    if not 1 <= len(wanted) <= 3:
-        raise UserError(f"{len(wanted)} channels named: name one to three")
-    if wrong := [c for c in wanted if not 0 <= c < count]:
-        raise UserError(f"no channel {wrong[0]}: there are {count}, counted from 0")
-    chosen = pixels[..., [int(c) for c in wanted]]
-    if len(wanted) == 1:
-        return chosen[..., 0]
-    return np.pad(chosen, ((0, 0), (0, 0), (0, 3 - len(wanted))))
-
-
-def _separate(pixels: Pixels, channels: Channels | None) -> Pixels:
-    count = pixels.shape[2]
-    if channels is None and count > 1:
-        raise UserError(
-            f"{count} channels: name one, or up to three, with --channels (0 to {count - 1})"
-        )
-    return pick_channels(pixels, 0 if channels is None else channels)
-
-
-def _colours(pixels: Pixels, channels: Channels | None) -> Pixels:
-    """Drop alpha and a lone last axis; take channels of what is left where any are named."""
-    if pixels.ndim == 2:
-        pixels = pixels[..., None]
-    pixels = pixels[..., : 3 if pixels.shape[2] >= 3 else 1]
-    if channels is not None:
-        return pick_channels(pixels, channels)
-    return pixels if pixels.shape[2] == 3 else pixels[..., 0]
-
-
-def _plane_shape(axes: str, shape: Sequence[int]) -> tuple[int, ...]:
-    return tuple(n for a, n in zip(axes, shape, strict=True) if a not in "YXSC")
-
-
 # -- all other formats ----------------------------------------------------------------
 
 
 @contextmanager
-def _pillow(path: Path) -> Iterator[Image]:
+def open_picture(path: Path) -> Iterator[Image]:
+    """Open a file of a format that Pillow reads; its pixels are decoded when they are wanted."""
     from PIL import Image
 
+    # Of images that are large but not too large, and of damaged notes beside the pixels.
+    # For good: `catch_warnings` would be undone by other threads that read.
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    warnings.filterwarnings("ignore", "Corrupt EXIF data|Truncated File Read")
     with Image.open(path, formats=_PILLOW_FORMATS) as image:
         yield image
 
@@ -225,12 +165,32 @@ def _frames(image: Image) -> int:
     return 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
 
 
+def _orientation(image: Image) -> int:
+    """Return which way up the pixels are kept, as EXIF notes it."""
+    import PIL.Image
+
+    try:
+        # Not a PNG's own, which decodes all of it to look behind the pixels.
+        noted = PIL.Image.Image.getexif(image).get(ORIENTATION, 1)
+    except Exception:  # damaged notes raise nearly anything, and spoil no pixel
+        return 1
+    return noted if isinstance(noted, int) else 1
+
+
 def _pillow_pixels(image: Image, path: Path) -> Pixels:
     mode = image.mode
     if image.format == "PNG" and mode not in ("I;16", "I") and _bit_depth(path) == 16:
         from imagecodecs import png_decode  # Pillow would keep 8 of the 16 bits
 
         return np.asarray(png_decode(path.read_bytes()))
+    if image.format == "JPEG2000" and mode in ("RGB", "RGBA", "LA"):
+        from imagecodecs import jpeg2k_decode
+
+        deep = np.asarray(jpeg2k_decode(path.read_bytes()))
+        if deep.dtype.itemsize > 1:
+            return deep
+    if image.format == "PPM" and mode == "RGB":
+        _refuse_deep_ppm(path)
     if mode in ("P", "PA"):
         image = image.convert("RGBA")
     elif mode in ("LA", "La"):
@@ -238,6 +198,36 @@ def _pillow_pixels(image: Image, path: Path) -> Pixels:
     elif mode not in ("1", "L", "I", "F", "RGB", "RGBA") and not mode.startswith("I;16"):
         image = image.convert("RGB")
     return np.asarray(image)
+
+
+def stored_pixels(image: Image, path: Path) -> Pixels:
+    """Return the numbers of a picture as they are stored, upright: of a palette not its colours.
+
+    Where 0 is not the palette's black, but another number is, it is no palette of labels, and
+    its colours are returned.
+
+    Raises
+    ------
+    UserError
+        If it has several frames.
+    """
+    pick_plane(_frames(image), None)
+    whole = np.asarray(image) if image.mode == "P" else _pillow_pixels(image, path)
+    if image.mode == "P" and image.palette is not None:
+        colours = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+        black = np.flatnonzero(~colours.any(1))
+        if len(black) and black[0] and np.isin(whole, black).any():
+            whole = _pillow_pixels(image, path)
+    swapped, upside_down, mirrored = TURNS.get(_orientation(image), (False,) * 3)
+    whole = whole.swapaxes(0, 1) if swapped else whole
+    return whole[:: -1 if upside_down else 1, :: -1 if mirrored else 1]
+
+
+def _refuse_deep_ppm(path: Path) -> None:
+    with path.open("rb") as file:
+        words = [w for row in file.read(512).split(b"\n") for w in row.split(b"#")[0].split()]
+    if len(words) > 3 and words[3].isdigit() and int(words[3]) > 255:
+        raise UserError("colours of more than 8 bits are not read from PPM: save it as TIFF")
 
 
 def _bit_depth(path: Path) -> int:

@@ -1,103 +1,45 @@
-"""Images: finding them, reading them, and bringing them to the range that the network wants.
+"""Images: reading them, and bringing them to the range that the network wants.
 
-Here: files and folders → list of paths, path → array of one plane, array → normalised
-(H, W, 3) float32. Not here: file formats (`decoders.py`), tiles and resizing (`prediction/`),
-layers (`_napari/`).
+Here: path → array of one plane, array → normalised (H, W, 3) float32. Not here: which files are
+images (`finding.py`), file formats (`decoders.py`), tiles and resizing (`prediction/`), layers
+(`_napari/`).
 """
 
 from __future__ import annotations
 
-import glob
-import re
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import UserError
-from .decoders import Channels, ImageInfo, Pixels, decode, inspect, pick_channels
+from .decoders import Channels, ImageInfo, Pixels, check_type, decode, inspect
+from .finding import IMAGE_SUFFIXES, ZARR_MARKS, find_images, is_zarr
+from .planes import pick_channels
 
-IMAGE_SUFFIXES = frozenset(
-    ".png .jpg .jpeg .tif .tiff .bmp .gif .webp .jp2 .pgm .ppm .zarr".split()
-)
-"""Endings that count as images when a folder or a pattern is searched; lower case."""
-
-ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray")
-"""Files by which a folder is known to be a zarr."""
+__all__ = [
+    "HIGH",
+    "IMAGE_SUFFIXES",
+    "LOW",
+    "PERCENTILES",
+    "ZARR_MARKS",
+    "Channels",
+    "ImageInfo",
+    "Pixels",
+    "find_images",
+    "find_levels",
+    "image_info",
+    "image_size",
+    "is_zarr",
+    "normalize",
+    "read_image",
+]
 
 PERCENTILES = (1.0, 99.8)
 """Levels that become 0 and 1."""
 
 LOW, HIGH = -0.3, 1.5
 """Ends of the normalised range; 0 and 1 are the percentiles."""
-
-
-def find_images(paths: str | Path | Iterable[str | Path]) -> list[Path]:
-    """List the image files that paths, folders and patterns stand for.
-
-    Parameters
-    ----------
-    paths : path or iterable of paths
-        Files (taken whatever their ending), folders (searched for `IMAGE_SUFFIXES`, not
-        below, hidden files skipped) or patterns such as ``"scans/*.tif"``.
-
-    Returns
-    -------
-    list of Path
-        In the order given, each folder's and pattern's files in natural order, none twice.
-
-    Raises
-    ------
-    UserError
-        If one of them does not exist or stands for no image.
-    """
-    given = [paths] if isinstance(paths, str | Path) else list(paths)
-    if not given:
-        raise UserError("no image was named: name a file, a folder or a pattern")
-    return list(dict.fromkeys(path for item in given for path in _find(item)))
-
-
-def _find(item: str | Path) -> list[Path]:
-    path = Path(item).expanduser()
-    if is_zarr(path):
-        return [path]
-    if path.is_dir():
-        try:
-            found = _only_images(path.iterdir())
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-        if not found:
-            raise UserError(f"{path}: no image in this folder (looked for {_endings()})")
-        return found
-    if path.exists():
-        return [path]
-    if not glob.has_magic(str(path)):
-        raise UserError(f"{path}: no such file or folder")
-    found = _only_images(Path(match) for match in glob.glob(str(path)))
-    if not found:
-        raise UserError(f"{path}: no image matches (looked for {_endings()})")
-    return found
-
-
-def is_zarr(path: Path) -> bool:
-    """Whether a folder is a zarr array or group."""
-    return path.is_dir() and any((path / mark).is_file() for mark in ZARR_MARKS)
-
-
-def _only_images(paths: Iterable[Path]) -> list[Path]:
-    found = (p for p in paths if p.suffix.lower() in IMAGE_SUFFIXES and p.name[0] != ".")
-    return sorted((p for p in found if p.is_file() or is_zarr(p)), key=_natural)
-
-
-def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
-    """Sort key in which "b2" comes before "b10"; the plain path breaks ties."""
-    parts = re.split(r"([0-9]+)", str(path).casefold())
-    return [(int(p), "") if i % 2 else (0, p) for i, p in enumerate(parts)], str(path)
-
-
-def _endings() -> str:
-    return ", ".join(sorted(IMAGE_SUFFIXES))
 
 
 def image_info(path: str | Path) -> ImageInfo:
@@ -135,7 +77,7 @@ def read_image(
     Parameters
     ----------
     path : path
-        TIFF, PNG, JPEG, BMP and others; judged by content, not by name.
+        TIFF, PNG, JPEG, BMP, zarr and others; judged by content, not by name.
     plane : int, optional
         Which plane of a stack or film, from 0, counted in the file's own order.
     channels : int or sequence of int, optional
@@ -144,8 +86,9 @@ def read_image(
     Returns
     -------
     ndarray, (H, W) or (H, W, 3)
-        In the file's own data type and native byte order. Palettes are looked up, CMYK
-        becomes RGB, alpha is dropped, white-is-zero is inverted.
+        In the file's own data type and native byte order, upright as EXIF and TIFF note it.
+        Palettes are looked up, CMYK and YCbCr become RGB, alpha is dropped, white-is-zero is
+        inverted. Of two channels the third colour is zero.
 
     Raises
     ------
@@ -153,7 +96,16 @@ def read_image(
         If the file is missing, broken, cut short, empty or no image, if there is no such
         plane or channel, or if there are several and none is named.
     """
-    return decode(Path(path), plane, channels)
+    if is_zarr(Path(path)):
+        from .large_files import open_zarr
+
+        levels = open_zarr(Path(path), plane, channels)
+        pixels = levels.read((0, 0, *levels.shape))
+    else:
+        pixels = decode(Path(path), plane, channels)
+    if pixels.ndim == 3 and pixels.shape[2] == 2:
+        return np.pad(pixels, ((0, 0), (0, 0), (0, 1)))
+    return pixels
 
 
 def normalize(
@@ -248,8 +200,7 @@ def _usable(image: Pixels) -> NDArray[np.bool_]:
 def _as_image(pixels: ArrayLike, channels: Channels | None) -> Pixels:
     """Return (H, W, 1…3) of native byte order."""
     array = np.asarray(pixels)
-    if array.dtype.kind not in "buif":
-        raise UserError(f"pixels of type {array.dtype} are not supported: give real numbers")
+    check_type(array.dtype)
     if array.ndim not in (2, 3):
         raise UserError(f"an image has 2 dimensions, or 3 with channels; this has {array.ndim}")
     if not array.size:

@@ -1,12 +1,14 @@
-"""TIFF files: which of their pages are planes, and what their samples mean.
+"""TIFF files: which of their pages are planes of the image.
 
 Here: a TIFF's main image as an array that reads only what it is asked for, through tifffile.
-Not here: other formats and the choice of a plane (`decoders.py`).
+Not here: what the samples mean (`tiff_colours.py`), sets of several files (`ome_set.py`), the
+choice of a plane (`planes.py`).
 """
 
 from __future__ import annotations
 
 import math
+import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,14 +19,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from . import ome_set, tiff_colours
+from .ome_set import Alone
+from .planes import Channels
 
 if TYPE_CHECKING:
-    from tifffile import TiffFile, TiffPage, TiffPageSeries
+    from tifffile import TiffFile, TiffPageSeries
 
 Pixels = NDArray[Any]
 
-# TIFF's codes for what the samples mean.
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK, _YCBCR = 0, 1, 2, 5, 6
+ORIENTATION = 274
+"""TIFF's number, and EXIF's, of the tag that says which way up the image is."""
+
+_SIDE_PICTURE = re.compile(r"\b(label|macro|thumbnail|overview|preview|map)\b", re.IGNORECASE)
+"""What scanners call the pictures that they keep beside a slide."""
+
+_REDUCED, _MASK = 1, 4
+"""Bits of a page's kind: a smaller copy of another one, and what is see-through of it."""
+
+LARGEST_READ = 1 << 28
+"""Bytes of a stack without a record for each plane up to which all of it is read for one."""
 
 
 @contextmanager
@@ -33,13 +47,49 @@ def open_tiff(path: Path) -> Iterator[TiffArray]:
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        _check_chain(file)
-        if not file.series:
-            raise ValueError("no page in it")
-        first = file.series[0]
-        if len([s for s in file.series if s.size >= first.size]) > 1:
-            raise UserError(f"{len(file.series)} separate images in one file: save them apart")
-        yield TiffArray(first)
+        series, alone = main_image(file)
+        yield TiffArray(series, alone)
+
+
+def main_image(file: TiffFile) -> tuple[TiffPageSeries, Alone]:
+    """Return the image of a file, and what it is called in a set of several files.
+
+    Raises
+    ------
+    UserError
+        If there are several.
+    """
+    _check_chain(file)
+    every, alone = ome_set.images_here(file) or (file.series, Alone())
+    if not every:
+        raise ValueError("no page in it")
+    main, *others = every
+    if separate := [s for s in others if not _is_beside(s, main, file.is_ome)]:
+        sizes = " and ".join(f"{h}×{w}" for h, w in map(_size_of, (main, separate[0])))
+        raise UserError(
+            f"{len(separate) + 1} separate images in one file ({sizes} px, height × width"
+            f"{', …' if len(separate) > 1 else ''}): save them apart"
+        )
+    return main, alone
+
+
+def _size_of(series: TiffPageSeries) -> tuple[int, int]:
+    sizes = dict(zip(series.axes, series.shape, strict=True))
+    return sizes.get("Y", 1), sizes.get("X", 1)
+
+
+def _is_beside(other: TiffPageSeries, main: TiffPageSeries, is_ome: bool) -> bool:
+    """Whether an image of a file only goes with its main one: a thumbnail, a label, a level."""
+    kind = int(other.keyframe.subfiletype)
+    if kind & (_REDUCED | _MASK):
+        return True
+    (height, width), size = _size_of(other), _size_of(main)
+    area, whole = height * width, math.prod(size)
+    if _SIDE_PICTURE.search(other.name) and area < whole:
+        return True
+    # OME keeps levels with their image: what stands beside it is small only if it is a thumbnail.
+    is_level = not is_ome and 2 * height <= size[0] + 1 and 2 * width <= size[1] + 1
+    return is_level or area * (16 if is_ome else 4) <= whole
 
 
 def _check_chain(file: TiffFile) -> None:
@@ -62,16 +112,29 @@ def _check_chain(file: TiffFile) -> None:
 class TiffArray:
     """A TIFF series as an array of gray or RGB that reads only the pages it is asked for.
 
+    Parameters
+    ----------
+    series : TiffPageSeries
+        The image, or one of its coarser levels.
+    alone : Alone
+        What it is called in a set of several files.
+    in_parts : bool
+        Read only the tiles that are asked for, not whole pages.
+
     Attributes
     ----------
-    axes, shape
-        As `to_plane` wants them: samples last, as S if they are colours and as C if not.
+    axes, shape, dtype
+        As `Plane` wants them: samples last, as S if they are colours and as C if not.
+    orientation : int
+        Which way up it is.
     """
 
-    def __init__(self, series: TiffPageSeries) -> None:
+    def __init__(
+        self, series: TiffPageSeries, alone: Alone | None = None, in_parts: bool = False
+    ) -> None:
         self._series, self._page = series, series.keyframe
-        if self._page.photometric not in range(_YCBCR + 1) or self._page.photometric == 4:
-            raise UserError("its kind of colours is not supported: save it as RGB")
+        tiff_colours.check(self._page)
+        self._alone = alone or Alone()
         sizes = dict(zip(series.axes, series.shape, strict=True))
         lead = series.axes.removesuffix(self._page.axes)
         self._lead = tuple(sizes[a] for a in lead)
@@ -79,28 +142,72 @@ class TiffArray:
         self._paged = len(lead) + len(self._page.axes) == len(sizes) and (
             len(series.pages) == math.prod(self._lead)
         )
+        self._tiles = self._in_parts() if in_parts or self._is_too_large() else None
         self._stored = series.axes
-        own = "S" if "C" in sizes else _samples(self._page)
+        own = "S" if "C" in sizes else tiff_colours.samples_axis(self._page)
         self.axes = series.axes.replace("S", "") + own * ("S" in sizes)
         self.shape = tuple(sizes[a if a in sizes else "S"] for a in self.axes)
-        if _palette(self._page) is not None:
-            self.axes, self.shape = self.axes + "S", (*self.shape, 3)
+        self.dtype = np.dtype(series.dtype)
+        if tiff_colours.palette_of(self._page) is not None:
+            self.axes, self.shape, self.dtype = self.axes + "S", (*self.shape, 3), np.dtype("u1")
+        noted = self._page.tags.valueof(ORIENTATION, 1)
+        self.orientation = noted if isinstance(noted, int) else 1
+
+    def _is_too_large(self) -> bool:
+        return not self._paged and self._series.nbytes > LARGEST_READ
+
+    def _in_parts(self) -> Any:
+        import zarr
+
+        return zarr.open(self._series.aszarr(level=0), mode="r")
+
+    def choice(
+        self, plane: int | None, channels: Channels | None
+    ) -> tuple[int | None, Channels | None]:
+        """Return a choice as this file counts, of one made as the set counts that it is of."""
+        if plane == self._alone.plane:
+            plane = None
+        named = [channels] if isinstance(channels, int) else channels
+        if named is not None and [*named] == [self._alone.channel]:
+            channels = None
+        return plane, channels
 
     def __getitem__(self, index: tuple[Any, ...]) -> Pixels:
         of_axis = dict(zip(self.axes, index, strict=True))
-        index = tuple(of_axis.get(a, slice(None)) for a in self._stored)
-        if self._paged:
-            lead = len(self._lead)
-            numbers = np.arange(len(self._series.pages)).reshape(self._lead)[index[:lead]]
-            pages = [_page_pixels(self._series, int(n)) for n in np.ravel(numbers)]
-            found = np.reshape(pages, (*np.shape(numbers), *self._page.shape))
-            found = found[(*[slice(None)] * np.ndim(numbers), *index[lead:])]
+        colours = of_axis.get("S", slice(None))
+        of_axis["S"] = slice(None)  # which become colours together
+        index = tuple(
+            of_axis["C" if a == "S" and "S" not in self.axes else a] for a in self._stored
+        )
+        if self._tiles is not None:
+            self._check_pages(index)
+            found = np.asarray(self._tiles[index])
+        elif self._paged:
+            found = self._of_pages(index)
         else:
             found = self._series.asarray()[index]
         left = [a for a, i in zip(self._stored, index, strict=True) if isinstance(i, slice)]
         if "S" in left:
             found = np.moveaxis(found, left.index("S"), -1)
-        return _gray_or_rgb(found, self._page)
+        found = tiff_colours.gray_or_rgb(found, self._page)
+        return found[..., colours] if "S" in self.axes else found
+
+    def _numbers(self, index: tuple[Any, ...]) -> NDArray[np.int64]:
+        """Return which pages the first part of an index means."""
+        pages = np.arange(len(self._series.pages)).reshape(self._lead)
+        return np.asarray(pages[index[: len(self._lead)]])
+
+    def _of_pages(self, index: tuple[Any, ...]) -> Pixels:
+        numbers = self._numbers(index)
+        pages = [_page_pixels(self._series, int(n)) for n in np.ravel(numbers)]
+        found = np.reshape(pages, (*numbers.shape, *self._page.shape))
+        return found[(*[slice(None)] * numbers.ndim, *index[len(self._lead) :])]
+
+    def _check_pages(self, index: tuple[Any, ...]) -> None:
+        """Fail where a page is missing, which would be read as black."""
+        numbers: list[int] = np.ravel(self._numbers(index)).tolist() if self._paged else []
+        if missing := [n for n in numbers if self._series.pages[n] is None]:
+            raise ValueError(f"page {missing[0]} is missing")
 
 
 def _page_pixels(series: TiffPageSeries, number: int) -> Pixels:
@@ -108,33 +215,3 @@ def _page_pixels(series: TiffPageSeries, number: int) -> Pixels:
     if page is None:
         raise ValueError(f"page {number} is missing")
     return page.asarray()
-
-
-def _samples(page: TiffPage) -> str:
-    """Tell whether a page's samples are colours and alpha, or channels of their own."""
-    gray = page.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO)
-    colours = not gray or (page.samplesperpixel == 2 and page.extrasamples[0] in (1, 2))
-    return "S" if colours else "C"
-
-
-def _palette(page: TiffPage) -> NDArray[np.uint8] | None:
-    """Return a palette, (3, N). ImageJ's do not count: they only show the intensities."""
-    table = page.colormap
-    if table is None or page.parent.is_imagej:
-        return None
-    return (table if table.max() < 256 else table >> 8).astype(np.uint8)
-
-
-def _gray_or_rgb(pixels: Pixels, page: TiffPage) -> Pixels:
-    """Undo white-is-zero and CMYK, look up a palette; samples are the last axis."""
-    # Not for bool: masks are often written as white-is-zero and meant the other way round.
-    if page.photometric == _WHITE_IS_ZERO and pixels.dtype.kind == "u":
-        top = pixels.dtype.type(2**page.bitspersample - 1)
-        inverted: Pixels = top ^ pixels
-        return inverted
-    if page.photometric == _CMYK:
-        top = np.iinfo(pixels.dtype).max
-        light = (top - pixels[..., :4]).astype(np.float64) / top
-        return np.rint(light[..., :3] * light[..., 3:] * top).astype(pixels.dtype)
-    palette = _palette(page)
-    return pixels if palette is None else np.moveaxis(palette[:, pixels], 0, -1)

@@ -83,8 +83,8 @@ def items_of(
     folder : Path, optional
         Where a list's images lie; by default beside it, or in ``images`` beside it.
     remarks : list of str, optional
-        Takes a line on broken entries of a COCO file that are left out or mended; without it
-        they are errors.
+        Takes lines on what of a folder was left out, and on broken entries of a COCO file that
+        are left out or mended; without it they are errors.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def items_of(
         If there are no images, or some that a list names are missing.
     """
     if path.is_dir() or path.suffix.lower() != ".json":
-        return [Item(image.absolute()) for image in find_images(path)], None
+        return [Item(image.absolute()) for image in find_images(path, remarks)], None
     value = read_json(path)
     data = from_json(value, str(path), remarks) if _has(value, "annotations") else None
     if data is not None:
