@@ -15,6 +15,7 @@ from .mask import Box, Mask, touches
 
 if TYPE_CHECKING:
     from .edits import Edit
+    from .formats.dataset import ImageRecord
 
 CELL = 128
 """Side of a cell of the spatial index in px."""
@@ -126,6 +127,8 @@ class Nuclei:
         Areas in which a person has said that nothing is missing.
     next_id : int
         The id of the next new nucleus; at least one more than the highest.
+    image : ImageRecord, optional
+        What the image is called, where that is known; no part of the value.
 
     Notes
     -----
@@ -139,11 +142,13 @@ class Nuclei:
         threshold: float = 0.0,
         complete: tuple[Box, ...] = (),
         next_id: int = 1,
+        image: ImageRecord | None = None,
     ) -> None:
         self.shape = (int(shape[0]), int(shape[1]))
         self.threshold = threshold
         self.complete = complete
         self.next_id = next_id
+        self.image = image
         self._rows: dict[int, Nucleus] = {}
         self._cells: dict[tuple[int, int], set[int]] = {}
         for row in rows:
@@ -219,7 +224,7 @@ class Nuclei:
     def copy(self, box: Box | None = None) -> Nuclei:
         """Return nuclei that change apart from these, all or those that meet a box."""
         rows = self if box is None else self.in_box(box)
-        return Nuclei(self.shape, rows, self.threshold, self.complete, self.next_id)
+        return Nuclei(self.shape, rows, self.threshold, self.complete, self.next_id, self.image)
 
     # -- changing ---------------------------------------------------------------------
 

@@ -12,10 +12,11 @@ from pathlib import Path, PurePath
 
 from ..collector import without_collector
 from ..errors import UserError
+from ..wording import worded
 from .beside import Beside
 from .dataset import DataSet, ImageRecord
 from .detect import detect
-from .registry import FORMATS, READABLE, WRITABLE, Format, by_ending, function, named, write
+from .registry import FORMATS, READABLE, Format, function, named, target_of, write
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,7 @@ def convert(
         If something cannot be read or written, or would be lost without a word.
     """
     given = [paths] if isinstance(paths, Path) else list(paths)
-    target = named(to, WRITABLE) if to else by_ending(out.name)
-    if target is None:
-        raise UserError(f"{out} does not say its format by its ending: name one with --to")
+    target = target_of(out, to, "--to")
     if out.exists() and any(p.exists() and out.samefile(p) for p in given):
         raise UserError(f"{out} is one of the files to read: name another one to write")
     beside = Beside(images, pixel_size)
@@ -174,8 +173,12 @@ def _detected(path: Path) -> Format:
     found = detect(path)
     if found is None:
         raise UserError(
-            f"{path} is not a file of nuclei that can be read: name its format with --from "
-            f"({', '.join(READABLE)}) if it is one"
+            f"{path} is not a file of nuclei that can be read"
+            + worded(
+                f": name its format with --from ({', '.join(READABLE)}) if it is one",
+                f": name its format with format= ({', '.join(READABLE)}) if it is one",
+                "",
+            )
         )
     return found
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ class Format:
         ``write(path, data, beside)``.
     per_image : bool
         Whether there is one file an image.
+    needs : str
+        An optional library without which it cannot be written.
     """
 
     name: str
@@ -46,6 +49,12 @@ class Format:
     reader: str = ""
     writer: str = ""
     per_image: bool = False
+    needs: str = ""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether what it needs is installed."""
+        return not self.needs or find_spec(self.needs) is not None
 
     @property
     def ending(self) -> str:
@@ -117,6 +126,7 @@ FORMATS = {
             (".parquet",),
             "",
             "table:write_parquet",
+            needs="pyarrow",
         ),
         Format(
             "dsb",
@@ -168,6 +178,60 @@ def named(name: str, wanted: Sequence[str]) -> Format:
     if name not in wanted:
         raise UserError(f"there is no format {name!r} here: choose one of {', '.join(wanted)}")
     return FORMATS[name]
+
+
+JSON = ("coco", "results", "geojson")
+"""Formats of which a mere ``.json`` says nothing wrong."""
+
+
+def target_of(path: Path, name: str | None, option: str) -> Format:
+    """Return the format that a file is to be written in: by its ending, or as it is named.
+
+    Parameters
+    ----------
+    path : path
+        The file, or the folder.
+    name : str, optional
+        Of the format.
+    option : str
+        What a format is named with, for messages.
+
+    Raises
+    ------
+    UserError
+        If neither says it, the ending says another one, or a library is missing.
+    """
+    said = None if path.is_dir() else by_ending(path.name)
+    chosen = said if name is None else named(name, WRITABLE)
+    if chosen is None:
+        known = ", ".join(FORMATS[n].ending for n in WRITABLE if FORMATS[n].ending)
+        raise UserError(
+            f"{path} does not say its format by its ending ({known}): name one with {option}"
+        )
+    if said is not None and not _allows(chosen, said, path.name):
+        option = option.rstrip("=")
+        raise UserError(
+            f"{path} says {said.title} by its ending, {option} says {chosen.title}: leave {option} "
+            f"out, or end the name with {chosen.ending or 'none'}"
+        )
+    if not chosen.is_there:
+        raise UserError(
+            f"{chosen.title} needs {chosen.needs}, which is not installed: "
+            f'pip install "napari-nuclei[{chosen.name}]", or choose another format'
+        )
+    return chosen
+
+
+def _allows(chosen: Format, said: Format, name: str) -> bool:
+    """Whether a format may be written under a name whose ending says another one."""
+
+    def longest(format: Format) -> str:
+        fitting = [e for e in format.endings if name.lower().endswith(e)]
+        return max(fitting, key=len, default="")
+
+    if longest(said) == ".json" and chosen.name in JSON:
+        return True
+    return len(longest(chosen)) >= len(longest(said))
 
 
 def by_ending(name: str) -> Format | None:

@@ -18,6 +18,7 @@ from ..errors import UserError
 from ..images.images import read_image
 from ..measure import measure
 from ..nuclei import Nuclei
+from ..wording import worded
 from .beside import Beside
 from .dataset import DataSet, ImageRecord
 from .files import replacing
@@ -82,12 +83,18 @@ def _frames(path: Path, data: DataSet, beside: Beside) -> Iterator[pd.DataFrame]
     if without:
         beside.remarks.append(
             f"{path.name}: no intensities for {without:,} of {len(data.images):,} images, which "
-            "were not found: name their folder with --images."
+            "were not found: "
+            + worded(
+                "name their folder with --images.",
+                "name their folder, or of one image its file, with image=.",
+                "open them in napari, and export again.",
+            )
         )
     if unscaled:
         beside.remarks.append(
             f"{path.name}: lengths are in px only for {unscaled:,} of {len(data.images):,} images, "
-            "of which the size of a pixel is not known: give it with --pixel-size."
+            "of which the size of a pixel is not known"
+            + worded(": give it with --pixel-size.", ": give it with pixel_size=.", ".")
         )
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from ..wording import option
 from .tiff import open_tiff
 
 if TYPE_CHECKING:
@@ -153,7 +154,8 @@ def to_plane(
         If there is no such plane or channel, or several and none is named.
     """
     stack = _plane_shape(axes, array.shape)
-    at = iter(np.unravel_index(pick_plane(math.prod(stack), plane), stack) if stack else ())
+    number = pick_plane(math.prod(stack), plane)
+    at = iter(np.unravel_index(number, stack) if stack else ())
     index = tuple(slice(None) if a in "YXSC" else int(next(at)) for a in axes)
     left = [a for a in axes if a in "YXSC"]
     found = np.asarray(array[index])
@@ -166,7 +168,9 @@ def to_plane(
 def pick_plane(count: int, plane: int | None) -> int:
     """Check the choice of one of `count` planes, or say that one must be made."""
     if plane is None and count > 1:
-        raise UserError(f"stack of {count} planes: name one with --plane (0 to {count - 1})")
+        raise UserError(
+            f"stack of {count} planes: name one with {option('plane')} (0 to {count - 1})"
+        )
     if not 0 <= (plane or 0) < count:
         raise UserError(f"no plane {plane}: there are {count}, counted from 0")
     return plane or 0
@@ -190,7 +194,8 @@ def _separate(pixels: Pixels, channels: Channels | None) -> Pixels:
     count = pixels.shape[2]
     if channels is None and count > 1:
         raise UserError(
-            f"{count} channels: name one, or up to three, with --channels (0 to {count - 1})"
+            f"{count} channels: name one, or up to three, with {option('channels')} "
+            f"(0 to {count - 1})"
         )
     return pick_channels(pixels, 0 if channels is None else channels)
 

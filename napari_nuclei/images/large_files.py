@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from ..wording import option
 from .decoders import TIFF_MAGIC, Channels, ImageInfo, decode, pick_plane, starts_with
 from .images import is_zarr
 from .large_image import WHOLE, LargeImage
@@ -113,7 +114,8 @@ def _wanted(sizes: dict[str, int], channels: Channels | None) -> list[int]:
     if channels is None:
         if sizes.get("C", 1) > 1:
             raise UserError(
-                f"{count} channels: name one, or up to three, with --channels (0 to {count - 1})"
+                f"{count} channels: name one, or up to three, with {option('channels')} "
+                f"(0 to {count - 1})"
             )
         return list(range(count))
     wanted = [channels] if isinstance(channels, int) else list(channels)
