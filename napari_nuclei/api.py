@@ -1,8 +1,7 @@
 """What a script or a notebook calls: segment, read, write, score.
 
 Here: thin functions that take paths and arrays as they come. Not here: what they do it with
-(`prediction/`, `formats/`, `scoring/`), what of an array is a plane (`images/arrays.py`). All of
-them can be had from `napari_nuclei` itself.
+(`prediction/`, `formats/`, `scoring/`). All of them can be had from `napari_nuclei` itself.
 """
 
 from __future__ import annotations
@@ -76,8 +75,7 @@ def segment(
     Raises
     ------
     UserError
-        If the image or the model cannot be read, an argument is out of range, or the image has
-        several planes or channels and none is named.
+        If image or model cannot be read, or of several planes or channels none is named.
 
     Examples
     --------
@@ -93,7 +91,6 @@ def segment(
     from .formats.naming import record_of
     from .images.arrays import open_any
     from .models.registry import current, find
-    from .prediction import LOW
 
     diameter = None if diameter is None else checks.positive(diameter, "diameter")
     score = None if score is None else checks.share(score, "score")
@@ -104,6 +101,7 @@ def segment(
     picture = open_any(image, axes, plane, chosen)
     record = record_of(image, picture.shape, plane) if isinstance(image, str | Path) else None
     detector = _detector(name, device, sha256)
+    from .prediction.predict import LOW
     from .prediction.predict import segment as predict
 
     threshold = detector.card.threshold if score is None else score
@@ -115,8 +113,7 @@ def segment(
 
 @lru_cache(maxsize=1)
 def _detector(model: str, device: str, sha256: str) -> Detector:
-    """Load a model; another one of the same name has another SHA-256."""
-    from . import models
+    from . import models  # another one of the same name has another SHA-256
 
     return models.load(model, device)
 
@@ -208,8 +205,7 @@ def write(
     Raises
     ------
     UserError
-        If it cannot be written, or not as the ending says. What the format cannot hold, and a
-        name of the image that had to be made up, come as warnings.
+        If it cannot be written. What the format cannot hold, and a made-up name, come as warnings.
 
     Examples
     --------

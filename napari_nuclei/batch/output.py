@@ -6,7 +6,6 @@ themselves (`formats/`), segmenting (`batch.py`).
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -16,9 +15,12 @@ from typing import Any
 from ..errors import UserError
 from ..formats.beside import Beside
 from ..formats.dataset import DataSet, ImageRecord
+from ..formats.places import one_each
 from ..formats.registry import FORMATS, WRITABLE, Format, write
+from ..formats.streams import check_open, is_stream
 from ..images.images import image_size
 from .batch import Segmented
+from .writable import check_writable, make_folder
 
 
 class Output:
@@ -214,10 +216,17 @@ def make_output(
     per_image, folder_is_good = FORMATS[kind].per_image, not FORMATS[kind].endings
     _refuse_doubles(path.stem if per_image or overlay else path.name for path in chosen)
     given = [*paths, *([image_ids] if image_ids else [])]
-    if out.is_file() and any(out.samefile(path) for path in given):
+    if is_stream(out):
+        if per_image and len(chosen) > 1:
+            raise one_each(FORMATS[kind], len(chosen), out)
+        check_open(out)
+    elif out.is_file() and any(out.samefile(path) for path in given):
         raise UserError(f"{out} is one of the files to read: name another one to write.")
     # Without an ending it is a folder, for one image as for many.
     into_folder = folder_is_good or (per_image and (len(chosen) > 1 or not out.suffix))
+    into_folder &= not is_stream(out)
+    if into_folder and not out.is_dir() and out.name.lower().endswith(FORMATS[kind].endings):
+        raise one_each(FORMATS[kind], len(chosen), out)
     for folder in [out] * into_folder + [overlay] * (overlay is not None):
         make_folder(folder)
     if not into_folder:
@@ -256,39 +265,3 @@ def _matched(records: dict[str, ImageRecord], paths: Sequence[Path], source: Pat
                 f"{record.height}×{record.width}. Is it the right image?"
             )
     return [have[name] for name in records]
-
-
-def make_folder(folder: Path | None) -> None:
-    """Make a folder, or say in one line why it cannot be made."""
-    from ..formats.files import unwritable
-
-    assert folder is not None
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise UserError(f"{folder} is a file; name a folder.") from None
-    except OSError as error:
-        raise unwritable(folder, error) from None
-    _try_to_write(folder, folder)
-
-
-def check_writable(path: Path, folder_is_good: bool = False) -> None:
-    """Find out before the work whether a file could be written after it."""
-    if path.is_dir() and not folder_is_good:
-        raise UserError(f"{path} is a folder; name a file in it, as {path / 'out.json'}.")
-    if path.exists() and not path.is_file() and not path.is_dir():
-        return  # a pipe or a device
-    if not path.parent.is_dir():
-        raise UserError(f"the folder {path.parent} does not exist. Make it, or choose another.")
-    _try_to_write(path, path if path.is_dir() else path.parent)
-
-
-def _try_to_write(path: Path, folder: Path) -> None:
-    """Only trying tells: permissions know nothing of a network disk's own rules."""
-    from ..formats.files import unwritable
-
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise unwritable(path, error) from None

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import re
+from pathlib import Path
+
+DEVICE = "auto, cpu, cuda, cuda:N or mps"
 
 
 def number(text: str) -> float:
@@ -53,3 +57,20 @@ def channels(text: str) -> list[int]:
 def diameter(text: str) -> float | None:
     """Parse px, or ``auto``: None."""
     return None if text == "auto" else positive(text)
+
+
+def device(text: str) -> str:
+    """Check the name of a device; whether it is there is found out later."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError(f"there is no device {text!r}: choose {DEVICE}")
+    return text
+
+
+def source(text: str) -> Path:
+    """Parse the path of a file to read; ``-`` is what comes from stdin."""
+    return Path("/dev/stdin" if text == "-" else text)
+
+
+def target(text: str) -> Path:
+    """Parse the path of what is to be written; ``-`` is stdout."""
+    return Path("/dev/stdout" if text == "-" else text)

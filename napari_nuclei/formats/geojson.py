@@ -19,7 +19,7 @@ from ..nuclei import Kind, Nuclei, Nucleus, Origin, State
 from ..outlines import Rings, fill, polygons, trace
 from .beside import Beside, stem_of
 from .dataset import ImageRecord
-from .files import read_json, write_json
+from .files import ODD, read_json, write_json
 from .segmentation import is_whole
 
 Row = dict[str, Any]
@@ -52,7 +52,7 @@ def write(path: Path, image: ImageRecord, nuclei: Nuclei, beside: Beside) -> Non
     shapes = polygons(trace([n.mask for n in rows]), len(rows))
     plane = _plane(image)
     size = beside.pixel_size_of(image)
-    crc = zlib.crc32(image.file_name.encode())
+    crc = zlib.crc32(image.file_name.encode("utf-8", ODD))
     features = [
         _feature(nucleus, shape, plane, crc, size)
         for nucleus, shape in zip(rows, shapes, strict=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import UserError
 from .dataset import DataSet
+from .streams import is_stream, name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +215,8 @@ def target_of(path: Path, name: str | None, option: str) -> Format:
             f"{path} says {said.title} by its ending, {option} says {chosen.title}: leave {option} "
             f"out, or end the name with {chosen.ending or 'none'}"
         )
+    if is_stream(path) and not chosen.endings:
+        raise UserError(f"a {chosen.title.lower()} cannot go to {name_of(path)}: name a folder")
     if not chosen.is_there:
         raise UserError(
             f"{chosen.title} needs {chosen.needs}, which is not installed: "

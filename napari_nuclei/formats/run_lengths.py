@@ -20,7 +20,7 @@ from ..mask import Mask
 from ..nuclei import Kind, Nuclei, Nucleus, Origin
 from .beside import Beside
 from .dataset import DataSet, ImageRecord
-from .files import replacing, unreadable
+from .files import ODD, replacing, unreadable
 
 IMAGE, PIXELS = "ImageId", "EncodedPixels"
 
@@ -44,12 +44,12 @@ def write(path: Path, data: DataSet, beside: Beside) -> None:
         nuclei = data.of(image)
         parts = from_labels(draw(nuclei))
         lost += sum(n.mask.area for n in nuclei.shown()) - sum(n.mask.area for n in parts)
-        name = f'"{stem}"' if set(stem) & set(',"\n') else stem
+        name = '"' + stem.replace('"', '""') + '"' if set(stem) & set(',"\n\r') else stem
         lines += [f"{name},{text}" for text in _texts([n.mask for n in parts], image.shape)]
         if not len(parts):
             lines.append(f"{name},")
     with replacing(path) as stream:
-        stream.write(("\n".join(lines) + "\n").encode())
+        stream.write(("\n".join(lines) + "\n").encode("utf-8", ODD))
     if lost:
         beside.remarks.append(
             f"{path.name}: {lost:,} px of nuclei below others are left out: "

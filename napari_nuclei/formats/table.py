@@ -21,7 +21,7 @@ from ..nuclei import Nuclei
 from ..wording import worded
 from .beside import Beside
 from .dataset import DataSet, ImageRecord
-from .files import replacing
+from .files import ODD, replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +44,7 @@ def write_csv(path: Path, data: DataSet, beside: Beside) -> None:
     # Through text, at once: pandas writes to binary streams in small pieces.
     text = _all(path, data, beside).to_csv(index=False, float_format="%.6g", lineterminator="\n")
     with replacing(path) as stream:
-        stream.write(text.encode())
+        stream.write(text.encode("utf-8", ODD))
 
 
 def write_parquet(path: Path, data: DataSet, beside: Beside) -> None:
@@ -143,7 +143,7 @@ def frame(
     rows = sorted((n for n in nuclei.shown() if n.mask), key=lambda n: n.id)
     measured = measure([n.mask for n in rows], pixels)
     columns: dict[str, Any] = {
-        "image": np.full(len(rows), image.file_name, object),
+        "image": np.full(len(rows), image.file_name.encode("utf-8", ODD).decode(), object),
         "image_id": np.full(len(rows), image.id, np.int64),
         "id": np.array([n.id for n in rows], np.int64),
         "state": np.array([n.state.value for n in rows], object),
