@@ -219,7 +219,7 @@ def write(
     True
     """
     from .formats.naming import named
-    from .formats.registry import target_of
+    from .formats.registry import odd_ending, target_of
     from .formats.registry import write as write_any
 
     path = Path(path)
@@ -235,6 +235,7 @@ def write(
         beside.images = None if file is None else file.parent
         data = named(nuclei, file, path, target, beside)
     written = write_any(path, data, target, beside)
+    beside.remarks += filter(None, [odd_ending(path, target)])
     _warn(beside)
     return written
 

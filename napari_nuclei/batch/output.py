@@ -17,10 +17,10 @@ from ..formats.beside import Beside
 from ..formats.dataset import DataSet, ImageRecord
 from ..formats.places import one_each
 from ..formats.registry import FORMATS, WRITABLE, Format, write
-from ..formats.streams import check_open, is_stream
+from ..formats.streams import check_open, is_stream, name_of
 from ..images.images import image_size
-from .batch import Segmented
-from .writable import check_writable, make_folder
+from .batch import Pixels, Segmented
+from .writable import check_writable, make_folder, refuse_same
 
 
 class Output:
@@ -35,6 +35,10 @@ class Output:
         show it.
     sizes : dict
         File name → (height, width) that an image must have.
+    pixel_size : float or None
+        Side of a pixel in µm.
+    part : (int, sequence of int)
+        Which plane and channels of the images are segmented; None for all there is.
     done, count : int
         Images and nuclei so far.
     remarks : list of str
@@ -51,6 +55,8 @@ class Output:
         self.out, self.paths, self.overlay = out, paths, overlay
         self.records = records
         self.sizes = {name: record.shape for name, record in records.items()}
+        self.pixel_size: float | None = None
+        self.part: tuple[int | None, Sequence[int] | None] = (None, None)
         self.done = self.count = 0
         self.remarks: list[str] = []
         self.written: list[Path] = []
@@ -145,10 +151,12 @@ class _LabelsOutput(Output):
         path = self.out
         if self.out.is_dir():
             path = self.out / f"{result.path.stem}.labels.tif"
-        lost = label_tiff.write(path, result.nuclei)
+        lost = label_tiff.write(path, result.nuclei, self.pixel_size)
         self.written.append(path)
         if lost:
-            self.remarks.append(f"{path.name}: {lost} px under overlaps are lost in labels.")
+            self.remarks.append(
+                f"{name_of(path)}: {lost:,} px of nuclei that lie below others are left out."
+            )
 
 
 class _AnyOutput(_Collected):
@@ -162,13 +170,18 @@ class _AnyOutput(_Collected):
     def _keep(self, result: Segmented) -> None:
         super()._keep(result)
         if self.format.per_image:
+            self.beside.pixel_size = self.pixel_size
             image = self.data.images.pop()
             one = DataSet([image], {image.id: self.data.nuclei.pop(image.id)})
             self.written += write(self.out, one, self.format, self.beside)
 
     def close(self) -> list[Path]:
         self._sort()
+        self.beside.pixel_size = self.pixel_size
         if not self.format.per_image:
+            own = {path.name: path for path in self.paths}
+            files = {image.id: own[Path(image.file_name).name] for image in self.data.images}
+            self.beside.arrays = Pixels(files, *self.part)
             self.written = [*write(self.out, self.data, self.format, self.beside), *self.written]
         self.remarks += dict.fromkeys(self.beside.remarks)
         return self.written
@@ -220,8 +233,7 @@ def make_output(
         if per_image and len(chosen) > 1:
             raise one_each(FORMATS[kind], len(chosen), out)
         check_open(out)
-    elif out.is_file() and any(out.samefile(path) for path in given):
-        raise UserError(f"{out} is one of the files to read: name another one to write.")
+    refuse_same(out, given)
     # Without an ending it is a folder, for one image as for many.
     into_folder = folder_is_good or (per_image and (len(chosen) > 1 or not out.suffix))
     into_folder &= not is_stream(out)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import UserError
 from ..formats.files import unwritable
 from ..formats.streams import is_stream
+
+
+def refuse_same(out: Path, given: Iterable[Path]) -> None:
+    """Refuse to write over a file that is to be read."""
+    if out.is_file() and any(out.samefile(path) for path in given):
+        raise UserError(f"{out} is one of the files to read: name another one to write.")
 
 
 def make_folder(folder: Path | None) -> None:

@@ -62,7 +62,7 @@ def diameter(text: str) -> float | None:
 def device(text: str) -> str:
     """Check the name of a device; whether it is there is found out later."""
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
-        raise argparse.ArgumentTypeError(f"there is no device {text!r}: choose {DEVICE}")
+        raise argparse.ArgumentTypeError(f"no device {text!r} here; choose {DEVICE}")
     return text
 
 

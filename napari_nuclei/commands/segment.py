@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from ..formats.registry import WRITABLE
-from .arguments import DEVICE, channels, device, diameter, share, source, target, whole
+from .arguments import DEVICE, channels, device, diameter, positive, share, source, target, whole
 from .terminal import refuse_two_answers, say, shown
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def arguments(p: ArgumentParser) -> None:
     p.add_argument(
         "--channels", type=channels, metavar="N,…", help="channels of an image, counted from 0"
     )
+    p.add_argument("--pixel-size", type=positive, metavar="UM", help="side of a pixel in µm")
     p.add_argument("--device", type=device, default="auto", help=DEVICE)
     p.add_argument(
         "--scheduler",
@@ -88,24 +89,29 @@ def arguments(p: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Segment images into one file or a folder of label images."""
     from ..batch.output import make_output
-    from ..formats.registry import target_of
+    from ..batch.writable import refuse_same
+    from ..formats.registry import odd_ending, target_of
     from ..formats.streams import STDOUT, at_rest
     from ..images.images import find_images
 
     refuse_two_answers(options)
-    if options.format is None and options.out == STDOUT:
-        options.format = "coco"
-    options.format = target_of(options.out, options.format, "--format").name
-    score = 0.05 if options.score is None and options.format == "results" else options.score
     with ExitStack() as stack:
         given = [source(path) if path == "-" else path for path in options.paths]
         paths = [stack.enter_context(at_rest(path)) for path in find_images(given)]
-        output = make_output(options.format, options.out, paths, options.image_ids, options.overlay)
+        refuse_same(options.out, paths)
+        if options.format is None and options.out == STDOUT:
+            options.format = "coco"
+        format = target_of(options.out, options.format, "--format")
+        options.format = format.name
+        output = make_output(format.name, options.out, paths, options.image_ids, options.overlay)
+        output.pixel_size, output.part = options.pixel_size, (options.plane, options.channels)
+        if odd := odd_ending(options.out, format):
+            say(odd)
         machine = stack.enter_context(_machine(options))
-        return _segment(options, output, score, machine)
+        return _segment(options, output, machine)
 
 
-def _segment(options: Namespace, output: Output, score: float | None, machine: _Machine) -> int:
+def _segment(options: Namespace, output: Output, machine: _Machine) -> int:
     from ..batch.batch import Settings
     from ..batch.resume import Finished, place_beside
     from ..formats.streams import is_stream, name_of
@@ -113,6 +119,7 @@ def _segment(options: Namespace, output: Output, score: float | None, machine: _
     card = machine.card
     say(f"Model {card.name} ({card.licence}) on {machine.where}.")
     hidden = options.format == "coco"  # the others hold what is shown
+    score = 0.05 if options.score is None and options.format == "results" else options.score
     settings = Settings(
         score, hidden, options.diameter, options.plane, options.channels, output.sizes
     )

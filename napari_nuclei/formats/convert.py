@@ -16,7 +16,7 @@ from ..wording import worded
 from .beside import Beside
 from .dataset import DataSet, ImageRecord
 from .detect import detect
-from .registry import FORMATS, READABLE, Format, function, named, target_of, write
+from .registry import FORMATS, READABLE, Format, function, named, odd_ending, target_of, write
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,7 @@ def convert(
         data = numbered(data, image_ids)
     if beside.images is None:
         beside.images = _folder_of(given, data, beside)
+    beside.remarks += filter(None, [odd_ending(out, target)])
     written = write(out, data, target, beside)
     nuclei = sum(1 for image in data.images for _ in data.of(image).shown())
     remarks = list(dict.fromkeys(beside.remarks))

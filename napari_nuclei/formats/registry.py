@@ -186,7 +186,7 @@ JSON = ("coco", "results", "geojson")
 
 
 def target_of(path: Path, name: str | None, option: str) -> Format:
-    """Return the format that a file is to be written in: by its ending, or as it is named.
+    """Return the format that a file is to be written in: as it is named, or by its ending.
 
     Parameters
     ----------
@@ -200,20 +200,19 @@ def target_of(path: Path, name: str | None, option: str) -> Format:
     Raises
     ------
     UserError
-        If neither says it, the ending says another one, or a library is missing.
+        If neither says it, or a library is missing.
     """
-    said = None if path.is_dir() else by_ending(path.name)
-    chosen = said if name is None else named(name, WRITABLE)
+    chosen = named(name, WRITABLE) if name is not None else None
+    if chosen is None and path.is_dir():
+        raise UserError(
+            f"{path} is a folder; name a file in it, as {path / 'nuclei.coco.json'}, or with "
+            f"{option} a format that has a file an image"
+        )
+    chosen = chosen or by_ending(path.name)
     if chosen is None:
         known = ", ".join(FORMATS[n].ending for n in WRITABLE if FORMATS[n].ending)
         raise UserError(
             f"{path} does not say its format by its ending ({known}): name one with {option}"
-        )
-    if said is not None and not _allows(chosen, said, path.name):
-        option = option.rstrip("=")
-        raise UserError(
-            f"{path} says {said.title} by its ending, {option} says {chosen.title}: leave {option} "
-            f"out, or end the name with {chosen.ending or 'none'}"
         )
     if is_stream(path) and not chosen.endings:
         raise UserError(f"a {chosen.title.lower()} cannot go to {name_of(path)}: name a folder")
@@ -225,16 +224,23 @@ def target_of(path: Path, name: str | None, option: str) -> Format:
     return chosen
 
 
-def _allows(chosen: Format, said: Format, name: str) -> bool:
-    """Whether a format may be written under a name whose ending says another one."""
+def odd_ending(path: Path, format: Format) -> str:
+    """Say in a line that the ending of a file to be written is not its format's; empty if it is."""
+    if not path.suffix or path.is_dir() or is_stream(path) or not format.endings:
+        return ""
+    said, own = by_ending(path.name), _longest(format, path.name)
+    mere_json = said is not None and _longest(said, path.name) == ".json"
+    if mere_json and format.name in JSON:
+        return ""
+    if said is not None and len(own) < len(_longest(said, path.name)):
+        return f"{path.name} is written as {format.title}, but its ending says {said.title}."
+    known = ", ".join(format.endings)
+    return "" if own else f"{path.name} is written as {format.title}, which ends with {known}."
 
-    def longest(format: Format) -> str:
-        fitting = [e for e in format.endings if name.lower().endswith(e)]
-        return max(fitting, key=len, default="")
 
-    if longest(said) == ".json" and chosen.name in JSON:
-        return True
-    return len(longest(chosen)) >= len(longest(said))
+def _longest(format: Format, name: str) -> str:
+    """Return the ending of a format that a name has; empty if it has none."""
+    return max((e for e in format.endings if name.lower().endswith(e)), key=len, default="")
 
 
 def by_ending(name: str) -> Format | None:
