@@ -12,13 +12,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
+from . import checks
 from .errors import UserError
 from .formats.beside import Beside
-from .formats.dataset import DataSet, ImageRecord
+from .formats.dataset import DataSet
 from .nuclei import Nuclei
+from .wording import Place, read_here
 
 if TYPE_CHECKING:
     from .models.detector import Detector
@@ -27,23 +28,27 @@ if TYPE_CHECKING:
 AnyPath = str | Path
 
 
+@read_here(Place.PYTHON)
 def segment(
     image: AnyPath | ArrayLike,
-    model: str | None = None,
+    model: AnyPath | None = None,
     *,
     diameter: float | None = None,
     score: float | None = None,
     plane: int | None = None,
     channels: int | Sequence[int] | None = None,
+    axes: str | None = None,
     device: str = "auto",
 ) -> Nuclei:
     """Segment the nuclei of an image.
 
     Parameters
     ----------
-    image : path or array-like, (H, W) or (H, W, C)
-        Of any real type; brought to the range of the network by percentiles.
-    model : str, optional
+    image : path or array-like
+        Of any real type; brought to the range of the network by percentiles. An array is
+        (H, W), (H, W, 3) for RGB, (H, W, C) for channels or (…, H, W) for planes, or what `axes`
+        says; dask, zarr and xarray are read tile by tile.
+    model : str or path, optional
         Name of a model or path of its weights; by default the one in use. It is kept in memory
         for the next call.
     diameter : float, optional
@@ -52,9 +57,12 @@ def segment(
         Proposals from this score on are shown; by default the model card's threshold. Those
         below are kept, so the threshold can be lowered later.
     plane : int, optional
-        Of a file with a stack, from 0.
+        Of a stack, from 0, counted in its own order.
     channels : int or sequence of int, optional
-        Of an image with several.
+        Of an image with several, from 0; up to three.
+    axes : str, optional
+        What the axes of an array are, a letter each: Y, X; C for channels, S for RGB, Z, T or
+        others for planes, as in ``"ZYX"`` or ``"CYX"``.
     device : str
         ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
 
@@ -67,7 +75,7 @@ def segment(
     Raises
     ------
     UserError
-        If the image or the model cannot be read.
+        If image or model cannot be read, or of several planes or channels none is named.
 
     Examples
     --------
@@ -80,34 +88,37 @@ def segment(
     (True, True)
     """
     from .edits import propose
-    from .images.images import read_image
-    from .models.registry import current
+    from .formats.naming import record_of
+    from .images.arrays import open_any
+    from .models.registry import current, find
+
+    diameter = None if diameter is None else checks.positive(diameter, "diameter")
+    score = None if score is None else checks.share(score, "score")
+    plane = None if plane is None else checks.whole(plane, "plane")
+    chosen = None if channels is None else checks.several(channels, "channels", checks.whole)
+    name = str(model or current().name)
+    sha256 = find(name).sha256  # before torch is loaded, which takes long
+    picture = open_any(image, axes, plane, chosen)
+    record = record_of(image, picture.shape, plane) if isinstance(image, str | Path) else None
+    detector = _detector(name, device, sha256)
     from .prediction.predict import LOW
     from .prediction.predict import segment as predict
 
-    if isinstance(image, str | Path):
-        pixels = read_image(image, plane=plane, channels=channels)
-    else:
-        from .images.images import normalize
-
-        # Several channels were chosen from a file as it was read; an array still has them all.
-        pixels = np.asarray(image)
-        pixels = pixels if channels is None else normalize(pixels, channels)
-    detector = _detector(model or current().name, device)
     threshold = detector.card.threshold if score is None else score
-    found = predict(pixels, detector, diameter, min(LOW, threshold)).found
-    nuclei = Nuclei((pixels.shape[0], pixels.shape[1]))
+    found = predict(picture, detector, diameter, min(LOW, threshold)).found
+    nuclei = Nuclei(picture.shape, image=record)
     nuclei.apply(propose(nuclei, found, detector.card.name, threshold))
     return nuclei
 
 
 @lru_cache(maxsize=1)
-def _detector(model: str, device: str) -> Detector:
-    from . import models
+def _detector(model: str, device: str, sha256: str) -> Detector:
+    from . import models  # another one of the same name has another SHA-256
 
     return models.load(model, device)
 
 
+@read_here(Place.PYTHON)
 def read(
     path: AnyPath | Sequence[AnyPath],
     *,
@@ -152,12 +163,18 @@ def read(
     from .formats.convert import read as read_any
 
     given = [path] if isinstance(path, str | Path) else list(path)
-    beside = Beside(Path(images) if images is not None else None, strict=strict)
+    folder = None if images is None else Path(images)
+    if folder is not None and not folder.is_dir():
+        raise UserError(f"{folder} is not a folder of images: name one")
+    beside = Beside(folder, strict=strict)
     data, _ = read_any([Path(p) for p in given], beside, format)
+    for record in data.images:
+        data.of(record).image = record
     _warn(beside)
     return data
 
 
+@read_here(Place.PYTHON)
 def write(
     path: AnyPath,
     nuclei: Nuclei | DataSet,
@@ -176,8 +193,8 @@ def write(
     nuclei : Nuclei or DataSet
         Those that are shown are written.
     image : path, optional
-        The image of the nuclei, for its name and for intensities in tables. For a data set the
-        folder of its images.
+        The image of the nuclei, for its name and for intensities in tables; by default the one
+        that they were segmented in or read with. For a data set the folder of its images.
     format : str, optional
         Name of the format.
     pixel_size : float, optional
@@ -191,7 +208,7 @@ def write(
     Raises
     ------
     UserError
-        If it cannot be written. What the format cannot hold comes as a warning.
+        If it cannot be written. What the format cannot hold, and a made-up name, come as warnings.
 
     Examples
     --------
@@ -204,23 +221,29 @@ def write(
     >>> len(next(iter(back))[1]) == len(nuclei)
     True
     """
-    from .formats.registry import WRITABLE, by_ending, named
+    from .formats.naming import named
+    from .formats.registry import odd_ending, target_of
     from .formats.registry import write as write_any
 
     path = Path(path)
-    target = named(format, WRITABLE) if format else by_ending(path.name)
-    if target is None:
-        raise UserError(f"{path} does not say its format by its ending: name it with format=")
-    beside = Beside(pixel_size=pixel_size)
-    if image is not None:
-        image = Path(image)
-        beside.images = image if isinstance(nuclei, DataSet) else image.parent
-    data = _data_set(nuclei, image.name if image is not None else "image")
+    target = target_of(path, format, "format=")
+    size = None if pixel_size is None else checks.positive(pixel_size, "pixel_size")
+    beside = Beside(pixel_size=size)
+    file = None if image is None else Path(image)
+    if isinstance(nuclei, DataSet):
+        if file is not None and not file.is_dir():
+            raise UserError(f"{file} is not a folder, as image= is for a data set: name that")
+        beside.images, data = file, nuclei
+    else:
+        beside.images = None if file is None else file.parent
+        data = named(nuclei, file, path, target, beside)
     written = write_any(path, data, target, beside)
+    beside.remarks += filter(None, [odd_ending(path, target)])
     _warn(beside)
     return written
 
 
+@read_here(Place.PYTHON)
 def score(
     truth: AnyPath | DataSet | Nuclei,
     predictions: AnyPath | DataSet | Nuclei,
@@ -257,31 +280,30 @@ def score(
     1.0
     """
     from .formats import coco, results
+    from .formats.detect import detect
     from .formats.files import read_json
+    from .formats.naming import joined
     from .scoring import scoring
 
+    checks.share(score, "score")
+    caps = checks.several(max_detections, "max_detections", checks.count)
     beside = Beside()
 
-    def of(value: AnyPath | DataSet | Nuclei, is_truth: bool) -> Any:
+    def of(value: AnyPath | DataSet | Nuclei, listed: bool) -> Any:
         if not isinstance(value, str | Path):
-            return _data_set(value, "image")
-        loaded = None if is_truth or Path(value).suffix.lower() != ".json" else read_json(value)
-        if isinstance(loaded, list):
-            return results.from_json(loaded, str(value), beside.remarks)
+            return value
+        if listed and (format := detect(Path(value))) and format.name == "results":
+            return results.from_json(read_json(value), str(value), beside.remarks)
         is_json = Path(value).suffix.lower() == ".json"
         return coco.read(value, beside.remarks) if is_json else read(value)
 
-    both = of(truth, True), of(predictions, False)
+    pair = of(truth, False), of(predictions, True)
+    if not isinstance(pair[1], results.Results):
+        pair = joined(*pair)
     _warn(beside)
-    return scoring.score(*both, score, max_detections)
-
-
-def _data_set(nuclei: Nuclei | DataSet, name: str) -> DataSet:
-    if isinstance(nuclei, DataSet):
-        return nuclei
-    return DataSet([ImageRecord(1, name, *nuclei.shape)], {1: nuclei})
+    return scoring.score(*pair, score, caps)
 
 
 def _warn(beside: Beside) -> None:
     for remark in dict.fromkeys([*beside.failed, *beside.remarks]):
-        warnings.warn(remark, stacklevel=3)
+        warnings.warn(remark, stacklevel=4)

@@ -12,10 +12,12 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
+from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
 from .commands import COMMANDS
+from .commands.terminal import say
 from .errors import UserError
 
 DONE, SOME_FAILED, BAD_USE = 0, 1, 2
@@ -32,19 +34,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command is None:
         parser().print_help()
         return BAD_USE
+    for name in ("stdout", "stderr"):  # either may be closed
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - until the end
     if isinstance(sys.stdout, TextIOWrapper):  # a terminal may not know every letter
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code: int = _module(options.command).run(options)
         sys.stdout.flush()
     except UserError as error:
-        print(f"napari-nuclei: {error}", file=sys.stderr)
+        say(f"napari-nuclei: {error}")
         return BAD_USE
     except BrokenPipeError:  # the reader of our output has gone away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the last flush
         return SOME_FAILED
     except KeyboardInterrupt:
-        print("\nnapari-nuclei: stopped.", file=sys.stderr)
+        say("\nnapari-nuclei: stopped.")
         return 130
     return code
 

@@ -15,6 +15,7 @@ from .mask import Box, Mask, touches
 
 if TYPE_CHECKING:
     from .edits import Edit
+    from .formats.dataset import ImageRecord
 
 CELL = 128
 """Side of a cell of the spatial index in px."""
@@ -150,6 +151,8 @@ class Nuclei:
         The id of the next new nucleus; at least one more than the highest.
     crowds : tuple of Crowd
         Areas that are ignored where models are judged or trained.
+    image : ImageRecord, optional
+        What the image is called, where that is known; no part of the value.
 
     Notes
     -----
@@ -164,12 +167,14 @@ class Nuclei:
         complete: tuple[Box, ...] = (),
         next_id: int = 1,
         crowds: tuple[Crowd, ...] = (),
+        image: ImageRecord | None = None,
     ) -> None:
         self.shape = (int(shape[0]), int(shape[1]))
         self.threshold = threshold
         self.complete = complete
         self.next_id = next_id
         self.crowds = crowds
+        self.image = image
         self._rows: dict[int, Nucleus] = {}
         self._cells: dict[tuple[int, int], set[int]] = {}
         for row in rows:
@@ -246,7 +251,15 @@ class Nuclei:
     def copy(self, box: Box | None = None) -> Nuclei:
         """Return nuclei that change apart from these, all or those that meet a box."""
         rows = self if box is None else self.in_box(box)
-        return Nuclei(self.shape, rows, self.threshold, self.complete, self.next_id, self.crowds)
+        return Nuclei(
+            self.shape,
+            rows,
+            self.threshold,
+            self.complete,
+            self.next_id,
+            self.crowds,
+            self.image,
+        )
 
     # -- changing ---------------------------------------------------------------------
 

@@ -78,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Do what the options say."""
-    from napari_nuclei.batch.output import make_folder
+    from napari_nuclei.batch.writable import make_folder
     from napari_nuclei.learn.experiments import Run, Source, experiments, model
     from napari_nuclei.learn.plots import write_worst
 

@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
 
 def prepare(options: argparse.Namespace) -> None:
     """Do what the options say."""
-    from napari_nuclei.batch.output import check_writable
+    from napari_nuclei.batch.writable import check_writable
     from napari_nuclei.formats import coco, mask_folders
     from napari_nuclei.formats.files import write_json
 

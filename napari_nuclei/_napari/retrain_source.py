@@ -14,7 +14,7 @@ from typing import Any
 from napari.layers import Image
 from numpy.typing import NDArray
 
-from ..batch.output import make_folder
+from ..batch.writable import make_folder
 from ..counts import Counts
 from ..formats import coco
 from ..formats.dataset import DataSet, ImageRecord

@@ -6,10 +6,11 @@ command line (`cli.py`).
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,6 +157,32 @@ def opened(path: Path, settings: Settings) -> LargeImage:
         height, width = image.shape
         raise UserError(f"{path}: is {height}×{width}, the list says {wanted[0]}×{wanted[1]}.")
     return image
+
+
+class Pixels(Mapping[int, NDArray[Any]]):
+    """Pixels of images by their ids, as they are segmented: read when they are wanted.
+
+    Parameters
+    ----------
+    paths : mapping of int to Path
+        Their files.
+    plane, channels
+        As in `Settings`.
+    """
+
+    def __init__(
+        self, paths: Mapping[int, Path], plane: int | None, channels: Sequence[int] | None
+    ) -> None:
+        self._paths, self._settings = paths, Settings(plane=plane, channels=channels)
+
+    def __getitem__(self, id: int) -> NDArray[Any]:
+        return np.asarray(opened(self._paths[id], self._settings).levels[0])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
 
 
 def _one(

@@ -6,7 +6,6 @@ themselves (`formats/`), segmenting (`batch.py`).
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -16,9 +15,12 @@ from typing import Any
 from ..errors import UserError
 from ..formats.beside import Beside
 from ..formats.dataset import DataSet, ImageRecord
+from ..formats.places import one_each
 from ..formats.registry import FORMATS, WRITABLE, Format, write
+from ..formats.streams import check_open, is_stream, name_of
 from ..images.images import image_size
-from .batch import Segmented
+from .batch import Pixels, Segmented
+from .writable import check_writable, make_folder, refuse_same
 
 
 class Output:
@@ -33,6 +35,10 @@ class Output:
         show it.
     sizes : dict
         File name → (height, width) that an image must have.
+    pixel_size : float or None
+        Side of a pixel in µm.
+    part : (int, sequence of int)
+        Which plane and channels of the images are segmented; None for all there is.
     done, count : int
         Images and nuclei so far.
     remarks : list of str
@@ -49,6 +55,8 @@ class Output:
         self.out, self.paths, self.overlay = out, paths, overlay
         self.records = records
         self.sizes = {name: record.shape for name, record in records.items()}
+        self.pixel_size: float | None = None
+        self.part: tuple[int | None, Sequence[int] | None] = (None, None)
         self.done = self.count = 0
         self.remarks: list[str] = []
         self.written: list[Path] = []
@@ -143,10 +151,12 @@ class _LabelsOutput(Output):
         path = self.out
         if self.out.is_dir():
             path = self.out / f"{result.path.stem}.labels.tif"
-        lost = label_tiff.write(path, result.nuclei)
+        lost = label_tiff.write(path, result.nuclei, self.pixel_size)
         self.written.append(path)
         if lost:
-            self.remarks.append(f"{path.name}: {lost} px under overlaps are lost in labels.")
+            self.remarks.append(
+                f"{name_of(path)}: {lost:,} px of nuclei that lie below others are left out."
+            )
 
 
 class _AnyOutput(_Collected):
@@ -160,13 +170,18 @@ class _AnyOutput(_Collected):
     def _keep(self, result: Segmented) -> None:
         super()._keep(result)
         if self.format.per_image:
+            self.beside.pixel_size = self.pixel_size
             image = self.data.images.pop()
             one = DataSet([image], {image.id: self.data.nuclei.pop(image.id)})
             self.written += write(self.out, one, self.format, self.beside)
 
     def close(self) -> list[Path]:
         self._sort()
+        self.beside.pixel_size = self.pixel_size
         if not self.format.per_image:
+            own = {path.name: path for path in self.paths}
+            files = {image.id: own[Path(image.file_name).name] for image in self.data.images}
+            self.beside.arrays = Pixels(files, *self.part)
             self.written = [*write(self.out, self.data, self.format, self.beside), *self.written]
         self.remarks += dict.fromkeys(self.beside.remarks)
         return self.written
@@ -214,10 +229,16 @@ def make_output(
     per_image, folder_is_good = FORMATS[kind].per_image, not FORMATS[kind].endings
     _refuse_doubles(path.stem if per_image or overlay else path.name for path in chosen)
     given = [*paths, *([image_ids] if image_ids else [])]
-    if out.is_file() and any(out.samefile(path) for path in given):
-        raise UserError(f"{out} is one of the files to read: name another one to write.")
+    if is_stream(out):
+        if per_image and len(chosen) > 1:
+            raise one_each(FORMATS[kind], len(chosen), out)
+        check_open(out)
+    refuse_same(out, given)
     # Without an ending it is a folder, for one image as for many.
     into_folder = folder_is_good or (per_image and (len(chosen) > 1 or not out.suffix))
+    into_folder &= not is_stream(out)
+    if into_folder and not out.is_dir() and out.name.lower().endswith(FORMATS[kind].endings):
+        raise one_each(FORMATS[kind], len(chosen), out)
     for folder in [out] * into_folder + [overlay] * (overlay is not None):
         make_folder(folder)
     if not into_folder:
@@ -256,39 +277,3 @@ def _matched(records: dict[str, ImageRecord], paths: Sequence[Path], source: Pat
                 f"{record.height}×{record.width}. Is it the right image?"
             )
     return [have[name] for name in records]
-
-
-def make_folder(folder: Path | None) -> None:
-    """Make a folder, or say in one line why it cannot be made."""
-    from ..formats.files import unwritable
-
-    assert folder is not None
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise UserError(f"{folder} is a file; name a folder.") from None
-    except OSError as error:
-        raise unwritable(folder, error) from None
-    _try_to_write(folder, folder)
-
-
-def check_writable(path: Path, folder_is_good: bool = False) -> None:
-    """Find out before the work whether a file could be written after it."""
-    if path.is_dir() and not folder_is_good:
-        raise UserError(f"{path} is a folder; name a file in it, as {path / 'out.json'}.")
-    if path.exists() and not path.is_file() and not path.is_dir():
-        return  # a pipe or a device
-    if not path.parent.is_dir():
-        raise UserError(f"the folder {path.parent} does not exist. Make it, or choose another.")
-    _try_to_write(path, path if path.is_dir() else path.parent)
-
-
-def _try_to_write(path: Path, folder: Path) -> None:
-    """Only trying tells: permissions know nothing of a network disk's own rules."""
-    from ..formats.files import unwritable
-
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise unwritable(path, error) from None

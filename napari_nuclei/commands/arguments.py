@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import re
+from pathlib import Path
+
+DEVICE = "auto, cpu, cuda, cuda:N or mps"
 
 
 def number(text: str) -> float:
@@ -62,3 +66,20 @@ def strict(p: argparse.ArgumentParser) -> None:
         action="store_true",
         help="refuse a file with a broken entry (default: it is left out or mended, and named)",
     )
+
+
+def device(text: str) -> str:
+    """Check the name of a device; whether it is there is found out later."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError(f"no device {text!r} here; choose {DEVICE}")
+    return text
+
+
+def source(text: str) -> Path:
+    """Parse the path of a file to read; ``-`` is what comes from stdin."""
+    return Path("/dev/stdin" if text == "-" else text)
+
+
+def target(text: str) -> Path:
+    """Parse the path of what is to be written; ``-`` is stdout."""
+    return Path("/dev/stdout" if text == "-" else text)

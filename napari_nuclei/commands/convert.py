@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
+from contextlib import ExitStack
 from pathlib import Path
 
 from ..errors import UserError
 from ..formats.registry import READABLE, WRITABLE
-from .arguments import positive, strict
-from .terminal import say
+from .arguments import positive, source, strict, target
+from .terminal import refuse_two_answers, say
 
 
 def arguments(p: ArgumentParser) -> None:
     """Say what may follow the command."""
-    p.add_argument("input", nargs="+", type=Path, metavar="IN", help="a file or folder of nuclei")
+    p.add_argument(
+        "input",
+        nargs="+",
+        type=source,
+        metavar="IN",
+        help="a file or folder of nuclei; - reads a file from stdin",
+    )
     p.add_argument(
         "--to", metavar="FORMAT", choices=WRITABLE, help=f"{', '.join(WRITABLE)} (default: by OUT)"
     )
     p.add_argument(
         "--out",
-        type=Path,
+        type=target,
         required=True,
         metavar="PATH",
-        help="file; folder for formats with a file an image",
+        help="file; folder for formats with a file an image; - for stdout",
     )
     p.add_argument(
         "--from",
@@ -54,25 +61,34 @@ def arguments(p: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Read any format and write any other."""
     from ..formats.convert import convert
+    from ..formats.registry import target_of
+    from ..formats.streams import STDIN, at_rest, is_stream, name_of
 
+    target_of(options.out, options.to, "--to")  # before anything is read
+    refuse_two_answers(options)
+    if options.input.count(STDIN) > 1:
+        raise UserError("stdin can be read only once: name the files")
     if options.images is not None and not options.images.is_dir():
         raise UserError(f"{options.images} is not a folder of images: name one")
-    done = convert(
-        options.input,
-        options.out,
-        options.to,
-        source=options.source,
-        images=options.images,
-        image_ids=options.image_ids,
-        pixel_size=options.pixel_size,
-        strict=options.strict,
-        split=options.split,
-    )
+    piped = any(is_stream(path) for path in options.input)
+    images = options.images or (Path() if piped else None)
+    with ExitStack() as stack:
+        done = convert(
+            [stack.enter_context(at_rest(path)) for path in options.input],
+            options.out,
+            options.to,
+            source=options.source,
+            images=images,
+            image_ids=options.image_ids,
+            pixel_size=options.pixel_size,
+            strict=options.strict,
+            split=options.split,
+        )
     for failure in done.failed:
         say(f"napari-nuclei: {failure}")
     for remark in done.remarks:
         say(remark)
-    say(f"{done.nuclei:,} nuclei of {done.images:,} images → {options.out}")
+    say(f"{done.nuclei:,} nuclei of {done.images:,} images → {name_of(options.out)}")
     if options.json:
         summary = {
             "images": done.images,

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from typing import Any
 
-from .arguments import count, share, strict
+from ..errors import UserError
+from .arguments import count, share, source, strict
 from .terminal import say
 
 
 def arguments(p: ArgumentParser) -> None:
     """Say what may follow the command."""
-    p.add_argument("truth", type=Path, metavar="TRUTH.json", help="COCO data set")
     p.add_argument(
-        "predictions", type=Path, metavar="PREDICTIONS.json", help="COCO data set or results"
+        "truth", type=source, metavar="TRUTH.json", help="COCO data set; - reads it from stdin"
+    )
+    p.add_argument(
+        "predictions",
+        type=source,
+        metavar="PREDICTIONS.json",
+        help="COCO data set or results; - reads them from stdin",
     )
     p.add_argument(
         "--score",
@@ -38,8 +43,11 @@ def arguments(p: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Print the figures of predictions against the truth."""
+    from ..formats.streams import STDIN
     from ..scoring.scoring import score_files
 
+    if options.truth == options.predictions == STDIN:
+        raise UserError("truth and predictions cannot both come from stdin: name a file for one")
     remarks: list[str] = []
     figures = score_files(
         options.truth,

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
 from ..progress import Progress
-from .arguments import positive, strict
+from .arguments import DEVICE, device, positive, strict
 from .terminal import say, shown
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def arguments(p: ArgumentParser) -> None:
         metavar="COCO.json",
         help="data set of what must not be forgotten; its images beside it or in images/ there",
     )
-    p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    p.add_argument("--device", type=device, default="auto", help=DEVICE)
     strict(p)
     output = p.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print the report as JSON")

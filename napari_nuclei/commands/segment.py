@@ -8,15 +8,15 @@ from argparse import ArgumentParser, Namespace
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from ..formats.registry import WRITABLE
-from .arguments import channels, diameter, share, whole
-from .terminal import say, shown
+from .arguments import DEVICE, channels, device, diameter, positive, share, source, target, whole
+from .terminal import refuse_two_answers, say, shown
 
 if TYPE_CHECKING:
     from ..batch.batch import Failed, Segmented, Settings
@@ -31,17 +31,26 @@ AHEAD = 2
 
 def arguments(p: ArgumentParser) -> None:
     """Say what may follow the command."""
-    p.add_argument("paths", nargs="+", metavar="PATH", help="an image, a folder, or a pattern")
     p.add_argument(
-        "--out", type=Path, required=True, metavar="PATH", help="file, or folder for labels"
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="an image, a folder, or a pattern; - reads an image from stdin",
+    )
+    p.add_argument(
+        "--out",
+        type=target,
+        required=True,
+        metavar="PATH",
+        help="file, or folder for formats with a file an image; - for stdout",
     )
     p.add_argument(
         "--format",
         choices=WRITABLE,
-        default="coco",
         metavar="FORMAT",
-        help="coco: data set with RLE masks (default); results: competition answer; "
-        f"or {', '.join(name for name in WRITABLE if name not in ('coco', 'results'))}",
+        help="coco: data set with RLE masks; results: competition answer; "
+        f"or {', '.join(name for name in WRITABLE if name not in ('coco', 'results'))} "
+        "(default: by the ending of --out; coco on stdout)",
     )
     p.add_argument("--model", default=None, metavar="NAME|FILE", help="default: the one in use")
     p.add_argument(
@@ -52,7 +61,7 @@ def arguments(p: ArgumentParser) -> None:
     )
     p.add_argument(
         "--image-ids",
-        type=Path,
+        type=source,
         metavar="JSON",
         help="list of images with their ids: exactly these are segmented",
     )
@@ -66,7 +75,8 @@ def arguments(p: ArgumentParser) -> None:
     p.add_argument(
         "--channels", type=channels, metavar="N,…", help="channels of an image, counted from 0"
     )
-    p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    p.add_argument("--pixel-size", type=positive, metavar="UM", help="side of a pixel in µm")
+    p.add_argument("--device", type=device, default="auto", help=DEVICE)
     p.add_argument(
         "--scheduler",
         metavar="ADDRESS",
@@ -79,45 +89,62 @@ def arguments(p: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Segment images into one file or a folder of label images."""
     from ..batch.output import make_output
+    from ..batch.writable import refuse_same
+    from ..formats.registry import odd_ending, target_of
+    from ..formats.streams import STDOUT, at_rest
     from ..images.images import find_images
 
-    left_out: list[str] = []
-    paths = find_images(options.paths, left_out)
-    score = 0.05 if options.score is None and options.format == "results" else options.score
-    output = make_output(options.format, options.out, paths, options.image_ids, options.overlay)
-    for line in left_out:
-        say(line)
-    with _machine(options) as machine:
-        return _segment(options, output, score, machine)
+    refuse_two_answers(options)
+    with ExitStack() as stack:
+        given = [source(path) if path == "-" else path for path in options.paths]
+        left_out: list[str] = []
+        paths = [stack.enter_context(at_rest(path)) for path in find_images(given, left_out)]
+        refuse_same(options.out, paths)
+        if options.format is None and options.out == STDOUT:
+            options.format = "coco"
+        format = target_of(options.out, options.format, "--format")
+        options.format = format.name
+        output = make_output(format.name, options.out, paths, options.image_ids, options.overlay)
+        output.pixel_size, output.part = options.pixel_size, (options.plane, options.channels)
+        for line in left_out:
+            say(line)
+        if odd := odd_ending(options.out, format):
+            say(odd)
+        machine = stack.enter_context(_machine(options))
+        return _segment(options, output, machine)
 
 
-def _segment(options: Namespace, output: Output, score: float | None, machine: _Machine) -> int:
+def _segment(options: Namespace, output: Output, machine: _Machine) -> int:
     from ..batch.batch import Settings
     from ..batch.resume import Finished, place_beside
+    from ..formats.streams import is_stream, name_of
 
     card = machine.card
     say(f"Model {card.name} ({card.licence}) on {machine.where}.")
     hidden = options.format == "coco"  # the others hold what is shown
+    score = 0.05 if options.score is None and options.format == "results" else options.score
     settings = Settings(
         score, hidden, options.diameter, options.plane, options.channels, output.sizes
     )
-    finished = Finished(place_beside(options.out), _what_counts(card, settings))
+    finished = None
+    if not is_stream(options.out):
+        finished = Finished(place_beside(options.out), _what_counts(card, settings))
     begun = time.monotonic()
     steps = machine.segment_files(output.paths, settings, finished)
     failed, stopped = _through(output, steps, finished)
     written = output.close() if output.done else []
     failed.sort(key=lambda one: output.numbers[one.path])
     seconds = time.monotonic() - begun
-    place = options.out if written else "nothing is written"
+    place = name_of(options.out) if written else "nothing is written"
     say(
         f"{output.done} of {len(output.paths)} images, {output.count} nuclei, "
         f"{seconds:.1f} s → {place}"
     )
     for line in output.remarks:
         say(line)
-    if finished.path.exists() and not failed and not stopped:
+    if finished is not None and finished.path.exists() and not failed and not stopped:
         finished.remove()
-    elif len(finished):
+    elif finished is not None and len(finished):
         say("Run the same command again to go on: what is done is not done again.")
     if options.json:
         summary = {
@@ -142,7 +169,7 @@ class _Machine:
 
     card: Card
     where: str
-    segment_files: Callable[[Sequence[Path], Settings, Finished], Iterator[Progress]]
+    segment_files: Callable[[Sequence[Path], Settings, Finished | None], Iterator[Progress]]
 
 
 @contextmanager
@@ -168,7 +195,7 @@ def _machine(options: Namespace) -> Iterator[_Machine]:
 
 
 def _through(
-    output: Output, steps: Iterator[Progress], finished: Finished
+    output: Output, steps: Iterator[Progress], finished: Finished | None
 ) -> tuple[list[Failed], BaseException | None]:
     """Write images while the next are segmented; return what failed, and what stopped it."""
     from ..batch.batch import Failed, Segmented
@@ -201,13 +228,13 @@ def _through(
     return failed, None
 
 
-def _added(output: Output, done: Segmented, finished: Finished) -> Failed | None:
+def _added(output: Output, done: Segmented, finished: Finished | None) -> Failed | None:
     """Hand an image on; what cannot be written does not stop the others."""
     from ..batch.batch import Failed
 
     try:
         output.add(done)
-        if not done.earlier:
+        if finished is not None and not done.earlier:
             finished.add(done.path, done.nuclei, done.diameter)
     except UserError as error:
         return Failed(done.path, str(error))

@@ -6,14 +6,19 @@ import os
 import platform
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Iterator
+from contextlib import suppress
 
+from ..errors import UserError
 from ..progress import Progress
 
 
 def say(text: str) -> None:
     """Tell a person something; stdout stays for results."""
-    print(text, file=sys.stderr)
+    # Names of files may have letters that no terminal knows, and nobody may be listening.
+    with suppress(BrokenPipeError):
+        print(text.encode("utf-8", "backslashreplace").decode(), file=sys.stderr)
 
 
 def shown(steps: Iterator[Progress]) -> Iterator[Progress]:
@@ -23,7 +28,8 @@ def shown(steps: Iterator[Progress]) -> Iterator[Progress]:
     form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
     with tqdm(total=1.0, bar_format=form, delay=1, leave=False, disable=None) as bar:
         for step in steps:
-            bar.set_description_str(step.message[:40], refresh=False)
+            words = step.message[:40].encode("utf-8", "backslashreplace").decode()
+            bar.set_description_str(words, refresh=False)
             if step.total:
                 bar.update(max(0.0, step.done / step.total - bar.n))
             yield step
@@ -40,3 +46,11 @@ def has_screen() -> bool:
     # A display that is named but gone makes Qt abort: find that out in another process.
     probe = "from qtpy.QtGui import QGuiApplication; QGuiApplication([])"
     return not subprocess.run([sys.executable, "-c", probe], capture_output=True).returncode
+
+
+def refuse_two_answers(options: Namespace) -> None:
+    """Refuse a file and a summary that would both go to stdout."""
+    from ..formats.streams import name_of
+
+    if options.json and name_of(options.out) == "stdout":
+        raise UserError("--json and --out both go to stdout here: leave one of them out")

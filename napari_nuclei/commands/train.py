@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from .arguments import positive, strict
+from .arguments import DEVICE, device, positive, strict
 from .terminal import say, shown
 
 
@@ -16,7 +16,7 @@ def arguments(p: ArgumentParser) -> None:
     p.add_argument("recipe", type=Path, metavar="RECIPE.toml")
     p.add_argument("--data", type=Path, metavar="DIR", help="folder that the recipe's data lie in")
     p.add_argument("--out", type=Path, metavar="DIR", help="folder of checkpoints and the model")
-    p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    p.add_argument("--device", type=device, default="auto", help=DEVICE)
     p.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     p.add_argument("--minutes", type=positive, metavar="M", help="time budget")
     strict(p)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..images.images import IMAGE_SUFFIXES, image_size
+from ..wording import worded
 from .categories import Category
 from .dataset import ImageRecord
 
@@ -166,7 +167,11 @@ class Beside:
         if extent is None or not self.guess_size:
             raise UserError(
                 f"{source} does not say how large its image is, and no image named {name!r} lies "
-                "beside it: put it there, or name its folder with --images"
+                + worded(
+                    "beside it: put it there, or name its folder with --images",
+                    "beside it: put it there, or name its folder with images=",
+                    "beside it: put it there",
+                )
             )
         self.remarks.append(
             f"{source.name} does not say how large its image is: the extent of its nuclei is taken."

@@ -16,11 +16,12 @@ from ..errors import UserError
 from ..images.finding import IMAGE_SUFFIXES
 from ..nuclei import Nuclei
 from ..shape_edits import pieces
+from ..wording import worded
 from .beside import Beside
 from .categories import with_ids
 from .dataset import DataSet, ImageRecord
 from .detect import detect
-from .registry import FORMATS, READABLE, WRITABLE, Format, by_ending, function, named, write
+from .registry import FORMATS, READABLE, Format, function, named, odd_ending, target_of, write
 
 T = TypeVar("T")
 Read = tuple[ImageRecord, Nuclei]
@@ -98,9 +99,7 @@ def convert(
         If something cannot be read or written, or would be lost without a word.
     """
     given = [paths] if isinstance(paths, Path) else list(paths)
-    target = named(to, WRITABLE) if to else by_ending(out.name)
-    if target is None:
-        raise UserError(f"{out} does not say its format by its ending: name one with --to")
+    target = target_of(out, to, "--to")
     if out.exists() and any(p.exists() and out.samefile(p) for p in given):
         raise UserError(f"{out} is one of the files to read: name another one to write")
     beside = Beside(images, pixel_size, strict=strict, split=split)
@@ -109,6 +108,7 @@ def convert(
         data = numbered(data, image_ids)
     if beside.images is None:
         beside.images = _folder_of(given, data, beside)
+    beside.remarks += filter(None, [odd_ending(out, target)])
     written = write(out, data, target, beside)
     nuclei = sum(1 for image in data.images for _ in data.of(image).shown())
     remarks = list(dict.fromkeys(beside.remarks))
@@ -208,8 +208,12 @@ def _detected(path: Path) -> Format:
     found = detect(path)
     if found is None:
         raise UserError(
-            f"{path} is not a file of nuclei that can be read: name its format with --from "
-            f"({', '.join(READABLE)}) if it is one"
+            f"{path} is not a file of nuclei that can be read"
+            + worded(
+                f": name its format with --from ({', '.join(READABLE)}) if it is one",
+                f": name its format with format= ({', '.join(READABLE)}) if it is one",
+                "",
+            )
         )
     return found
 

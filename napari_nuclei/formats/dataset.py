@@ -84,7 +84,7 @@ class DataSet:
     def of(self, image: ImageRecord) -> Nuclei:
         """Return an image's nuclei."""
         found = self.nuclei.get(image.id)
-        return Nuclei(image.shape) if found is None else found
+        return Nuclei(image.shape, image=image) if found is None else found
 
     @property
     def in_use(self) -> list[str]:

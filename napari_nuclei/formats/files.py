@@ -1,6 +1,7 @@
 """Whole files: written completely or not at all, and JSON read with clear errors.
 
-Here: what every format needs of the file system. Not here: what is inside of the files.
+Here: what every format needs of the file system. Not here: what is inside of the files, pipes
+(`streams.py`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import UserError
+from . import streams
 
 GZIP = b"\x1f\x8b"
 """How compressed files begin."""
@@ -58,7 +60,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     ----------
     path : path
         In a folder that exists. What is there already stays untouched until then, and for
-        good if the block fails.
+        good if the block fails. A pipe or ``/dev/stdout`` gets all of it then.
 
     Yields
     ------
@@ -71,6 +73,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         If the folder is missing, cannot be written, or the disk is full.
     """
     shown = Path(path)
+    if streams.is_stream(shown):
+        with streams.filling(shown) as stream:
+            yield stream
+        return
     target = shown.resolve()  # a link stays a link, its target is replaced
     try:
         if target.is_dir():
@@ -79,12 +85,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             raise UserError(
                 f"cannot write {shown}: the folder {shown.parent} does not exist, make it first"
             )
-        if target.exists() and not target.is_file():  # a device or a pipe cannot be replaced
-            with target.open("wb") as stream:
-                yield stream
-        else:
-            with _beside(target) as stream:
-                yield stream
+        with _beside(target) as stream:
+            yield stream
     except OSError as error:
         raise unwritable(shown, error) from error
 
@@ -106,13 +108,20 @@ def _beside(target: Path) -> Iterator[BinaryIO]:
         raise
 
 
+ODD = "backslashreplace"
+"""How text is encoded: file names that are no UTF-8 have letters that UTF-8 does not know.
+
+What becomes of them is also how JSON writes them.
+"""
+
+
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write a value as JSON, whole or not at all; see `replacing` for the errors.
 
     What is called ``….gz`` is compressed.
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    data = text.encode()
+    data = text.encode("utf-8", ODD)
     if Path(path).suffix.lower() == ".gz":
         data = gzip.compress(data, 6, mtime=0)
     with replacing(path) as stream:
@@ -130,7 +139,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         If it cannot be read, or is not JSON.
     """
     try:
-        data = Path(path).read_bytes()
+        data = streams.content_of(Path(path))
     except OSError as error:
         raise unreadable(path, error) from error
     return parse_json(unpacked(data, path), path)

@@ -15,7 +15,7 @@ from ..outlines import polygons, trace
 from .beside import Beside
 from .categories import Category
 from .dataset import ImageRecord
-from .files import write_json
+from .files import ODD, write_json
 
 Row = dict[str, Any]
 
@@ -47,7 +47,7 @@ def write(path: Path, image: ImageRecord, nuclei: Nuclei, beside: Beside) -> Non
     shapes = polygons(trace([n.mask for n in rows]), len(rows))
     plane = _plane(image)
     size = beside.pixel_size_of(image)
-    crc = zlib.crc32(image.file_name.encode())
+    crc = zlib.crc32(image.file_name.encode("utf-8", ODD))
     features = [
         _feature(nucleus, shape, plane, crc, size, beside.categories.get(nucleus.category))
         for nucleus, shape in zip(rows, shapes, strict=True)

@@ -13,6 +13,7 @@ from pathlib import Path, PurePath
 
 from ..errors import UserError
 from ..nuclei import Nuclei
+from ..wording import worded
 from . import bit_png
 from .beside import Beside
 from .dataset import DataSet
@@ -54,7 +55,12 @@ def write(folder: Path, data: DataSet, beside: Beside) -> list[Path]:
     if missing:
         beside.remarks.append(
             f"{missing:,} of {len(data.images):,} images were not found, and their folders "
-            f"{IMAGES}/ are empty: name the folder of images with --images, or put them there."
+            f"{IMAGES}/ are empty: "
+            + worded(
+                "name the folder of images with --images, or put them there.",
+                "name the folder of images with image=, or put them there.",
+                "put them there.",
+            )
         )
     return folders
 

@@ -13,6 +13,7 @@ from ..errors import UserError
 from .dataset import ImageRecord
 from .files import unwritable
 from .registry import Format
+from .streams import is_stream
 
 
 def places(path: Path, images: Sequence[ImageRecord], format: Format) -> list[Path]:
@@ -26,13 +27,11 @@ def places(path: Path, images: Sequence[ImageRecord], format: Format) -> list[Pa
     """
     if not images:
         raise UserError("there is no image in it, so there is nothing to write")
-    if len(images) == 1 and path.suffix and not path.is_dir():
+    is_file = is_stream(path) or (bool(path.suffix) and not path.is_dir())
+    if len(images) == 1 and is_file:
         return [path]
-    if path.suffix and not path.is_dir():
-        raise UserError(
-            f"{format.title} has a file an image, and there are {len(images):,} images: "
-            f"name a folder instead of {path}"
-        )
+    if is_file:
+        raise one_each(format, len(images), path)
     names = [name_of(image) for image in images]
     if double := next((name for name, n in Counter(names).items() if n > 1), None):
         raise UserError(f"two images are named {double!r}: write them one after the other")
@@ -43,6 +42,14 @@ def places(path: Path, images: Sequence[ImageRecord], format: Format) -> list[Pa
     except OSError as error:
         raise unwritable(path, error) from error
     return [path / f"{name}{format.ending}" for name in names]
+
+
+def one_each(format: Format, count: int, path: Path) -> UserError:
+    """Say that several images do not go into one file of a format."""
+    return UserError(
+        f"{format.title} has a file an image, and there are {count:,} images: name a folder "
+        f"instead of {path}"
+    )
 
 
 def name_of(image: ImageRecord) -> str:

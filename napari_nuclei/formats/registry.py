@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
 from ..nuclei import NUCLEUS
 from .dataset import DataSet
+from .streams import is_stream, name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Format:
         Whether there is one file an image.
     categories, crowds : bool
         Whether it has a place for categories of nuclei, and for areas to ignore.
+    needs : str
+        An optional library without which it cannot be written.
     """
 
     name: str
@@ -51,6 +55,12 @@ class Format:
     per_image: bool = False
     categories: bool = False
     crowds: bool = False
+    needs: str = ""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether what it needs is installed."""
+        return not self.needs or find_spec(self.needs) is not None
 
     @property
     def ending(self) -> str:
@@ -130,6 +140,7 @@ FORMATS = {
             "",
             "table:write_parquet",
             categories=True,
+            needs="pyarrow",
         ),
         Format(
             "dsb",
@@ -181,6 +192,68 @@ def named(name: str, wanted: Sequence[str]) -> Format:
     if name not in wanted:
         raise UserError(f"there is no format {name!r} here: choose one of {', '.join(wanted)}")
     return FORMATS[name]
+
+
+JSON = ("coco", "results", "geojson")
+"""Formats of which a mere ``.json`` says nothing wrong."""
+
+
+def target_of(path: Path, name: str | None, option: str) -> Format:
+    """Return the format that a file is to be written in: as it is named, or by its ending.
+
+    Parameters
+    ----------
+    path : path
+        The file, or the folder.
+    name : str, optional
+        Of the format.
+    option : str
+        What a format is named with, for messages.
+
+    Raises
+    ------
+    UserError
+        If neither says it, or a library is missing.
+    """
+    chosen = named(name, WRITABLE) if name is not None else None
+    if chosen is None and path.is_dir():
+        raise UserError(
+            f"{path} is a folder; name a file in it, as {path / 'nuclei.coco.json'}, or with "
+            f"{option} a format that has a file an image"
+        )
+    chosen = chosen or by_ending(path.name)
+    if chosen is None:
+        known = ", ".join(FORMATS[n].ending for n in WRITABLE if FORMATS[n].ending)
+        raise UserError(
+            f"{path} does not say its format by its ending ({known}): name one with {option}"
+        )
+    if is_stream(path) and not chosen.endings:
+        raise UserError(f"a {chosen.title.lower()} cannot go to {name_of(path)}: name a folder")
+    if not chosen.is_there:
+        raise UserError(
+            f"{chosen.title} needs {chosen.needs}, which is not installed: "
+            f'pip install "napari-nuclei[{chosen.name}]", or choose another format'
+        )
+    return chosen
+
+
+def odd_ending(path: Path, format: Format) -> str:
+    """Say in a line that the ending of a file to be written is not its format's; empty if it is."""
+    if not path.suffix or path.is_dir() or is_stream(path) or not format.endings:
+        return ""
+    said, own = by_ending(path.name), _longest(format, path.name)
+    mere_json = said is not None and _longest(said, path.name) == ".json"
+    if mere_json and format.name in JSON:
+        return ""
+    if said is not None and len(own) < len(_longest(said, path.name)):
+        return f"{path.name} is written as {format.title}, but its ending says {said.title}."
+    known = ", ".join(format.endings)
+    return "" if own else f"{path.name} is written as {format.title}, which ends with {known}."
+
+
+def _longest(format: Format, name: str) -> str:
+    """Return the ending of a format that a name has; empty if it has none."""
+    return max((e for e in format.endings if name.lower().endswith(e)), key=len, default="")
 
 
 def by_ending(name: str) -> Format | None:

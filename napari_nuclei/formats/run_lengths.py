@@ -22,7 +22,7 @@ from ..topmost import topmost
 from .beside import Beside
 from .broken import Broken
 from .dataset import DataSet, ImageRecord
-from .files import replacing, unreadable
+from .files import ODD, replacing, unreadable
 
 IMAGE, PIXELS = "ImageId", "EncodedPixels"
 
@@ -45,10 +45,10 @@ def write(path: Path, data: DataSet, beside: Beside) -> None:
     for image, stem in zip(data.images, stems, strict=True):
         texts, hidden = _texts(data.of(image))
         lost += hidden
-        name = f'"{stem}"' if set(stem) & set(',"\n') else stem
+        name = '"' + stem.replace('"', '""') + '"' if set(stem) & set(',"\n\r') else stem
         lines += [f"{name},{text}" for text in texts or [""]]
     with replacing(path) as stream:
-        stream.write(("\n".join(lines) + "\n").encode())
+        stream.write(("\n".join(lines) + "\n").encode("utf-8", ODD))
     if lost:
         beside.remarks.append(
             f"{path.name}: {lost:,} px of nuclei below others are left out: "

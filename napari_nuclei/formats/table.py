@@ -18,9 +18,10 @@ from ..errors import UserError
 from ..images.images import read_image
 from ..measure import measure
 from ..nuclei import Nuclei
+from ..wording import worded
 from .beside import Beside
 from .dataset import DataSet, ImageRecord
-from .files import replacing
+from .files import ODD, replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +44,7 @@ def write_csv(path: Path, data: DataSet, beside: Beside) -> None:
     # Through text, at once: pandas writes to binary streams in small pieces.
     text = _all(path, data, beside).to_csv(index=False, float_format="%.6g", lineterminator="\n")
     with replacing(path) as stream:
-        stream.write(text.encode())
+        stream.write(text.encode("utf-8", ODD))
 
 
 def write_parquet(path: Path, data: DataSet, beside: Beside) -> None:
@@ -82,12 +83,18 @@ def _frames(path: Path, data: DataSet, beside: Beside) -> Iterator[pd.DataFrame]
     if without:
         beside.remarks.append(
             f"{path.name}: no intensities for {without:,} of {len(data.images):,} images, which "
-            "were not found: name their folder with --images."
+            "were not found: "
+            + worded(
+                "name their folder with --images.",
+                "name their folder, or of one image its file, with image=.",
+                "open them in napari, and export again.",
+            )
         )
     if unscaled:
         beside.remarks.append(
             f"{path.name}: lengths are in px only for {unscaled:,} of {len(data.images):,} images, "
-            "of which the size of a pixel is not known: give it with --pixel-size."
+            "of which the size of a pixel is not known"
+            + worded(": give it with --pixel-size.", ": give it with pixel_size=.", ".")
         )
 
 
@@ -136,7 +143,7 @@ def frame(
     rows = sorted((n for n in nuclei.shown() if n.mask), key=lambda n: n.id)
     measured = measure([n.mask for n in rows], pixels)
     columns: dict[str, Any] = {
-        "image": np.full(len(rows), image.file_name, object),
+        "image": np.full(len(rows), image.file_name.encode("utf-8", ODD).decode(), object),
         "image_id": np.full(len(rows), image.id, np.int64),
         "id": np.array([n.id for n in rows], np.int64),
         "category": np.array([n.category for n in rows], object),

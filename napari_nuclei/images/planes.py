@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from ..wording import option
 from .trouble import one_line
 
 Pixels = NDArray[Any]
@@ -148,7 +149,8 @@ def _wanted(sizes: dict[str, int], axis: str, channels: Channels | None) -> list
         return [0, 1, 2] if count > 2 else [0]
     if count > 1:
         raise UserError(
-            f"{count} channels: name one, or up to three, with --channels (0 to {count - 1})"
+            f"{count} channels: name one, or up to three, with {option('channels')} "
+            f"(0 to {count - 1})"
         )
     return [0]
 
@@ -179,7 +181,9 @@ def pick_channels(pixels: Pixels, channels: Channels) -> Pixels:
 def pick_plane(count: int, plane: int | None) -> int:
     """Check the choice of one of `count` planes, or say that one must be made."""
     if plane is None and count > 1:
-        raise UserError(f"stack of {count} planes: name one with --plane (0 to {count - 1})")
+        raise UserError(
+            f"stack of {count} planes: name one with {option('plane')} (0 to {count - 1})"
+        )
     if not 0 <= (plane or 0) < count:
         there = "there is only 0" if count == 1 else f"there are {count}, counted from 0"
         raise UserError(f"no plane {plane}: {there}")

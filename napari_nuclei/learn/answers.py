@@ -19,7 +19,7 @@ from typing import Any
 
 from .. import models
 from ..batch.batch import Segmented
-from ..batch.output import make_folder
+from ..batch.writable import make_folder
 from ..errors import UserError
 from ..formats import coco, results
 from ..formats.dataset import DataSet

@@ -58,7 +58,7 @@ def disturb(pixels: NDArray[Any], change: str, name: str) -> Bytes:
     name : str
         Of the image: the same one gets the same noise every time.
     """
-    rng = np.random.default_rng(zlib.crc32(f"{change}/{name}".encode()))
+    rng = np.random.default_rng(zlib.crc32(f"{change}/{name}".encode("utf-8", "backslashreplace")))
     return CHANGES[change].apply(to_bytes(pixels), rng)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..errors import UserError
+from ..wording import worded
 from .parallel import World
 from .recipe import Schedule
 
@@ -23,7 +24,7 @@ def smaller(schedule: Schedule, error: Exception, world: World) -> Schedule:
     if schedule.crop <= SMALLEST_CROP:
         raise UserError(
             f"Out of memory, even with single crops of {schedule.crop} px: close other programs, "
-            "or train on another --device."
+            f"or train on another device{worded(' (--device)', '', '')}."
         ) from None
     side = max(SMALLEST_CROP, schedule.crop * 3 // 4 // 32 * 32)
     return schedule.model_copy(update={"crop": side})

@@ -25,6 +25,7 @@ from ..nuclei import Kind, Nuclei, Nucleus, State
 from ..progress import Progress
 from ..scoring.compared import MOSTLY
 from ..scoring.match import shares_in
+from ..wording import worded
 from .locked import Grid, Tile, digest_of
 
 KINDS = ("accepted", "corrected", "hand-made", "imported", "unchanged", "rejected")
@@ -189,14 +190,20 @@ def review_of(
     if not data.images:
         raise UserError(f"{source}: lists no images, so there is nothing to learn from.")
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder of images. Name it by --images.")
+        raise UserError(
+            f"{folder}: no such folder of images." + worded(" Name it by --images.", "", "")
+        )
     begun = [i for i in data.images if data.foreign or _is_begun(data.of(i))]
     missing = [i.file_name for i in begun if not (folder / i.file_name).is_file()]
     if missing:
         listed = ", ".join(missing[:3]) + ", …" * (len(missing) > 3)
         raise UserError(
             f"{folder}: {len(missing)} of {len(begun)} images are missing ({listed}). "
-            "Name the folder that they lie in by --images."
+            + worded(
+                "Name the folder that they lie in by --images.",
+                "Name the folder that they lie in.",
+                "Have they been moved? Open them from where they lie now.",
+            )
         )
     out = []
     for done, record in enumerate(begun):

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..batch.output import make_folder
+from ..batch.writable import make_folder
 from ..errors import UserError
 from ..formats import coco
 from ..formats.dataset import DataSet

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..formats.files import replacing, unwritable
+from ..wording import option, worded
 from .card import Card, sha256_of
 from .registry import DEFAULT, IN_USE, SHIPPED, cards, current, find, in_use, user_folder
 from .registry import weights_beside as _weights_beside
@@ -50,7 +51,7 @@ def check_name(name: str) -> None:
     taken = {card.name.casefold() for card in cards()}
     taken |= {path.stem.casefold() for path in user_folder().glob("*.json")}
     if folded in taken:
-        raise UserError(f"there is a model named {name!r} already: take another --name.")
+        raise UserError(f"there is a model named {name!r} already: take another {option('name')}.")
 
 
 def use(name: str) -> Card:
@@ -110,7 +111,12 @@ def remove(name: str) -> list[Path]:
         raise UserError(f"{card.name!r} is not a model of yours, so it stays.")
     if card.name == current().name:
         raise UserError(
-            f"{card.name!r} is in use: go back first, by napari-nuclei models rollback."
+            f"{card.name!r} is in use: "
+            + worded(
+                "go back first, by napari-nuclei models rollback.",
+                "put another one to use first.",
+                "press Go back first, or use another one.",
+            )
         )
     gone = []
     # The card goes first: without it, the rest is no model.

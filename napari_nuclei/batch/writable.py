@@ -1,0 +1,49 @@
+"""Finding out before the work whether what comes of it can be written. Not here: writing it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import UserError
+from ..formats.files import unwritable
+from ..formats.streams import is_stream
+
+
+def refuse_same(out: Path, given: Iterable[Path]) -> None:
+    """Refuse to write over a file that is to be read."""
+    if out.is_file() and any(out.samefile(path) for path in given):
+        raise UserError(f"{out} is one of the files to read: name another one to write.")
+
+
+def make_folder(folder: Path | None) -> None:
+    """Make a folder, or say in one line why it cannot be made."""
+    assert folder is not None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UserError(f"{folder} is a file; name a folder.") from None
+    except OSError as error:
+        raise unwritable(folder, error) from None
+    _try_to_write(folder, folder)
+
+
+def check_writable(path: Path, folder_is_good: bool = False) -> None:
+    """Find out before the work whether a file could be written after it."""
+    if path.is_dir() and not folder_is_good:
+        raise UserError(f"{path} is a folder; name a file in it, as {path / 'out.json'}.")
+    if is_stream(path):
+        return
+    if not path.parent.is_dir():
+        raise UserError(f"the folder {path.parent} does not exist. Make it, or choose another.")
+    _try_to_write(path, path if path.is_dir() else path.parent)
+
+
+def _try_to_write(path: Path, folder: Path) -> None:
+    """Only trying tells: permissions know nothing of a network disk's own rules."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise unwritable(path, error) from None

@@ -1,0 +1,103 @@
+"""What nuclei by themselves are called in a file: they know their image, if it has a name.
+
+Here: `Nuclei` → `DataSet`, for writing and for scoring. Not here: files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from ..errors import UserError
+from ..images.images import image_size
+from ..nuclei import Nuclei
+from .beside import Beside, stem_of
+from .dataset import DataSet, ImageRecord
+from .registry import Format
+
+NAMELESS = ("labels", "imagej")
+"""Formats that say nothing of the image."""
+
+UNKNOWN = "image"
+
+
+def record_of(image: str | Path, shape: tuple[int, int], plane: int | None = None) -> ImageRecord:
+    """Return what is known of the image that a file holds, or one plane of it."""
+    extra = {} if plane is None else {"plane": [plane]}
+    return ImageRecord(1, Path(image).name, *shape, extra=extra)
+
+
+def data_set(nuclei: Nuclei | DataSet) -> DataSet:
+    """Return the data set of one image, called as its nuclei know it."""
+    if isinstance(nuclei, DataSet):
+        return nuclei
+    if not isinstance(nuclei, Nuclei):
+        raise UserError(f"Nuclei or a DataSet is wanted here, not {type(nuclei).__name__}")
+    record = nuclei.image or ImageRecord(1, UNKNOWN, *nuclei.shape)
+    return DataSet([record], {record.id: nuclei})
+
+
+def named(nuclei: Nuclei, image: Path | None, out: Path, format: Format, beside: Beside) -> DataSet:
+    """Return a data set to write; a name that has to be made up is remarked on.
+
+    Parameters
+    ----------
+    image : Path, optional
+        The image's file, or its name.
+    out : Path
+        The file to be written, after which the image is called where nothing else is known.
+
+    Raises
+    ------
+    UserError
+        If the image is there, and of another size.
+    """
+    data = data_set(nuclei)
+    (record,) = data.images
+    if image is None and nuclei.image is None:
+        image = _beside(out, nuclei.shape, beside)
+        if image is None:
+            image = Path(stem_of(Path(out.name.removesuffix(format.ending))))
+            if format.name == "results":
+                beside.remarks.append(
+                    f"{out.name}: the image's id is not known, and taken to be {record.id}: write "
+                    "a DataSet to give it"
+                )
+            elif format.name not in NAMELESS:
+                beside.remarks.append(
+                    f"{out.name}: the image's name is not known, and taken to be {image.name!r}: "
+                    "name it with image="
+                )
+    elif image is not None:
+        _check(image, nuclei.shape)
+    if image is not None:
+        data.images = [replace(record, file_name=image.name)]
+    return data
+
+
+def _beside(out: Path, shape: tuple[int, int], beside: Beside) -> Path | None:
+    """Return the image that a file is named after, if it lies beside it."""
+    found = beside.image(out, stem_of(out))
+    return found if found is not None and image_size(found) == shape else None
+
+
+def _check(image: Path, shape: tuple[int, int]) -> None:
+    if image.is_file() and (size := image_size(image)) != shape:
+        raise UserError(
+            f"{image} is {size[0]}×{size[1]} px (height × width), but its nuclei are of an image "
+            f"of {shape[0]}×{shape[1]}: is it the right image?"
+        )
+
+
+def joined(truth: Nuclei | DataSet, predictions: Nuclei | DataSet) -> tuple[DataSet, DataSet]:
+    """Return two data sets to compare.
+
+    Two nuclei alone are taken to be of one image, and nuclei of which nothing is known of the
+    only image of a data set.
+    """
+    a, b = data_set(truth), data_set(predictions)
+    alone = [v for v in (truth, predictions) if isinstance(v, Nuclei)]
+    same = len(alone) == 2 or (len(alone) == 1 and alone[0].image is None)
+    if same and len(a.images) == len(b.images) == 1:
+        b = DataSet([replace(b.images[0], file_name=a.images[0].file_name)], b.nuclei)
+    return a, b
