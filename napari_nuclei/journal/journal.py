@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from psygnal import Signal
 
 from ..edit import Edit, login_name
@@ -68,8 +69,12 @@ class Journal:
     ----------
     notices : list of str
         What the person should be told on opening, one line each.
+    where : str
+        That one of them which only says where the journal lies; empty beside the image.
     read_only : bool
         Whether another window holds the journal, so that nothing may be changed here.
+    closed : bool
+        Whether it was closed here.
 
     Notes
     -----
@@ -83,7 +88,9 @@ class Journal:
     def __init__(self, claim: Claim, subject: Subject, header: Callable[[], Row]) -> None:
         self.path = claim.path
         self.notices = claim.notices
+        self.where = claim.where
         self.read_only = claim.lock is None
+        self.closed = False
         self.subject = subject
         self.count = 0
         self.id = ""
@@ -100,6 +107,23 @@ class Journal:
         self.id, self.count, self._image = id, count, image
         self._snapped = snapped
         self._file = SafeFile(self.path, size)
+
+    def take(self, lock: FileLock) -> None:
+        """Write it from now on, since whoever held it has let go."""
+        self._lock, self.read_only, self.notices = lock, False, []
+        self.id, self.count, self._image, self._snapped = "", 0, None, 0
+        self._file = SafeFile(self.path)
+
+    def leave(self, notices: list[str]) -> None:
+        """Only look at it again: what `take` was called for has failed."""
+        if self._lock is not None:
+            self._lock.release()
+        self._lock, self.read_only, self.notices = None, True, notices
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the person should know before they do anything: all that is uncertain here."""
+        return [line for line in self.notices if line != self.where]
 
     @property
     def problem(self) -> str:
@@ -206,6 +230,7 @@ class Journal:
             If it could be written nowhere; then it stays open, nothing is lost yet.
         """
         if self._lock is None:
+            self.closed = True
             return ""
         moved = ""
         if not self._keep() or not self._file.close():
@@ -216,7 +241,7 @@ class Journal:
             moved = str(rescue(content, self.subject.path, self.subject.plane))
         self._lock.release()
         self._lock = None
-        self.read_only = True
+        self.read_only = self.closed = True
         return moved
 
 

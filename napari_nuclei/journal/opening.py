@@ -19,8 +19,13 @@ from ..formats.files import replacing
 from ..nuclei import Nuclei
 from .journal import VERSION, Journal, Row, Subject, snapshot_of
 from .lines import DAMAGE, Replayed, nuclei_of, nuclei_row, replay
-from .place import Fingerprint, Pixels, claim
+from .place import Fingerprint, Pixels, claim, is_held, lock_of
 from .snapshot import from_snapshot, scan, snapshot_for
+
+ELSEWHERE = (
+    "This review is open in another window: you can look at it here, not change it, until that "
+    "window is closed."
+)
 
 
 def open_journal(subject: Subject, start: Nuclei, pixels: Pixels) -> tuple[Journal, Replayed]:
@@ -52,15 +57,37 @@ def open_journal(subject: Subject, start: Nuclei, pixels: Pixels) -> tuple[Journ
         about = _Beginning(subject, start)
         journal = Journal(place, subject, about.header)
         if journal.read_only:
-            journal.notices.append(
-                "This review is open in another window: you can look at it here, not change it."
-            )
+            journal.notices.append(ELSEWHERE)
         with without_collector():
             state = _Reading(journal, subject).state() or Replayed(start.copy())
         return journal, state
     except BaseException:
         if place.lock is not None:
             place.lock.release()
+        raise
+
+
+def take_over(journal: Journal, start: Nuclei) -> Replayed | None:
+    """Go on with a journal that another window held, and read it anew; None if it still does.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read any more; then it stays as it was.
+    """
+    try:
+        lock = None if is_held(journal.path) else lock_of(journal.path)
+    except OSError:
+        return None
+    if lock is None:
+        return None
+    before = journal.notices
+    journal.take(lock)
+    try:
+        with without_collector():
+            return _Reading(journal, journal.subject).state() or Replayed(start.copy())
+    except BaseException:
+        journal.leave(before)
         raise
 
 

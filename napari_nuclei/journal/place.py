@@ -31,6 +31,7 @@ FOLDER = ".napari-nuclei"
 Pixels = Callable[[], NDArray[Any]]
 
 _WHOLE = 64 << 20  # bytes of a file up to which all of it is hashed
+_PATIENCE = 0.04  # seconds: somebody may only be looking whether a lock is free
 
 
 # -- the image --------------------------------------------------------------------------
@@ -103,11 +104,14 @@ class Claim:
         Held; None where somebody else holds it, so that it may be read only.
     notices : list of str
         What the person should know of it.
+    where : str
+        Why it does not lie beside its image, and where it lies; empty if it does.
     """
 
     path: Path
     lock: FileLock | None
     notices: list[str] = field(default_factory=list)
+    where: str = ""
 
 
 def home_of(image: Path, plane: Plane = ()) -> Path:
@@ -185,12 +189,30 @@ def _locked(path: Path) -> Claim:
     path.parent.mkdir(exist_ok=True)
     if path.exists() and not os.access(path, os.W_OK):
         raise PermissionError(13, "no permission")
+    return Claim(path, lock_of(path))
+
+
+def lock_of(path: Path) -> FileLock | None:
+    """Take the lock of a journal; None if another window has it. Raises `OSError`."""
+    lock = FileLock(f"{path}.lock", thread_local=False)
+    try:
+        lock.acquire(timeout=_PATIENCE, poll_interval=_PATIENCE / 4)
+    except Timeout:
+        return None
+    return lock
+
+
+def is_held(path: Path) -> bool:
+    """Whether another window has the lock of a journal at this moment; leaves no trace."""
+    if not Path(f"{path}.lock").exists():
+        return False
     lock = FileLock(f"{path}.lock", timeout=0, thread_local=False)
     try:
         lock.acquire()
-    except Timeout:
-        return Claim(path, None)
-    return Claim(path, lock)
+    except OSError:  # Timeout is one
+        return True
+    lock.release()
+    return False
 
 
 def _claim_away(image: Path | None, plane: Plane, pixels: Pixels, reason: str) -> Claim:
@@ -205,7 +227,8 @@ def _claim_away(image: Path | None, plane: Plane, pixels: Pixels, reason: str) -
         with contextlib.suppress(OSError):  # what cannot be read is not there
             _copy_if_longer(home_of(image, plane), found.path)
         register(image, plane, found.path)
-    found.notices.append(f"{reason.partition(':')[0]}; this review is kept in {found.path}")
+    found.where = f"{reason.partition(':')[0]}; this review is kept in {found.path}"
+    found.notices.append(found.where)
     return found
 
 
