@@ -261,6 +261,8 @@ class Review:
         if self.read_only:
             assert self.journal is not None
             raise EditError("This review is closed here." if self.journal.closed else ELSEWHERE)
+        if self.journal is not None:
+            self.journal.prepare()
 
     def _tell(self, edit: Edit) -> None:
         if self._counts is not None:

@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +30,13 @@ from ..errors import UserError
 from ..formats.files import replacing, unwritable
 from ..history import History
 from ..nuclei import Nuclei
+from .fingerprint import Fingerprint, fingerprint_soon
 from .lines import edit_row, nuclei_row
-from .place import Claim, Plane, rescue
+from .lost import remember
+from .naming import snapshot_of as snapshot_of
+from .place import Claim, kept_as, rescue
 from .safe_file import KEEPER, SafeFile
+from .subject import Subject as Subject
 
 VERSION = 1
 OFTEN = 4 << 20
@@ -41,25 +47,6 @@ CHECKED = 4096
 """Bytes before the end of a beginning, whose CRC-32 tells it from another one."""
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What a journal is about: one plane of one image.
-
-    Attributes
-    ----------
-    shape : (int, int)
-        Height and width in px.
-    path : Path or None
-        The image file, if there is one.
-    plane : tuple of int
-        Which plane of it; () where there is but one.
-    """
-
-    shape: tuple[int, int]
-    path: Path | None = None
-    plane: Plane = ()
 
 
 class Journal:
@@ -97,10 +84,14 @@ class Journal:
         self._lock = claim.lock
         self._header = header
         self._file = SafeFile(self.path)
+        self._moves_to = claim.moves_to
         self._told = ""
         self._image: Row | None = None
+        self._hash: Future[Fingerprint] | None = None
+        self._remembered: Row | None = None
         self._snapped = 0
         self._snapshot: Callable[[], Row] | None = None
+        self._snapping = threading.Lock()
 
     def resume(self, id: str, size: int, count: int, snapped: int, image: Row | None) -> None:
         """Go on with a file of which `size` bytes and `count` lines after the first are good."""
@@ -131,6 +122,47 @@ class Journal:
         return self._file.problem
 
     # -- writing ----------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Do what is to come before the next change: its own name, and the image's hash."""
+        if self._lock is None:
+            return
+        if self._moves_to is not None:
+            self._move(*self._moves_to)
+            self._moves_to = None
+        if self._file.exists and (found := self._hashed(wait=False)):
+            self.image(asdict(found))
+
+    def _move(self, path: Path, lock: FileLock) -> None:
+        """Give a journal that is called otherwise the name of what it is of."""
+        assert self._lock is not None
+        try:
+            if path.exists():
+                raise FileExistsError(path)
+            self.path.rename(path)
+        except OSError:  # it goes on under its old name
+            lock.release()
+            return
+        with contextlib.suppress(OSError):
+            snapshot_of(self.path).rename(snapshot_of(path))
+        self._lock.release()
+        self._lock, self.path = lock, path
+        self._file = SafeFile(path, self._file.size)
+
+    def _hashed(self, wait: bool) -> Fingerprint | None:
+        """Return the image's hash if the journal lacks it and it is known by now."""
+        path, said = self.subject.path, self._image
+        if path is None or (said is not None and said["digest"]):
+            return None
+        if self._hash is None:
+            self._hash = fingerprint_soon(path)
+        if not wait and not self._hash.done():
+            return None
+        with contextlib.suppress(OSError):
+            found = self._hash.result()
+            if said is None or Fingerprint(**said).looks_like(found):
+                return found
+        return None
 
     def line_of(self, edit: Edit, ahead: int = 1) -> bytes:
         """Return the line that records an edit, as the next one or one further ahead.
@@ -181,13 +213,23 @@ class Journal:
             return True
         good = self._file.sync()
         self._tell()
-        if good and (snapshot := self._snapshot) is not None:
-            self._snapshot = None
-            with contextlib.suppress(OSError, UserError, ValueError):  # it only saves time
-                row = snapshot()
-                with replacing(snapshot_of(self.path)) as stream:
-                    stream.write(_as_line(row))
+        self._remember()
+        with self._snapping:  # whoever closes it waits for the thread
+            if good and (snapshot := self._snapshot) is not None:
+                self._snapshot = None
+                with contextlib.suppress(OSError, UserError, ValueError):  # it only saves time
+                    row = snapshot()
+                    with replacing(snapshot_of(self.path)) as stream:
+                        stream.write(_as_line(row))
         return good
+
+    def _remember(self) -> None:
+        """Have the image found again when it is called otherwise."""
+        path, said = self.subject.path, self._image
+        if path is None or said is None or not said["digest"] or said == self._remembered:
+            return
+        self._remembered = said
+        remember(kept_as(path), Fingerprint(**said))
 
     # -- snapshots and the end --------------------------------------------------------
 
@@ -233,21 +275,22 @@ class Journal:
             self.closed = True
             return ""
         moved = ""
+        if self._file.exists and (found := self._hashed(wait=True)):
+            self.image(asdict(found))
         if not self._keep() or not self._file.close():
             try:
                 content = self._file.content()
             except OSError as error:
                 raise unwritable(self.path, error) from error
-            moved = str(rescue(content, self.subject.path, self.subject.plane))
+            about, path = self.subject, self.subject.path
+            path = None if path is None else kept_as(path)
+            moved = str(rescue(content, path, about.plane, about.part))
         self._lock.release()
-        self._lock = None
+        if self._moves_to is not None:
+            self._moves_to[1].release()
+        self._lock = self._moves_to = None
         self.read_only = self.closed = True
         return moved
-
-
-def snapshot_of(path: Path) -> Path:
-    """Return where the snapshot of a journal lies."""
-    return path.with_suffix(".snapshot")
 
 
 def _as_line(row: Row) -> bytes:
