@@ -115,6 +115,16 @@ def _listed(ids: list[int]) -> str:
     )
 
 
+def difference(old: Nuclei, new: Nuclei, name: str = "read anew") -> Edit:
+    """Return the edit that leads from one state of an image's nuclei to another."""
+    rows = {n.id: n for n in new}
+    before = tuple(n for n in old if rows.get(n.id) != n)
+    after = tuple(n for n in new if n.id not in old or old[n.id] != n)
+    threshold = (old.threshold, new.threshold) if old.threshold != new.threshold else None
+    complete = (old.complete, new.complete) if old.complete != new.complete else None
+    return Edit(name, before, after, threshold, complete)
+
+
 # -- for those who make them -----------------------------------------------------------
 
 

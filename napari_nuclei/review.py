@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from .counts import Counts
-from .edit import Edit, EditError
+from .edit import Edit, EditError, difference
 from .errors import UserError
 from .history import History
 from .journal.journal import LEAST, Journal, Subject
-from .journal.opening import open_journal
+from .journal.opening import ELSEWHERE, open_journal, take_over
 from .journal.place import Pixels, Plane
 from .nuclei import Nuclei
 
@@ -35,6 +35,11 @@ class Review:
         Where each change is recorded before it counts; `Review.open` finds it.
     done, undone : History, optional
         What can be undone and redone.
+
+    Attributes
+    ----------
+    remarks : list of str
+        What the person should know of it besides what its journal says.
 
     Notes
     -----
@@ -57,7 +62,9 @@ class Review:
         self.done = History() if done is None else done
         self.undone = History() if undone is None else undone
         self.selection: tuple[int, ...] = ()
+        self.remarks: list[str] = []
         self._counts: Counts | None = None
+        self._start = nuclei
 
     @classmethod
     def open(
@@ -97,12 +104,47 @@ class Review:
         nuclei = Nuclei(_shape_of(image, pixels)) if start is None else start
         subject = Subject(nuclei.shape, image, tuple(plane))
         journal, found = open_journal(subject, nuclei, lambda: _pixels_of(subject, pixels))
-        return cls(found.nuclei, journal, found.done, found.undone)
+        review = cls(found.nuclei, journal, found.done, found.undone)
+        review._start = nuclei
+        return review
 
     @property
     def read_only(self) -> bool:
         """Whether nothing may be changed, since another window has this review open."""
         return self.journal is not None and self.journal.read_only
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is uncertain about it, which the person should know before they do anything."""
+        return [*self.remarks, *(self.journal.warnings if self.journal is not None else ())]
+
+    def take_over(self) -> bool:
+        """Go on here if the window that had this review open has let go of it.
+
+        What was done there is read anew, and told by `changed` as one edit that is on no
+        history.
+
+        Returns
+        -------
+        bool
+            Whether it has just become possible to change it.
+        """
+        journal = self.journal
+        if journal is None or journal.closed or not journal.read_only:
+            return False
+        try:
+            found = take_over(journal, self._start)
+        except UserError:
+            return False
+        if found is None:
+            return False
+        edit = difference(self.nuclei, found.nuclei)
+        self.nuclei.apply(edit)
+        self.nuclei.next_id = found.nuclei.next_id
+        self.done, self.undone = found.done, found.undone
+        self._counts = None
+        self._tell(edit)
+        return True
 
     @property
     def counts(self) -> Counts:
@@ -217,7 +259,10 @@ class Review:
 
     def _check(self) -> None:
         if self.read_only:
-            raise EditError("This review is closed here, or open in another window.")
+            assert self.journal is not None
+            raise EditError("This review is closed here." if self.journal.closed else ELSEWHERE)
+        if self.journal is not None:
+            self.journal.prepare()
 
     def _tell(self, edit: Edit) -> None:
         if self._counts is not None:

@@ -185,6 +185,7 @@ class Bridge:
 
     def attempt(self, change: Callable[[], Any]) -> bool:
         """Try a change; one that is refused says why. Returns whether it was done."""
+        self.review.take_over()  # the window that had it may be closed by now
         try:
             change()
         except UserError as error:

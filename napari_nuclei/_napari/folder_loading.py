@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..images.images import find_levels, image_info, normalize
+from ..images.images import find_levels, image_info, image_size, normalize
 from ..images.large_files import open_image
 from ..images.large_image import WHOLE, LargeImage
 from ..journal.place import begun_planes
@@ -25,6 +25,7 @@ from ..review import Review
 from ..workspace.files import Item
 from ..workspace.workspace import Workspace
 from .lazy_layers import levels_of
+from .openers import IN_MEMORY
 from .record import Plane
 from .tasks import Outcome, Tasks
 
@@ -51,11 +52,13 @@ class ItemReviews:
         try:
             review = self._workspace.review(path, key)
         except UserError as error:
-            self._tell(f"{error} The review is kept in memory alone: export it before you close.")
-            return Review(Nuclei(self._workspace.stored(path, key).shape))
+            review = Review(Nuclei(image_size(path)))
+            review.remarks.append(IN_MEMORY.format(error))
+            self._tell(review.remarks[0])
+            return review
         if review.journal is not None:
-            for notice in () if known else review.journal.notices:
-                self._tell(notice)
+            for warning in () if known else review.warnings:
+                self._tell(warning)
             review.journal.trouble.connect(self._tell, unique=True)
         return review
 
@@ -250,8 +253,7 @@ class Loader:
             for key in keys:
                 review = self.workspace.review(item.path, key)
                 read_only |= review.read_only
-                if review.journal is not None:
-                    notices += review.journal.notices
+                notices += review.warnings
         values = loaded.pixels, loaded.rgb, loaded.lead, loaded.levels
         return Loaded(*values, tuple(dict.fromkeys(notices)), read_only)
 

@@ -30,6 +30,9 @@ MOST_BYTES = 256 << 20
 """Size of an image without a file up to which its pixels are looked up unasked."""
 
 
+IN_MEMORY = "{} The review is kept in memory alone: export it before you close."
+
+
 class Teller(Protocol):
     """Who opens reviews and speaks to the person: the session."""
 
@@ -76,14 +79,13 @@ class LayerReviews:
         try:
             review = self._open(plane)
         except UserError as error:
-            self._teller.tell(
-                f"{error} The review is kept in memory alone: export it before you close."
-            )
-            return Review(self._new(plane))
+            review = Review(self._new(plane))
+            review.remarks.append(IN_MEMORY.format(error))
+            self._teller.tell(review.remarks[0])
+            return review
         assert review.journal is not None
-        for notice in review.journal.notices:
-            if str(review.journal.path) not in notice:  # where it lies is always to be seen
-                self._teller.tell(notice)
+        for warning in review.warnings:
+            self._teller.tell(warning)
         review.journal.trouble.connect(self._teller.tell)
         return review
 

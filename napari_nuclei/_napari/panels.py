@@ -58,6 +58,7 @@ class Panels(QWidget):
         self.offer_scopes(False)
         self.bar = QProgressBar()
         self.message = line()
+        self.warning = line()
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setSpacing(8)
@@ -71,6 +72,7 @@ class Panels(QWidget):
         column.addLayout(row)
         column.addWidget(self.bar)
         column.addWidget(self.message)
+        column.addWidget(self.warning)
         column.addWidget(self.adopt_button)
         column.addWidget(self.result)  # so high up that Export is seen on a small screen
         column.addWidget(self.review)
@@ -79,6 +81,7 @@ class Panels(QWidget):
         column.addStretch(1)
         self.bar.hide()
         self.message.hide()
+        self.warning.hide()
         scroll(self, inside, 290)
 
     def offer_scopes(self, stack: bool) -> None:
@@ -90,6 +93,11 @@ class Panels(QWidget):
         for k, scope in enumerate(scopes):
             self.scope_box.setItemData(k, TIPS[scope], Qt.ItemDataRole.ToolTipRole)
         self._on_scope()
+
+    def warn(self, lines: list[str]) -> None:
+        """Show what is uncertain about the review in view, as long as it is in view."""
+        self.warning.setText("\n".join(f"⚠ {line}" for line in lines))
+        self.warning.setVisible(bool(lines))
 
     def _on_scope(self) -> None:
         tip = TIPS[self.scope]

@@ -119,8 +119,11 @@ class ResultPanel(QWidget):
             self.flush()
             self._moves.end()
         self._review = review
-        done = review.done.last_words if review else ""
-        undone = review.undone.last_words if review else ""
+        writable = review is not None and not review.read_only
+        for control in (self.slider, self.threshold_box):
+            control.setEnabled(writable)
+        done = review.done.last_words if review and writable else ""
+        undone = review.undone.last_words if review and writable else ""
         self.undo_button.setEnabled(bool(done))
         self.redo_button.setEnabled(bool(undone))
         self.undo_button.setToolTip(f"Undo: {done} (Ctrl+Z)" if done else "Nothing to undo")
@@ -154,7 +157,7 @@ class ResultPanel(QWidget):
 
     def _apply(self) -> None:
         self._timer.stop()
-        if self._review is not None:
+        if self._review is not None and not self._review.read_only:
             self._moves.move(self._review, self.threshold, self.slider.isSliderDown())
 
 

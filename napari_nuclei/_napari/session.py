@@ -24,6 +24,7 @@ from .preferences import apply_folder
 from .record import KEY, Opener, Plane, Record
 from .records import Records
 from .source import follow, geometry_of, name_of, plane_in_view, shape_of
+from .taking_over import TakingOver
 from .voice import Voice
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Session(Voice):
         self._asker: weakref.ref[Asker] | None = None
         self._looked_up: WeakSet[Image] = WeakSet()
         self.folder: Folder | None = None
+        self._taking_over = TakingOver(self)
         self._leaders: WeakKeyDictionary[AnyLabels, Any] = WeakKeyDictionary()
         for layer in list(viewer.layers):
             self.adopt(layer)
@@ -142,6 +144,7 @@ class Session(Voice):
 
     def close(self) -> None:
         """Close all reviews, since the window is closing; others may open them then."""
+        self._taking_over.close()
         if self.folder is not None:
             self.folder.close()
         for bridge in list(self.bridges.values()):

@@ -175,7 +175,7 @@ class NucleiWidget(Panels):
         image = self.settings.image
         if image is not None and not self.segmenting.running:
             bridge = self.session.resume(image)
-            if bridge is not None:
+            if bridge is not None and not bridge.review.warnings:
                 self.say(RESUMED)
         self.show_state()
 
@@ -211,8 +211,13 @@ class NucleiWidget(Panels):
         image, bridge = self.settings.image, self.bridge
         running = self.segmenting.running
         self.settings.setEnabled(image is not None and not running)
+        refused = "" if running else self.segmenting.refusal()
         self.segment_button.setText("Cancel" if running else "Segment")
-        self.segment_button.setEnabled(image is not None and self.settings.card is not None)
+        self.segment_button.setEnabled(
+            image is not None and self.settings.card is not None and not refused
+        )
+        warnings = bridge.review.warnings if bridge is not None else []
+        self.warn(warnings or [refused] * bool(refused))
         self.scope_box.setEnabled(self.segment_button.isEnabled() and not running)
         self.offer_scopes(self.segmenting.is_stack)
         self.bar.setVisible(running)

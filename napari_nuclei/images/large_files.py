@@ -71,6 +71,12 @@ def zarr_info(path: Path) -> ImageInfo:
     return ImageInfo(sizes["Y"], sizes["X"], planes, sizes.get("C", 1))
 
 
+def zarr_axes(path: Path) -> tuple[str, tuple[int, ...]]:
+    """Return the axes of a zarr, a letter each, and its shape. Raises `UserError` if it is none."""
+    arrays, axes = _zarr_levels(path)
+    return axes, tuple(int(n) for n in arrays[0].shape)
+
+
 def open_zarr(path: Path, plane: int | None = None, channels: Channels | None = None) -> LargeImage:
     """Open an array, or the levels of an OME-Zarr image; nothing is read yet.
 

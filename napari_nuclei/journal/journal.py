@@ -13,13 +13,16 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from psygnal import Signal
 
 from ..edit import Edit, login_name
@@ -27,9 +30,13 @@ from ..errors import UserError
 from ..formats.files import replacing, unwritable
 from ..history import History
 from ..nuclei import Nuclei
+from .fingerprint import Fingerprint, fingerprint_soon
 from .lines import edit_row, nuclei_row
-from .place import Claim, Plane, rescue
+from .lost import remember
+from .naming import snapshot_of as snapshot_of
+from .place import Claim, kept_as, rescue
 from .safe_file import KEEPER, SafeFile
+from .subject import Subject as Subject
 
 VERSION = 1
 OFTEN = 4 << 20
@@ -42,25 +49,6 @@ CHECKED = 4096
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What a journal is about: one plane of one image.
-
-    Attributes
-    ----------
-    shape : (int, int)
-        Height and width in px.
-    path : Path or None
-        The image file, if there is one.
-    plane : tuple of int
-        Which plane of it; () where there is but one.
-    """
-
-    shape: tuple[int, int]
-    path: Path | None = None
-    plane: Plane = ()
-
-
 class Journal:
     """A journal that is open; made by `journal_open.open_journal`.
 
@@ -68,8 +56,12 @@ class Journal:
     ----------
     notices : list of str
         What the person should be told on opening, one line each.
+    where : str
+        That one of them which only says where the journal lies; empty beside the image.
     read_only : bool
         Whether another window holds the journal, so that nothing may be changed here.
+    closed : bool
+        Whether it was closed here.
 
     Notes
     -----
@@ -83,17 +75,23 @@ class Journal:
     def __init__(self, claim: Claim, subject: Subject, header: Callable[[], Row]) -> None:
         self.path = claim.path
         self.notices = claim.notices
+        self.where = claim.where
         self.read_only = claim.lock is None
+        self.closed = False
         self.subject = subject
         self.count = 0
         self.id = ""
         self._lock = claim.lock
         self._header = header
         self._file = SafeFile(self.path)
+        self._moves_to = claim.moves_to
         self._told = ""
         self._image: Row | None = None
+        self._hash: Future[Fingerprint] | None = None
+        self._remembered: Row | None = None
         self._snapped = 0
         self._snapshot: Callable[[], Row] | None = None
+        self._snapping = threading.Lock()
 
     def resume(self, id: str, size: int, count: int, snapped: int, image: Row | None) -> None:
         """Go on with a file of which `size` bytes and `count` lines after the first are good."""
@@ -101,12 +99,70 @@ class Journal:
         self._snapped = snapped
         self._file = SafeFile(self.path, size)
 
+    def take(self, lock: FileLock) -> None:
+        """Write it from now on, since whoever held it has let go."""
+        self._lock, self.read_only, self.notices = lock, False, []
+        self.id, self.count, self._image, self._snapped = "", 0, None, 0
+        self._file = SafeFile(self.path)
+
+    def leave(self, notices: list[str]) -> None:
+        """Only look at it again: what `take` was called for has failed."""
+        if self._lock is not None:
+            self._lock.release()
+        self._lock, self.read_only, self.notices = None, True, notices
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the person should know before they do anything: all that is uncertain here."""
+        return [line for line in self.notices if line != self.where]
+
     @property
     def problem(self) -> str:
         """Why not everything is written at present; empty when all is well."""
         return self._file.problem
 
     # -- writing ----------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Do what is to come before the next change: its own name, and the image's hash."""
+        if self._lock is None:
+            return
+        if self._moves_to is not None:
+            self._move(*self._moves_to)
+            self._moves_to = None
+        if self._file.exists and (found := self._hashed(wait=False)):
+            self.image(asdict(found))
+
+    def _move(self, path: Path, lock: FileLock) -> None:
+        """Give a journal that is called otherwise the name of what it is of."""
+        assert self._lock is not None
+        try:
+            if path.exists():
+                raise FileExistsError(path)
+            self.path.rename(path)
+        except OSError:  # it goes on under its old name
+            lock.release()
+            return
+        with contextlib.suppress(OSError):
+            snapshot_of(self.path).rename(snapshot_of(path))
+        self._lock.release()
+        self._lock, self.path = lock, path
+        self._file = SafeFile(path, self._file.size)
+
+    def _hashed(self, wait: bool) -> Fingerprint | None:
+        """Return the image's hash if the journal lacks it and it is known by now."""
+        path, said = self.subject.path, self._image
+        if path is None or (said is not None and said["digest"]):
+            return None
+        if self._hash is None:
+            self._hash = fingerprint_soon(path)
+        if not wait and not self._hash.done():
+            return None
+        with contextlib.suppress(OSError):
+            found = self._hash.result()
+            if said is None or Fingerprint(**said).looks_like(found):
+                return found
+        return None
 
     def line_of(self, edit: Edit, ahead: int = 1) -> bytes:
         """Return the line that records an edit, as the next one or one further ahead.
@@ -157,13 +213,23 @@ class Journal:
             return True
         good = self._file.sync()
         self._tell()
-        if good and (snapshot := self._snapshot) is not None:
-            self._snapshot = None
-            with contextlib.suppress(OSError, UserError, ValueError):  # it only saves time
-                row = snapshot()
-                with replacing(snapshot_of(self.path)) as stream:
-                    stream.write(_as_line(row))
+        self._remember()
+        with self._snapping:  # whoever closes it waits for the thread
+            if good and (snapshot := self._snapshot) is not None:
+                self._snapshot = None
+                with contextlib.suppress(OSError, UserError, ValueError):  # it only saves time
+                    row = snapshot()
+                    with replacing(snapshot_of(self.path)) as stream:
+                        stream.write(_as_line(row))
         return good
+
+    def _remember(self) -> None:
+        """Have the image found again when it is called otherwise."""
+        path, said = self.subject.path, self._image
+        if path is None or said is None or not said["digest"] or said == self._remembered:
+            return
+        self._remembered = said
+        remember(kept_as(path), Fingerprint(**said))
 
     # -- snapshots and the end --------------------------------------------------------
 
@@ -206,23 +272,25 @@ class Journal:
             If it could be written nowhere; then it stays open, nothing is lost yet.
         """
         if self._lock is None:
+            self.closed = True
             return ""
         moved = ""
+        if self._file.exists and (found := self._hashed(wait=True)):
+            self.image(asdict(found))
         if not self._keep() or not self._file.close():
             try:
                 content = self._file.content()
             except OSError as error:
                 raise unwritable(self.path, error) from error
-            moved = str(rescue(content, self.subject.path, self.subject.plane))
+            about, path = self.subject, self.subject.path
+            path = None if path is None else kept_as(path)
+            moved = str(rescue(content, path, about.plane, about.part))
         self._lock.release()
-        self._lock = None
-        self.read_only = True
+        if self._moves_to is not None:
+            self._moves_to[1].release()
+        self._lock = self._moves_to = None
+        self.read_only = self.closed = True
         return moved
-
-
-def snapshot_of(path: Path) -> Path:
-    """Return where the snapshot of a journal lies."""
-    return path.with_suffix(".snapshot")
 
 
 def _as_line(row: Row) -> bytes:

@@ -17,13 +17,23 @@ from ..collector import without_collector
 from ..errors import UserError
 from ..formats.files import replacing
 from ..nuclei import Nuclei
+from .about import fingerprint_of
+from .fingerprint import Fingerprint, is_soon_hashed
 from .journal import VERSION, Journal, Row, Subject, snapshot_of
 from .lines import DAMAGE, Replayed, nuclei_of, nuclei_row, replay
-from .place import Fingerprint, Pixels, claim
+from .locks import is_held, lock_of
+from .place import Pixels, claim
 from .snapshot import from_snapshot, scan, snapshot_for
 
+ELSEWHERE = (
+    "This review is open in another window: you can look at it here, not change it, until that "
+    "window is closed."
+)
 
-def open_journal(subject: Subject, start: Nuclei, pixels: Pixels) -> tuple[Journal, Replayed]:
+
+def open_journal(
+    subject: Subject, start: Nuclei, pixels: Pixels, at: Path | None = None
+) -> tuple[Journal, Replayed]:
     """Open the journal of an image, or begin one.
 
     Parameters
@@ -35,6 +45,8 @@ def open_journal(subject: Subject, start: Nuclei, pixels: Pixels) -> tuple[Journ
     pixels : callable
         Returns the pixels of the plane; only called where the journal cannot lie beside
         the image.
+    at : Path, optional
+        A journal that is of this subject though it is called otherwise.
 
     Returns
     -------
@@ -47,20 +59,43 @@ def open_journal(subject: Subject, start: Nuclei, pixels: Pixels) -> tuple[Journ
     UserError
         If it was written by a newer version, cannot be read, or no place can be written.
     """
-    place = claim(subject.path, subject.plane, pixels)
+    place = claim(subject.path, subject.plane, pixels, subject.part, at)
     try:
         about = _Beginning(subject, start)
         journal = Journal(place, subject, about.header)
         if journal.read_only:
-            journal.notices.append(
-                "This review is open in another window: you can look at it here, not change it."
-            )
+            journal.notices.append(ELSEWHERE)
         with without_collector():
             state = _Reading(journal, subject).state() or Replayed(start.copy())
         return journal, state
     except BaseException:
-        if place.lock is not None:
-            place.lock.release()
+        for lock in (place.lock, place.moves_to and place.moves_to[1]):
+            if lock is not None:
+                lock.release()
+        raise
+
+
+def take_over(journal: Journal, start: Nuclei) -> Replayed | None:
+    """Go on with a journal that another window held, and read it anew; None if it still does.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read any more; then it stays as it was.
+    """
+    try:
+        lock = None if is_held(journal.path) else lock_of(journal.path)
+    except OSError:
+        return None
+    if lock is None:
+        return None
+    before = journal.notices
+    journal.take(lock)
+    try:
+        with without_collector():
+            return _Reading(journal, journal.subject).state() or Replayed(start.copy())
+    except BaseException:
+        journal.leave(before)
         raise
 
 
@@ -73,16 +108,19 @@ class _Beginning:
         self._seen = _look(subject.path)
 
     def header(self) -> Row:
-        seen, now = self._seen, _look(self._subject.path)
-        path = self._subject.path
+        about, seen, now = self._subject, self._seen, _look(self._subject.path)
+        path = about.path
         if path and seen and now and seen.looks_like(now):
             with contextlib.suppress(OSError):
-                seen = Fingerprint.of(path)
+                if is_soon_hashed(path):  # else with a later line
+                    seen = Fingerprint.of(path)
         return {
             "journal": VERSION,
             "id": uuid.uuid4().hex,
             "file": path.name if path else "",
-            "plane": list(self._subject.plane),
+            "plane": list(about.plane),
+            "part": about.part,
+            **({"pixels": about.pixels} if about.pixels else {}),
             "image": asdict(seen) if seen else None,
             "start": self._start(),
         }
@@ -188,13 +226,14 @@ class _Reading:
         """See whether the image file is still the one that was reviewed."""
         path = self.subject.path
         try:
-            was = Fingerprint(**image) if image else None
+            was = fingerprint_of(image)
             if path is None or was is None or was.looks_like(Fingerprint.of(path, digest=False)):
                 return
             now = Fingerprint.of(path)
         except (OSError, TypeError):
             return
-        if now.digest != was.digest:
+        unsaid = not was.digest and path.is_dir()  # of folders it was not kept before
+        if now.digest != was.digest and not unsaid:
             self.journal.notices.append(
                 f"{path.name} has changed since it was reviewed: see whether the nuclei still fit."
             )

@@ -1,94 +1,38 @@
-"""Where the journal of an image lies, who may write it, and whether the image is still the same.
+"""Where the journal of an image lies, and who may write it.
 
-Here: paths, locks, fingerprints. Not here: what is in a journal (`journal.py`).
+Here: its path, beside the image or in the user's data folder. Not here: names
+(`naming.py`), the list of those elsewhere (`away.py`), hashes (`fingerprint.py`), images that were
+renamed (`lost.py`), what is in a journal (`journal.py`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import itertools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..formats.files import replacing, unwritable
+from ..formats.files import unwritable
 from ..resources import resource_folder
-from .away import Plane as Plane
-from .away import away_of, journal_name, known_places, place_key, register
+from . import lost
+from .away import away_for as away_for
+from .away import away_of, bring_home, copy_if_longer, holds_all, known_places, register
 from .away import is_chosen as is_chosen
+from .away import rescue as rescue
 from .away import user_folder as user_folder
-
-FOLDER = ".napari-nuclei"
-"""Name of the folder, beside the images, that holds their journals."""
+from .fingerprint import Fingerprint as Fingerprint
+from .locks import lock_of
+from .naming import FOLDER as FOLDER
+from .naming import Plane as Plane
+from .naming import journal_name, journals_in, of_image
 
 Pixels = Callable[[], NDArray[Any]]
-
-_WHOLE = 64 << 20  # bytes of a file up to which all of it is hashed
-
-
-# -- the image --------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
-    """What tells whether a file is still the same.
-
-    Attributes
-    ----------
-    bytes : int
-        Its size.
-    modified : int
-        Time of its last change in ns.
-    digest : str
-        SHA-256 of the file; above 64 MiB of its first and last 32 MiB.
-    """
-
-    bytes: int
-    modified: int
-    digest: str = ""
-
-    @classmethod
-    def of(cls, path: Path, digest: bool = True) -> Fingerprint:
-        """Look at a file. Raises `OSError`."""
-        about = path.stat()
-        return cls(about.st_size, about.st_mtime_ns, _digest(path) if digest else "")
-
-    def looks_like(self, other: Fingerprint) -> bool:
-        """Whether size and time are the same, so that nobody needs to read the file."""
-        return (self.bytes, self.modified) == (other.bytes, other.modified)
-
-
-def _digest(path: Path) -> str:
-    out = hashlib.sha256()
-    with path.open("rb") as stream:
-        size = os.fstat(stream.fileno()).st_size
-        if size <= _WHOLE:
-            out.update(stream.read())
-        else:
-            out.update(stream.read(_WHOLE // 2))
-            stream.seek(size - _WHOLE // 2)
-            out.update(stream.read())
-    return out.hexdigest()
-
-
-def digest_of_pixels(pixels: NDArray[Any]) -> str:
-    """Return the SHA-256 of an array's shape, type and values."""
-    import numpy as np
-
-    array = np.ascontiguousarray(pixels)
-    out = hashlib.sha256(f"{array.shape} {array.dtype.str} ".encode())
-    out.update(array.view(np.uint8).reshape(-1).data if array.size else b"")
-    return out.hexdigest()
-
-
-# -- the journal's place ----------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -103,44 +47,94 @@ class Claim:
         Held; None where somebody else holds it, so that it may be read only.
     notices : list of str
         What the person should know of it.
+    where : str
+        Why it does not lie beside its image, and where it lies; empty if it does.
+    moves_to : (Path, FileLock) or None
+        Where it is to lie from its next line on, and the lock of that place.
     """
 
     path: Path
     lock: FileLock | None
     notices: list[str] = field(default_factory=list)
+    where: str = ""
+    moves_to: tuple[Path, FileLock] | None = None
 
 
-def home_of(image: Path, plane: Plane = ()) -> Path:
+def kept_as(image: Path) -> Path:
+    """Return the path under which an image's journals are kept: of a link that of its file.
+
+    A link stays itself where it has journals of its own, or nothing can be written beside the file.
+    """
+    try:
+        if not image.is_symlink() or lost.journals_of(image.absolute()):
+            return image
+        target = image.resolve(strict=True)
+    except OSError:
+        return image
+    is_kept = os.access(target.parent, os.W_OK) or lost.journals_of(target)
+    return target if is_kept else image
+
+
+def home_of(image: Path, plane: Plane = (), part: str = "") -> Path:
     """Return where the journal of an image file belongs."""
-    return image.parent / FOLDER / journal_name(image.name, plane)
+    image = kept_as(image)
+    return image.parent / FOLDER / journal_name(image.name, plane, part)
 
 
-def find(image: Path, plane: Plane = ()) -> Path | None:
+def find(image: Path, plane: Plane = (), part: str = "") -> Path | None:
     """Return the journal of an image file that is in use, if there is one."""
-    away = away_of(image, plane)
+    image = kept_as(image)
+    away = away_of(image, plane, part)
     if away is not None and away.exists():
         return away
-    home = home_of(image, plane)
+    home = image.parent / FOLDER / journal_name(image.name, plane, part)
     return home if home.exists() else None
+
+
+def locate(image: Path, plane: Plane = (), part: str = "") -> Path | None:
+    """Return the journal with which an image goes on: its own, or that of what it was called."""
+    path = find(image, plane, part)
+    if path is not None:
+        return path
+    trace = was_called(image)
+    found = {} if trace is None else {lost.new_name(p, trace, image): p for p in trace.journals}
+    return found.get(image.parent / FOLDER / journal_name(image.name, plane, part))
+
+
+def was_called(image: Path) -> lost.Trace | None:
+    """Return what an image was called when it was reviewed, if that can be told surely."""
+    gone = [trace for trace in lost.traces(kept_as(image)) if trace.is_gone]
+    return gone[0] if len(gone) == 1 else None
+
+
+def begun(image: Path, moved: bool = False) -> list[tuple[Plane, str]]:
+    """List the planes and parts of an image file that have a journal.
+
+    `moved` counts those that are still called by the name that the image had before.
+    """
+    image = kept_as(image)
+    names = journals_in(image.parent)
+    folder = str(image.absolute().parent)
+    names += [Path(key).name for key in known_places() if str(Path(key).parent) == folder]
+    if moved and (trace := was_called(image)) is not None:
+        paths = [lost.new_name(path, trace, image) for path in trace.journals]
+        names += [path.name for path in paths if path is not None]
+    found = {of_image(name, image.name) for name in names}
+    return sorted(key for key in found if key is not None)
 
 
 def begun_planes(image: Path) -> list[Plane]:
     """List the planes of an image file that have a journal; ``()`` is the whole of a flat one."""
-    names = [path.name for path in (image.parent / FOLDER).glob("*.jsonl")]
-    folder = str(image.absolute().parent)
-    names += [Path(key).name for key in known_places() if str(Path(key).parent) == folder]
-    found: set[Plane] = set()
-    for name in names:
-        if name == journal_name(image.name):
-            found.add(())
-        elif name.startswith(f"{image.name}@"):
-            numbers = name[len(image.name) + 1 : -len(".jsonl")].split("-")
-            if all(n.isdigit() for n in numbers):
-                found.add(tuple(map(int, numbers)))
-    return sorted(found)
+    return [plane for plane, part in begun(image) if not part]
 
 
-def claim(image: Path | None, plane: Plane, pixels: Pixels) -> Claim:
+def claim(
+    image: Path | None,
+    plane: Plane,
+    pixels: Pixels,
+    part: str = "",
+    at: Path | None = None,
+) -> Claim:
     """Find the place of an image's journal, and take its lock if it is free.
 
     Parameters
@@ -152,25 +146,74 @@ def claim(image: Path | None, plane: Plane, pixels: Pixels) -> Claim:
     pixels : callable
         Returns the pixels of the plane; only called where the journal cannot lie beside
         the image.
+    part : str
+        Which part of the plane; see `naming.py`.
+    at : Path, optional
+        A journal that is of this plane and part though it is called otherwise.
 
     Raises
     ------
     UserError
         If no place can be written at all.
     """
+    if at is not None:
+        return _claim_at(at, None if image is None else home_of(image, plane, part))
     if image is None:
-        return _claim_away(None, plane, pixels, "this image has no file")
+        return _claim_away(None, plane, part, pixels, "this image has no file")
+    image = kept_as(image)
     if _is_sample(image):
-        return _claim_away(image, plane, pixels, f"{image.name} is a sample")
+        return _claim_away(image, plane, part, pixels, f"{image.name} is a sample")
+    home = image.parent / FOLDER / journal_name(image.name, plane, part)
     try:
-        found = _locked(home_of(image, plane))
+        found = _locked(home)
     except OSError as error:
-        return _claim_away(image, plane, pixels, str(unwritable(home_of(image), error)))
-    away = away_of(image, plane)
+        reason = str(unwritable(home_of(image), error))
+        return _claim_away(image, plane, part, pixels, reason)
+    away = away_of(image, plane, part)
     if found.lock is not None and away is not None and away.exists():
-        found.notices.append(_bring_home(away, found.path))
-        if _holds_all(found.path, away):
-            register(image, plane, None)
+        found.notices.append(bring_home(away, found.path))
+        if holds_all(found.path, away):
+            register(image, plane, None, part)
+    elif found.lock is not None and not home.exists():
+        return _brought(found, image)
+    return found
+
+
+def _brought(found: Claim, image: Path) -> Claim:
+    """Have the journals of an image that was renamed or moved go with it."""
+    trace = was_called(image)
+    if trace is None:
+        return found
+    try:
+        if lost.bring(trace, image):
+            found.notices.append(lost.words(trace, image))
+            return found
+    except (OSError, UserError) as error:
+        found.notices.append(
+            f"This image has a review, {trace.journals[0]}, that cannot be brought along: {error}"
+        )
+        return found
+    by_name = {lost.new_name(path, trace, image): path for path in trace.journals}
+    path = by_name.get(found.path)
+    if path is None:
+        return found
+    assert found.lock is not None
+    found.lock.release()
+    return Claim(path, lock_of(path), [lost.words(trace, image)])
+
+
+def _claim_at(path: Path, home: Path | None) -> Claim:
+    """Take a journal that is called otherwise; it gets its name with its next line."""
+    try:
+        found = _locked(path)
+        if found.lock is None or home is None or path.parent.name != FOLDER:
+            return found
+        home.parent.mkdir(exist_ok=True)
+        lock = lock_of(home)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    if lock is not None:
+        found.moves_to = home, lock
     return found
 
 
@@ -185,86 +228,22 @@ def _locked(path: Path) -> Claim:
     path.parent.mkdir(exist_ok=True)
     if path.exists() and not os.access(path, os.W_OK):
         raise PermissionError(13, "no permission")
-    lock = FileLock(f"{path}.lock", timeout=0, thread_local=False)
-    try:
-        lock.acquire()
-    except Timeout:
-        return Claim(path, None)
-    return Claim(path, lock)
+    return Claim(path, lock_of(path))
 
 
-def _claim_away(image: Path | None, plane: Plane, pixels: Pixels, reason: str) -> Claim:
+def _claim_away(image: Path | None, plane: Plane, part: str, pixels: Pixels, reason: str) -> Claim:
     try:
         user_folder().mkdir(parents=True, exist_ok=True)
-        known = None if image is None else away_of(image, plane)
+        known = None if image is None else away_of(image, plane, part)
         is_known = known is not None and known.exists()
-        found = _locked(known if known and is_known else away_for(pixels(), plane))
+        found = _locked(known if known and is_known else away_for(pixels(), plane, part))
     except OSError as error:
         raise unwritable(user_folder(), error) from error
     if image is not None and found.lock is not None:
         with contextlib.suppress(OSError):  # what cannot be read is not there
-            _copy_if_longer(home_of(image, plane), found.path)
-        register(image, plane, found.path)
-    found.notices.append(f"{reason.partition(':')[0]}; this review is kept in {found.path}")
+            home = image.parent / FOLDER / journal_name(image.name, plane, part)
+            copy_if_longer(home, found.path)
+        register(image, plane, found.path, part)
+    found.where = f"{reason.partition(':')[0]}; this review is kept in {found.path}"
+    found.notices.append(found.where)
     return found
-
-
-def away_for(pixels: NDArray[Any], plane: Plane = ()) -> Path:
-    """Return where the journal of a plane with these pixels lies in the user's data folder."""
-    return user_folder() / journal_name(digest_of_pixels(pixels), plane)
-
-
-def rescue(content: bytes, image: Path | None, plane: Plane) -> Path:
-    """Write a journal whose place fails into the user's folder, where the next opening finds it.
-
-    Raises
-    ------
-    UserError
-        If that fails too.
-    """
-    key = "" if image is None else place_key(image, plane)
-    name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    paths = (user_folder() / f"rescued-{name}-{k}.jsonl" for k in itertools.count())
-    try:
-        user_folder().mkdir(parents=True, exist_ok=True)
-        # Never over another history.
-        path = next(p for p in paths if not p.exists() or content.startswith(p.read_bytes()))
-    except OSError as error:
-        raise unwritable(user_folder(), error) from error
-    with replacing(path) as stream:
-        stream.write(content)
-    if image is not None:
-        register(image, plane, path)
-    return path
-
-
-def _copy_if_longer(source: Path, target: Path) -> None:
-    if not source.exists():
-        return
-    data = source.read_bytes()
-    have = target.read_bytes() if target.exists() else b""
-    if len(data) > len(have) and data.startswith(have):
-        with replacing(target) as stream:
-            stream.write(data)
-
-
-def _bring_home(away: Path, home: Path) -> str:
-    """Copy a journal back beside its image, once that can be written again.
-
-    The copy in the user's folder stays: an image with the same pixels may go on with it.
-    """
-    try:
-        with FileLock(f"{away}.lock", timeout=0, thread_local=False):
-            _copy_if_longer(away, home)
-        if _holds_all(home, away):
-            return f"the review kept in {away} is beside its image again"
-    except (OSError, UserError):  # Timeout is an OSError
-        return f"a part of this review is still in {away} and could not be brought back"
-    return f"{away} holds another history of this review; this one is the one beside the image"
-
-
-def _holds_all(home: Path, away: Path) -> bool:
-    try:
-        return home.read_bytes().startswith(away.read_bytes())
-    except OSError:
-        return False

@@ -1,0 +1,246 @@
+"""Reviews of images that were renamed, moved or copied: found again by their content.
+
+Here: other names under which an image with the same content has a review, and bringing one along.
+Not here: hashes (`fingerprint.py`), where the journal of an image lies (`place.py`).
+
+Each image that is reviewed leaves a line in ``contents/<bytes>.jsonl`` of the user's data folder,
+so that whether an image of some size was ever seen before costs no more than a look for a file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from ..formats.files import replacing
+from .about import about
+from .away import known_places, user_folder
+from .fingerprint import Fingerprint
+from .locks import lock_of
+from .naming import (
+    ENDING,
+    FOLDER,
+    journal_name,
+    journals_in,
+    of_image,
+    read_name,
+    snapshot_of,
+)
+
+_SIZE = re.compile(rb'"image":\{"bytes":([0-9]+)')
+_BEGINNING = 4096  # bytes of a journal in which that stands
+_FRESH = 3.0  # seconds after which the time of a folder's last change can be trusted
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """An image with the same content that has a review.
+
+    Attributes
+    ----------
+    image : Path
+        As it is, or was, called.
+    journals : tuple of Path
+        Those of its planes and parts.
+    is_gone : bool
+        Whether it can be seen that there is no such file any more, while its journals are still
+        beside it: then it was renamed or moved.
+    """
+
+    image: Path
+    journals: tuple[Path, ...]
+    is_gone: bool
+
+
+def remember(image: Path, known: Fingerprint) -> None:
+    """Note that an image with this content has a review; failing costs only a later hint."""
+    line = json.dumps({"digest": known.digest, "image": str(image.absolute())}) + "\n"
+    path = _contents(known.bytes)
+    with contextlib.suppress(OSError, UnicodeError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock", timeout=5), path.open("ab+") as stream:
+            stream.seek(0)
+            if line.encode() not in stream.read():
+                stream.write(line.encode())
+
+
+def traces(image: Path) -> list[Trace]:
+    """List the other names under which an image with the same content has a review.
+
+    The image is hashed only if one of them has the same size; see `fingerprint.is_soon_hashed`.
+    """
+    try:
+        size = image.stat().st_size
+    except OSError:
+        return []
+    names = [path for path, known in _orphans(image.parent) if known == size]
+    listed = _contents(size).is_file()
+    if not names and not listed:
+        return []
+    try:
+        digest = Fingerprint.of(image).digest
+    except OSError:
+        return []
+    names += _remembered(size, digest) if listed else []
+    found = (_trace(path, digest) for path in dict.fromkeys(names) if not _is_same(path, image))
+    return [trace for trace in found if trace is not None]
+
+
+def _contents(size: int) -> Path:
+    return user_folder() / "contents" / f"{size}.jsonl"
+
+
+def _remembered(size: int, digest: str) -> Iterator[Path]:
+    with contextlib.suppress(OSError):
+        for line in _contents(size).read_bytes().splitlines():
+            if digest.encode() in line:
+                with contextlib.suppress(ValueError, KeyError, TypeError):
+                    yield Path(json.loads(line)["image"])
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return one.samefile(other)
+    return one == other.absolute()
+
+
+def _trace(image: Path, digest: str) -> Trace | None:
+    """Return what there is of an image, if its review is of this content."""
+    journals = journals_of(image)
+    if not journals:
+        return None
+    said = about(journals[0])
+    if said is None or said.image is None or said.image.digest != digest:
+        return None
+    beside = all(path.parent.name == FOLDER for path in journals)
+    gone = beside and image.parent.is_dir() and not image.exists() and not image.is_symlink()
+    return Trace(image, tuple(journals), gone)
+
+
+def journals_of(image: Path) -> list[Path]:
+    """List the journals of all planes and parts of an image, wherever they lie."""
+    found = [
+        image.parent / FOLDER / name
+        for name in journals_in(image.parent)
+        if of_image(name, image.name) is not None
+    ]
+    home = str(image.absolute().parent)
+    away = {Path(k): v for k, v in known_places().items() if str(Path(k).parent) == home}
+    mine = {k: v for k, v in away.items() if of_image(k.name, image.name) is not None}
+    found += [user_folder() / str(name) for name in mine.values()]
+    return [path for path in found if path.exists()]
+
+
+# -- images that are no longer there ----------------------------------------------------
+
+_known: dict[Path, tuple[int, list[tuple[Path, int]]]] = {}
+
+
+def _orphans(folder: Path) -> list[tuple[Path, int]]:
+    """List the images that have a journal in a folder, but are not there themselves.
+
+    The second is how many bytes they had when their review was begun. Images come and go with the
+    folder's own time of change; journals do so below it.
+    """
+    try:
+        changed = folder.stat().st_mtime_ns
+        if folder in _known and _known[folder][0] == changed:
+            return _known[folder][1]
+        names = {read[0]: name for name in journals_in(folder) if (read := read_name(name))}
+        gone = [
+            (folder / image, name)
+            for image, name in names.items()
+            if not (folder / image).exists() and not (folder / name.removesuffix(ENDING)).exists()
+        ]
+        found = [(image, _bytes_of(folder / FOLDER / name)) for image, name in gone]
+    except OSError:
+        return []
+    if time.time_ns() - changed > _FRESH * 1e9:
+        _known[folder] = changed, found
+    return found
+
+
+def _bytes_of(journal: Path) -> int:
+    """Return the size that an image had, from the beginning of its journal; −1 if it lacks it."""
+    with journal.open("rb") as stream:
+        found = _SIZE.search(stream.read(_BEGINNING))
+    return int(found[1]) if found else -1
+
+
+# -- bringing one along -----------------------------------------------------------------
+
+
+def bring(trace: Trace, image: Path) -> bool:
+    """Have the journals of an image that was renamed or moved go with it.
+
+    Returns
+    -------
+    bool
+        Whether they do; False where another window has one of them open.
+
+    Raises
+    ------
+    OSError
+        If they cannot be written there; then they stay where they are.
+    """
+    locks = []
+    try:
+        for path in trace.journals:
+            with contextlib.suppress(OSError):  # nobody can have it open there
+                lock = lock_of(path)
+                if lock is None:
+                    return False
+                locks.append(lock)
+        copy(trace, image)
+        for path in trace.journals:
+            with contextlib.suppress(OSError):  # then it stays there too
+                snapshot_of(path).unlink(missing_ok=True)
+                path.unlink()
+    finally:
+        for lock in locks:
+            lock.release()
+    return True
+
+
+def copy(trace: Trace, image: Path) -> None:
+    """Have an image go on with a copy of the reviews of another one with the same content.
+
+    Raises
+    ------
+    OSError
+        If they cannot be written beside it.
+    """
+    (image.parent / FOLDER).mkdir(exist_ok=True)
+    for path in trace.journals:
+        target = new_name(path, trace, image)
+        if target is None or target.exists():
+            continue
+        for source, copied in ((snapshot_of(path), snapshot_of(target)), (path, target)):
+            if source.exists():
+                with replacing(copied) as stream:
+                    stream.write(source.read_bytes())
+
+
+def new_name(path: Path, trace: Trace, image: Path) -> Path | None:
+    """Return what a journal is to be called once it is that of another image."""
+    own = {path: path.name}
+    own |= {user_folder() / str(v): Path(k).name for k, v in known_places().items()}
+    read = of_image(own[path], trace.image.name)
+    return None if read is None else image.parent / FOLDER / journal_name(image.name, *read)
+
+
+def words(trace: Trace, image: Path) -> str:
+    """Say in one line how an image was found again."""
+    was = trace.image
+    if was.parent == image.absolute().parent:
+        before = f"was called {was.name}"
+    else:
+        before = f"lay in {was.parent}" if was.name == image.name else f"was {was}"
+    return f"This image {before} when it was reviewed: its review goes on here."
