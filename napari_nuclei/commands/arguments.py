@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 
 def number(text: str) -> float:
@@ -53,3 +54,20 @@ def channels(text: str) -> list[int]:
 def diameter(text: str) -> float | None:
     """Parse px, or ``auto``: None."""
     return None if text == "auto" else positive(text)
+
+
+def table(text: str) -> Path:
+    """Parse the path of a CSV file, so that no other file is replaced by one."""
+    path = Path(text)
+    if path.suffix.lower() not in {".csv", ""}:
+        raise argparse.ArgumentTypeError(f"{text}: a table is written as CSV, name a .csv file")
+    return path
+
+
+def strict(p: argparse.ArgumentParser) -> None:
+    """Add the option that every command has which reads files of nuclei."""
+    p.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse a file with a broken entry (default: it is left out or mended, and named)",
+    )

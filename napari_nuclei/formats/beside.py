@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..images.images import IMAGE_SUFFIXES, image_size
+from .categories import Category
 from .dataset import ImageRecord
 
 _ADDED = re.compile(
@@ -50,6 +51,13 @@ class Beside:
         Images that are known by the stems of their names.
     arrays : mapping of int to array
         Pixels of images, by their ids, for those that have no file.
+    strict : bool
+        Whether a broken entry of a file is an error; otherwise it is left out or mended, and
+        remarked on.
+    failed : list of str
+        Why some of several files could not be read.
+    categories : dict of str to Category
+        Ids and colours of categories by their names, for formats with a file an image.
     """
 
     images: Path | None = None
@@ -58,6 +66,14 @@ class Beside:
     remarks: list[str] = field(default_factory=list)
     known: Mapping[str, Path] = field(default_factory=dict)
     arrays: Mapping[int, NDArray[Any] | None] = field(default_factory=dict)
+    strict: bool = False
+    failed: list[str] = field(default_factory=list)
+    categories: dict[str, Category] = field(default_factory=dict)
+
+    @property
+    def on_broken(self) -> list[str] | None:
+        """Where broken entries are remarked on; None where they are errors."""
+        return None if self.strict else self.remarks
 
     def image(self, source: Path, name: str) -> Path | None:
         """Find an image by the name that a file has for it, or by its stem.
@@ -114,7 +130,9 @@ class Beside:
     def _folder_lists(self) -> dict[Path, dict[str, list[Path]]]:
         return {}
 
-    def record(self, source: Path, name: str, extent: tuple[int, int] | None) -> ImageRecord:
+    def record(
+        self, source: Path, name: str, extent: tuple[int, int] | None, loose: bool = False
+    ) -> ImageRecord:
         """Describe the image of a file that holds the nuclei of one, but not its size.
 
         Parameters
@@ -125,16 +143,18 @@ class Beside:
             What it or its own name says of the image's name.
         extent : (int, int) or None
             Height and width that the nuclei take, if that can be told.
+        loose : bool
+            Whether they may reach over the edge of the image.
 
         Raises
         ------
         UserError
             If the image is not found, or the nuclei do not lie in it.
         """
-        path = self.image(source, name) or self.image(source, source.stem)
+        path = self.image(source, name) or self.image(source, source.stem) or self._only(name)
         if path is not None:
             height, width = image_size(path)
-            if extent and (extent[0] > height or extent[1] > width):
+            if extent and not loose and (extent[0] > height or extent[1] > width):
                 raise UserError(
                     f"{source}: its nuclei reach to {extent[0]}×{extent[1]} px (height × width), "
                     f"but {path} is {height}×{width}: is it the right image?"
@@ -150,7 +170,21 @@ class Beside:
         )
         return ImageRecord(1, name, max(1, extent[0]), max(1, extent[1]))
 
+    def _only(self, name: str) -> Path | None:
+        """Return the only image of the folder that a person has named, with a remark."""
+        found = [] if self.images is None else [*self._listed(self.images).values()]
+        if len(found) != 1 or len(found[0]) != 1:
+            return None
+        (path,) = found[0]
+        self.remarks.append(
+            f"No image is named {name!r}: {path.name}, the only one in {self.images}, is taken."
+        )
+        return path
+
 
 def stem_of(path: Path) -> str:
     """Return the name of the image that a file was named after, as far as can be told."""
-    return _ADDED.sub("", path.stem) or path.stem
+    stem = path.stem
+    if path.suffix.lower() in (".gz", ".zip"):
+        stem = re.sub(r"\.(geo)?json$", "", stem, flags=re.IGNORECASE)
+    return _ADDED.sub("", stem) or stem
