@@ -19,35 +19,58 @@ class _Table(BaseModel):
 
 
 class DataSet(_Table):
-    """A COCO file and the folder of its images."""
+    """A COCO file, the folder of its images, and a table of their groups (`learn.groups`)."""
 
     coco: Path
     images: Path
+    groups: Path | None = None
 
 
 class Data(_Table):
-    """What is learned from, and what the best checkpoint is chosen by."""
+    """What is learned from, and what the best checkpoint is chosen by.
+
+    With `folds`, the training images are grouped by experiment and dealt into so many folds
+    (`learn.groups`); fold `hold_out` is not learned from, and what is chosen by comes from it.
+    """
 
     train: tuple[DataSet, ...] = ()
     validation: tuple[DataSet, ...] = ()
+    folds: Count | None = None
+    hold_out: Annotated[int, Field(ge=0)] = 0
     balance: Annotated[float, Field(ge=0, le=1)] = 0.4
 
 
 class Network(_Table):
-    """Fields of `models.maskrcnn.Architecture`, and the weights to start from."""
+    """Fields of `models.maskrcnn.Architecture`, and the weights to start from.
 
-    trunk: Literal["resnet18", "resnet34", "resnet50", "resnet101"] = "resnet18"
+    `start` is a whole model's; `pretrained` fills the trunk with published ImageNet weights.
+    """
+
+    trunk: Literal[
+        "resnet18",
+        "resnet34",
+        "resnet50",
+        "resnet101",
+        "efficientnet-lite0",
+        "efficientnet-lite1",
+        "efficientnet-lite2",
+    ] = "resnet18"
     channels: Count = 128
     anchors: tuple[Count, Count, Count, Count, Count] = (12, 24, 48, 96, 160)
     box_hidden: Count = 384
     mask_channels: Count = 96
     mask_layers: Count = 4
     start: str | None = None
+    pretrained: bool = False
 
 
 class Schedule(_Table):
-    """Steps, learning rate and how often to save and validate."""
+    """Steps, learning rate and how often to save and validate.
 
+    `steps`, where given, is how long to train: the same on any machine. Else `minutes` is.
+    """
+
+    steps: Count | None = None
     minutes: Positive = 120
     batch: Count = 4
     crop: Count = 256
@@ -59,6 +82,7 @@ class Schedule(_Table):
     zoom_spread: Annotated[float, Field(ge=0)] = 0.3
     save_minutes: Positive = 5
     validate_minutes: Positive = 30
+    validate_steps: Count | None = None
     freeze_norm: bool = False
     workers: Annotated[int, Field(ge=0)] = 1
     seed: int = 0

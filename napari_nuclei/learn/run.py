@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,17 +26,22 @@ from ..models.card import Card
 from ..models.maskrcnn import Architecture, MaskRCNN
 from ..models.maskrcnn_detector import MaskRCNNDetector
 from ..models.runtime import name_of, pick_device
-from ..models.weights import load_network, save_model
+from ..models.weights import load_network, pretrained_trunk, save_model
 from ..progress import Progress
 from ..scoring.scoring import score
 from .calibrate import best_threshold, expected_error, fit
 from .curve import draw_curve
 from .data import Example, load_examples
+from .groups import folds_of, groups_of
 from .loop import State, new_state, train_steps
 from .parallel import World, world
 from .recipe import DataSet as Source
-from .recipe import Recipe
+from .recipe import Recipe, Schedule
 from .validate import SAMPLE, calibrated, hits, predict_set, sample_figures
+
+
+Part = tuple[DataSet, Path]
+"""A data set and the folder of its images."""
 
 
 def train(
@@ -77,8 +83,8 @@ def _train(
     yield Progress(0, 0, "Reading the data")
     if not recipe.data.train:
         raise UserError("the recipe names no training data: add [[data.train]] to it.")
-    examples = [e for s in recipe.data.train for e in _examples(s, folder, recipe.diameter)]
-    checks = [(_checked(s, folder), folder / s.images) for s in recipe.data.validation]
+    learned, checks = _parts(recipe, folder)
+    examples = [e for d, images in learned for e in load_examples(d, images, recipe.diameter)]
     state = _state(recipe, resume, processes)
     yield Progress(0, 0, new=f"{len(examples)} images, from step {state.step}")
     if not processes.first:  # it steps along; the first one validates, writes and packs
@@ -93,8 +99,26 @@ def _train(
     return card
 
 
-def _examples(source: Source, folder: Path, diameter: float) -> list[Example]:
-    return load_examples(_checked(source, folder), folder / source.images, diameter)
+def _parts(recipe: Recipe, folder: Path) -> tuple[list[Part], list[Part]]:
+    """What is learned from, and what the best weights are chosen by."""
+    learned, checks = (
+        [(_checked(source, folder), folder / source.images) for source in sources]
+        for sources in (recipe.data.train, recipe.data.validation)
+    )
+    count, held = recipe.data.folds, recipe.data.hold_out
+    if count is None:
+        return learned, checks
+    if held >= count:
+        raise UserError(f"data.hold_out is {held}: with {count} folds, choose 0 to {count - 1}.")
+    kept, out = [], []
+    for source, (data, images) in zip(recipe.data.train, learned, strict=True):
+        groups = groups_of(data, images, source.groups and folder / source.groups)
+        folds = folds_of(groups, [image.modality for image in data.images], count)
+        for wanted, part in ((False, kept), (True, out)):
+            chosen = [i for i, f in zip(data.images, folds, strict=True) if (f == held) == wanted]
+            if chosen:
+                part.append((replace(data, images=chosen), images))
+    return kept, out
 
 
 def _checked(source: Source, folder: Path) -> DataSet:
@@ -111,11 +135,13 @@ def _state(recipe: Recipe, resume: bool, processes: World) -> State:
     device = processes.device
     make_folder(recipe.out)
     network = recipe.network
-    arch = Architecture(**network.model_dump(exclude={"start"}))
+    arch = Architecture(**network.model_dump(exclude={"start", "pretrained"}))
     start = None
     if network.start:
         model, _ = load_network(network.start)
         arch, start = model.arch, model.state_dict()
+    elif network.pretrained:
+        start = pretrained_trunk(arch)
     state = new_state(arch, recipe.schedule, start, device)
     last = recipe.out / "last.ckpt"
     if resume:
@@ -168,13 +194,20 @@ def _steps(
         if time.monotonic() - saved > schedule.save_minutes * 60:
             state.save(recipe.out / "last.ckpt")
             saved = time.monotonic()
-        if checks and state.seconds - checked > schedule.validate_minutes * 60:
+        if checks and _due(schedule, state, checked):
             yield from _validate(state, checks, recipe, device)
             checked = state.seconds
     if checks:
         yield from _validate(state, checks, recipe, device)
     state.save(recipe.out / "last.ckpt")
     draw_curve(*(recipe.out / n for n in ("losses.csv", "validation.csv", "curve.png")))
+
+
+def _due(schedule: Schedule, state: State, checked: float) -> bool:
+    """Whether it is time to validate; `checked` is when that was done last, in seconds."""
+    if schedule.validate_steps is not None:
+        return state.step % schedule.validate_steps == 0
+    return state.seconds - checked > schedule.validate_minutes * 60
 
 
 def _validate(
@@ -209,6 +242,14 @@ def _spent(state: State, device: torch.device) -> dict[str, Any]:
     return {"steps": state.step, "hours": hours, "machine": name_of(device)}
 
 
+def _names(recipe: Recipe) -> list[str]:
+    """What the parts that a run is judged by are called in the card."""
+    if recipe.data.folds is None:
+        return [source.coco.as_posix() for source in recipe.data.validation]
+    part = f"fold {recipe.data.hold_out} of {recipe.data.folds}"
+    return [f"{source.coco.as_posix()}, {part}" for source in recipe.data.train]
+
+
 def pack(
     model: MaskRCNN,
     recipe: Recipe,
@@ -239,8 +280,8 @@ def pack(
         calibration = fit(scores, right)
         fair = calibration(scores)
         threshold, _ = best_threshold(fair, right, sum(h.truth for h in flat))
-        for source, (truth, found, _) in zip(recipe.data.validation, every, strict=True):
-            figures[source.coco.as_posix()] = score(
+        for name, (truth, found, _) in zip(_names(recipe), every, strict=False):
+            figures[name] = score(
                 truth, calibrated(found, calibration), threshold
             ).to_json()
         card = card.model_copy(
