@@ -155,7 +155,7 @@ def train_steps(
     log: Path,
     world: World = ALONE,
 ) -> Iterator[Progress]:
-    """Step until the steps are done or the time is up; yields after each step, with the losses as `new`.
+    """Step until the schedule is done; yields after each step, with the losses as `new`.
 
     Saving and validating are the caller's. Where memory runs out, crops and batches shrink,
     and `new` is a line that says so.
@@ -174,7 +174,7 @@ def train_steps(
     state.model.train()
     if schedule.freeze_norm:
         freeze_norm(state.model)
-    source = drawn(state, examples, schedule, recipe.data.balance, world)
+    source = drawn(state, examples, schedule, recipe, world)
     with log.open("a", newline="", encoding="utf-8") as file:
         writer: Any = None
         while (done := spent(schedule, state)) < 1:
@@ -183,7 +183,7 @@ def train_steps(
                 values = step(state, next(source), schedule, device, done, world)
             except (RuntimeError, MemoryError) as error:
                 schedule = smaller(schedule, error, world)
-                source = drawn(state, examples, schedule, recipe.data.balance, world)
+                source = drawn(state, examples, schedule, recipe, world)
                 yield Progress(done, 1, new=less(schedule))
                 continue
             state.seconds += world.mean(time.monotonic() - begun)
@@ -206,19 +206,20 @@ def spent(schedule: Schedule, state: State) -> float:
 
 
 def drawn(
-    state: State, examples: list[Example], schedule: Schedule, balance: float, world: World
+    state: State, examples: list[Example], schedule: Schedule, recipe: Recipe, world: World
 ) -> Iterator[Batch]:
     """Draw this process's part of each batch, from the state's step on."""
     crops = Crops(
         examples,
         schedule.crop,
-        balance,
+        recipe.data.balance,
         schedule.zoom_spread,
         schedule.seed,
         state.step * schedule.batch,
         schedule.batch,
         world.rank,
         world.size,
+        recipe.augment,
     )
     return batches(crops, schedule)
 

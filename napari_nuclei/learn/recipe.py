@@ -12,6 +12,7 @@ from ..errors import UserError
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Table(BaseModel):
@@ -37,7 +38,25 @@ class Data(_Table):
     validation: tuple[DataSet, ...] = ()
     folds: Count | None = None
     hold_out: Annotated[int, Field(ge=0)] = 0
-    balance: Annotated[float, Field(ge=0, le=1)] = 0.4
+    balance: Share = 0.4
+
+
+class Augment(_Table):
+    """How often (0…1) a crop is changed in ways that make nuclei hard to see.
+
+    Attributes
+    ----------
+    stain, jpeg : float
+        The whole crop: haematoxylin and eosin mixed anew; compressed.
+    dim, defocus, paste : float
+        Some of its nuclei: paler, out of focus, copied to the edge of others.
+    """
+
+    stain: Share = 0
+    jpeg: Share = 0
+    dim: Share = 0
+    defocus: Share = 0
+    paste: Share = 0
 
 
 class Network(_Table):
@@ -77,7 +96,7 @@ class Schedule(_Table):
     rate: Positive = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     warmup_steps: Count = 200
-    decay_from: Annotated[float, Field(ge=0, le=1)] = 0.4
+    decay_from: Share = 0.4
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.998
     zoom_spread: Annotated[float, Field(ge=0)] = 0.3
     save_minutes: Positive = 5
@@ -113,6 +132,7 @@ class Recipe(_Table):
     out: Path
     diameter: Positive = 26
     data: Data = Data()
+    augment: Augment = Augment()
     network: Network = Network()
     schedule: Schedule = Schedule()
     card: Card = Card()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,8 +40,13 @@ from .recipe import Recipe, Schedule
 from .validate import SAMPLE, calibrated, hits, predict_set, sample_figures
 
 
-Part = tuple[DataSet, Path]
-"""A data set and the folder of its images."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A data set, or a part of one: its name in the card, its truth, the folder of its images."""
+
+    name: str
+    data: DataSet
+    images: Path
 
 
 def train(
@@ -84,7 +89,7 @@ def _train(
     if not recipe.data.train:
         raise UserError("the recipe names no training data: add [[data.train]] to it.")
     learned, checks = _parts(recipe, folder)
-    examples = [e for d, images in learned for e in load_examples(d, images, recipe.diameter)]
+    examples = [e for p in learned for e in load_examples(p.data, p.images, recipe.diameter)]
     state = _state(recipe, resume, processes)
     yield Progress(0, 0, new=f"{len(examples)} images, from step {state.step}")
     if not processes.first:  # it steps along; the first one validates, writes and packs
@@ -102,7 +107,10 @@ def _train(
 def _parts(recipe: Recipe, folder: Path) -> tuple[list[Part], list[Part]]:
     """What is learned from, and what the best weights are chosen by."""
     learned, checks = (
-        [(_checked(source, folder), folder / source.images) for source in sources]
+        [
+            Part(source.coco.as_posix(), _checked(source, folder), folder / source.images)
+            for source in sources
+        ]
         for sources in (recipe.data.train, recipe.data.validation)
     )
     count, held = recipe.data.folds, recipe.data.hold_out
@@ -110,14 +118,19 @@ def _parts(recipe: Recipe, folder: Path) -> tuple[list[Part], list[Part]]:
         return learned, checks
     if held >= count:
         raise UserError(f"data.hold_out is {held}: with {count} folds, choose 0 to {count - 1}.")
-    kept, out = [], []
-    for source, (data, images) in zip(recipe.data.train, learned, strict=True):
-        groups = groups_of(data, images, source.groups and folder / source.groups)
-        folds = folds_of(groups, [image.modality for image in data.images], count)
-        for wanted, part in ((False, kept), (True, out)):
-            chosen = [i for i, f in zip(data.images, folds, strict=True) if (f == held) == wanted]
+    kept: list[Part] = []
+    out: list[Part] = []
+    for source, part in zip(recipe.data.train, learned, strict=True):
+        images = part.data.images
+        groups = groups_of(part.data, part.images, source.groups and folder / source.groups)
+        folds = folds_of(groups, [image.modality for image in images], count)
+        for parts, name, held_out in (
+            (kept, part.name, False),
+            (out, f"{part.name}, fold {held} of {count}", True),
+        ):
+            chosen = [i for i, f in zip(images, folds, strict=True) if (f == held) == held_out]
             if chosen:
-                part.append((replace(data, images=chosen), images))
+                parts.append(replace(part, name=name, data=replace(part.data, images=chosen)))
     return kept, out
 
 
@@ -181,7 +194,7 @@ def forget_after(log: Path, step: int) -> None:
 def _steps(
     state: State,
     examples: list[Example],
-    checks: list[tuple[DataSet, Path]],
+    checks: list[Part],
     recipe: Recipe,
     processes: World,
 ) -> Iterator[Progress]:
@@ -211,14 +224,14 @@ def _due(schedule: Schedule, state: State, checked: float) -> bool:
 
 
 def _validate(
-    state: State, checks: list[tuple[DataSet, Path]], recipe: Recipe, device: torch.device
+    state: State, checks: list[Part], recipe: Recipe, device: torch.device
 ) -> Iterator[Progress]:
     """Judge the averaged weights, note it, keep them if they are the best so far."""
     detector = MaskRCNNDetector(state.ema, _draft(recipe), device)
     every = []
-    for truth, images in checks:
-        found = yield from predict_set(truth, images, detector)
-        every += hits(truth, found)
+    for part in checks:
+        found = yield from predict_set(part.data, part.images, detector)
+        every += hits(part.data, found)
     scores, right = (np.concatenate([getattr(h, k) for h in every]) for k in ("scores", "right"))
     threshold, f1 = best_threshold(scores, right, sum(h.truth for h in every))
     log = recipe.out / "validation.csv"
@@ -242,18 +255,10 @@ def _spent(state: State, device: torch.device) -> dict[str, Any]:
     return {"steps": state.step, "hours": hours, "machine": name_of(device)}
 
 
-def _names(recipe: Recipe) -> list[str]:
-    """What the parts that a run is judged by are called in the card."""
-    if recipe.data.folds is None:
-        return [source.coco.as_posix() for source in recipe.data.validation]
-    part = f"fold {recipe.data.hold_out} of {recipe.data.folds}"
-    return [f"{source.coco.as_posix()}, {part}" for source in recipe.data.train]
-
-
 def pack(
     model: MaskRCNN,
     recipe: Recipe,
-    checks: list[tuple[DataSet, Path]],
+    checks: list[Part],
     device: torch.device,
     training: dict[str, Any],
 ) -> Generator[Progress, None, Card]:
@@ -272,17 +277,18 @@ def pack(
     )
     if checks:
         every, figures = [], {}
-        for truth, images in checks:
-            found = yield from predict_set(truth, images, MaskRCNNDetector(model, card, device))
-            every.append((truth, found, hits(truth, found)))
-        flat = [h for *_, part in every for h in part]
+        for part in checks:
+            detector = MaskRCNNDetector(model, card, device)
+            found = yield from predict_set(part.data, part.images, detector)
+            every.append((part, found, hits(part.data, found)))
+        flat = [h for *_, right in every for h in right]
         scores, right = (np.concatenate([getattr(h, k) for h in flat]) for k in ("scores", "right"))
         calibration = fit(scores, right)
         fair = calibration(scores)
         threshold, _ = best_threshold(fair, right, sum(h.truth for h in flat))
-        for name, (truth, found, _) in zip(_names(recipe), every, strict=False):
-            figures[name] = score(
-                truth, calibrated(found, calibration), threshold
+        for part, found, _ in every:
+            figures[part.name] = score(
+                part.data, calibrated(found, calibration), threshold
             ).to_json()
         card = card.model_copy(
             update={

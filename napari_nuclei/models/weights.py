@@ -17,8 +17,8 @@ from ..errors import UserError
 from ..formats.files import replacing
 from .card import Card, sha256_of
 from .maskrcnn import Architecture, MaskRCNN
-from .trunks import efficientnet_lite
 from .registry import WEIGHTS, find, weights_beside
+from .trunks import efficientnet_lite
 
 
 def save_model(model: MaskRCNN, card: Card, folder: Path) -> Card:

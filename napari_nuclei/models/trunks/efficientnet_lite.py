@@ -14,7 +14,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torchvision.ops.misc import ConvNormActivation
 
 from ...errors import UserError
 
@@ -39,13 +38,6 @@ _GROUPS = (
 _STAGES = ((0, 1), (2,), (3, 4), (5, 6))
 """The groups that end at strides 4, 8, 16 and 32."""
 
-_layer = partial(
-    ConvNormActivation,
-    conv_layer=nn.Conv2d,
-    norm_layer=partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01),
-    activation_layer=nn.ReLU6,
-)
-
 
 class _Depthwise(nn.Conv2d):
     """A convolution of each channel by itself."""
@@ -58,6 +50,17 @@ class _Depthwise(nn.Conv2d):
         return super().forward(x)
 
 
+def _layer(
+    width: int, out: int, kernel: int, stride: int = 1, *, depthwise: bool = False, act: bool = True
+) -> nn.Sequential:
+    kind = partial(_Depthwise, groups=width) if depthwise else nn.Conv2d
+    layers = [
+        kind(width, out, kernel, stride, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(out, eps=1e-3, momentum=0.01),
+    ]
+    return nn.Sequential(*layers, *([nn.ReLU6(inplace=True)] if act else []))
+
+
 class _Block(nn.Module):
     """Expand, convolve each channel, project; added to the input where the shapes agree."""
 
@@ -66,8 +69,8 @@ class _Block(nn.Module):
         wide = width * expansion
         layers = [_layer(width, wide, 1)] if expansion > 1 else []
         layers += [
-            _layer(wide, wide, kernel, stride, groups=wide, conv_layer=_Depthwise),
-            _layer(wide, out, 1, activation_layer=None),
+            _layer(wide, wide, kernel, stride, depthwise=True),
+            _layer(wide, out, 1, act=False),
         ]
         self.layers = nn.Sequential(*layers)
         self.adds = stride == 1 and width == out
