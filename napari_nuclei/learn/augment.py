@@ -131,7 +131,8 @@ def jpeg(image: Tensor, rng: torch.Generator) -> Tensor:
     """Compress an image of about 0…1 as JPEG, and read it again."""
     flat = (image.clamp(0, 1) * 255).round().to(torch.uint8)
     quality = int(uniform(rng, 25, 90))
-    return decode_jpeg(encode_jpeg(flat, quality)).float() / 255
+    out: Tensor = decode_jpeg(encode_jpeg(flat, quality)).float() / 255
+    return out
 
 
 def uniform(rng: torch.Generator, low: float, high: float) -> float:

@@ -62,7 +62,7 @@ def paste(
     found = [
         (value, place)
         for value, place in enumerate(ndimage.find_objects(array), 1)
-        if place is not None and _whole(place, array.shape)
+        if _whole(place, array.shape)
     ]
     if not found:
         return image, labels
@@ -125,7 +125,9 @@ def uniform_many(count: int, low: float, high: float, rng: torch.Generator) -> T
     return low + (high - low) * torch.rand(count, generator=rng)
 
 
-def _whole(place: tuple[slice, slice], shape: tuple[int, ...]) -> bool:
-    """Whether a nucleus lies within the crop, and is large enough to copy."""
+def _whole(place: tuple[slice, ...] | None, shape: tuple[int, ...]) -> bool:
+    """Whether a nucleus is there, lies within the crop, and is large enough to copy."""
+    if place is None:
+        return False
     inside = all(s.start > 0 and s.stop < n for s, n in zip(place, shape, strict=True))
     return inside and min(s.stop - s.start for s in place) >= 5

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,6 @@ import torch
 
 from ..batch.output import make_folder
 from ..errors import UserError
-from ..formats import coco
-from ..formats.dataset import DataSet
 from ..formats.files import replacing
 from ..models.card import Card
 from ..models.maskrcnn import Architecture, MaskRCNN
@@ -32,21 +29,11 @@ from ..scoring.scoring import score
 from .calibrate import best_threshold, expected_error, fit
 from .curve import draw_curve
 from .data import Example, load_examples
-from .groups import folds_of, groups_of
 from .loop import State, new_state, train_steps
 from .parallel import World, world
-from .recipe import DataSet as Source
+from .parts import Part, parts_of
 from .recipe import Recipe, Schedule
 from .validate import SAMPLE, calibrated, hits, predict_set, sample_figures
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A data set, or a part of one: its name in the card, its truth, the folder of its images."""
-
-    name: str
-    data: DataSet
-    images: Path
 
 
 def train(
@@ -88,7 +75,7 @@ def _train(
     yield Progress(0, 0, "Reading the data")
     if not recipe.data.train:
         raise UserError("the recipe names no training data: add [[data.train]] to it.")
-    learned, checks = _parts(recipe, folder)
+    learned, checks = parts_of(recipe, folder)
     examples = [e for p in learned for e in load_examples(p.data, p.images, recipe.diameter)]
     state = _state(recipe, resume, processes)
     yield Progress(0, 0, new=f"{len(examples)} images, from step {state.step}")
@@ -102,46 +89,6 @@ def _train(
     card = yield from pack(state.ema, recipe, checks, chosen, _spent(state, chosen))
     yield Progress(1, 1, new=f"{card.name} → {card.weights}")
     return card
-
-
-def _parts(recipe: Recipe, folder: Path) -> tuple[list[Part], list[Part]]:
-    """What is learned from, and what the best weights are chosen by."""
-    learned, checks = (
-        [
-            Part(source.coco.as_posix(), _checked(source, folder), folder / source.images)
-            for source in sources
-        ]
-        for sources in (recipe.data.train, recipe.data.validation)
-    )
-    count, held = recipe.data.folds, recipe.data.hold_out
-    if count is None:
-        return learned, checks
-    if held >= count:
-        raise UserError(f"data.hold_out is {held}: with {count} folds, choose 0 to {count - 1}.")
-    kept: list[Part] = []
-    out: list[Part] = []
-    for source, part in zip(recipe.data.train, learned, strict=True):
-        images = part.data.images
-        groups = groups_of(part.data, part.images, source.groups and folder / source.groups)
-        folds = folds_of(groups, [image.modality for image in images], count)
-        for parts, name, held_out in (
-            (kept, part.name, False),
-            (out, f"{part.name}, fold {held} of {count}", True),
-        ):
-            chosen = [i for i, f in zip(images, folds, strict=True) if (f == held) == held_out]
-            if chosen:
-                parts.append(replace(part, name=name, data=replace(part.data, images=chosen)))
-    return kept, out
-
-
-def _checked(source: Source, folder: Path) -> DataSet:
-    images = folder / source.images
-    if not images.is_dir():
-        raise UserError(f"{images}: no such folder of images. Name the data folder by --data.")
-    data = coco.read(folder / source.coco)
-    if not data.images:
-        raise UserError(f"{folder / source.coco}: lists no images.")
-    return data
 
 
 def _state(recipe: Recipe, resume: bool, processes: World) -> State:
