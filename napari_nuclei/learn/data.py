@@ -230,8 +230,11 @@ class Crops(IterableDataset[tuple[Tensor, Target]]):
             for place in range(self.first, self.first + self.part):
                 yield self.draw(self.start + block * self.batch + place)
 
-    def draw(self, number: int) -> tuple[Tensor, Target]:
-        """Return crop `number`: a (3, side, side) image and its truth."""
+    def draw(self, number: int, zoom_by: float | None = None) -> tuple[Tensor, Target]:
+        """Return crop `number`: a (3, side, side) image and its truth.
+
+        `zoom_by` is the logarithm of its zoom, which is drawn too by default.
+        """
         seed = self.seed * 1_000_003 + number
         rng = torch.Generator().manual_seed(seed)
         example = self.examples[int(torch.multinomial(self.weights, 1, generator=rng))]
@@ -240,6 +243,7 @@ class Crops(IterableDataset[tuple[Tensor, Target]]):
         zoom = math.exp(max(-MOST_ZOOM, min(MOST_ZOOM, spread)))
         # A small image fills the crop, so that no work is spent on padding.
         zoom = max(zoom, min(2.2, 0.85 * self.side / min(height, width)))
+        zoom = zoom if zoom_by is None else math.exp(zoom_by)
         x, y = (torch.rand(2, generator=rng) * torch.tensor([width, height])).tolist()
         if len(example.centres) and torch.rand(1, generator=rng).item() < 0.75:
             row = int(torch.randint(len(example.centres), (1,), generator=rng))

@@ -79,6 +79,7 @@ class Network(_Table):
     box_hidden: Count = 384
     mask_channels: Count = 96
     mask_layers: Count = 4
+    size_head: bool = False
     start: str | None = None
     pretrained: bool = False
 
@@ -87,9 +88,11 @@ class Schedule(_Table):
     """Steps, learning rate and how often to save and validate.
 
     `steps`, where given, is how long to train: the same on any machine. Else `minutes` is.
+    A size head learns for `size_steps` once the rest is done.
     """
 
     steps: Count | None = None
+    size_steps: Count = 1000
     minutes: Positive = 120
     batch: Count = 4
     crop: Count = 256

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from .loop import State, new_state, train_steps
 from .parallel import World, world
 from .parts import Part, parts_of
 from .recipe import Recipe, Schedule
+from .sizes import teach_sizes
 from .validate import SAMPLE, calibrated, hits, predict_set, sample_figures
 
 
@@ -86,6 +88,9 @@ def _train(
     best = recipe.out / "best.ckpt"
     if best.is_file():
         state.load(best)
+    if state.ema.size_head is not None:
+        state.ema.size_head.requires_grad_(True)
+        yield from teach_sizes(state.ema, examples, chosen, recipe.schedule.size_steps)
     card = yield from pack(state.ema, recipe, checks, chosen, _spent(state, chosen))
     yield Progress(1, 1, new=f"{card.name} → {card.weights}")
     return card
@@ -99,7 +104,8 @@ def _state(recipe: Recipe, resume: bool, processes: World) -> State:
     start = None
     if network.start:
         model, _ = load_network(network.start)
-        arch, start = model.arch, model.state_dict()
+        arch = replace(model.arch, size_head=arch.size_head)
+        start = model.state_dict()
     elif network.pretrained:
         start = pretrained_trunk(arch)
     state = new_state(arch, recipe.schedule, start, device)

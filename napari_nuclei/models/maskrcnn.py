@@ -25,6 +25,7 @@ from torchvision.ops import (
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from . import trunks
+from .size_head import SizeHead
 
 STRIDE = 32
 """Side lengths of the network's input are multiples of this."""
@@ -49,6 +50,8 @@ class Architecture:
         Anchor side in px of the network's input, one a pyramid level (strides 4 to 64).
     box_hidden, mask_channels, mask_layers : int
         Widths of the box and mask heads, and the mask head's number of 3×3 convolutions.
+    size_head : bool
+        Whether it can tell the size of nuclei (`models/size_head.py`).
     """
 
     trunk: str = "resnet18"
@@ -57,6 +60,7 @@ class Architecture:
     box_hidden: int = 384
     mask_channels: int = 96
     mask_layers: int = 4
+    size_head: bool = False
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Architecture:
@@ -170,6 +174,7 @@ class MaskRCNN(nn.Module):
         self.proposal_head = _ProposalHead(arch.channels, 3)
         self.box_head = _BoxHead(arch)
         self.mask_head = _mask_head(arch)
+        self.size_head = SizeHead(arch.channels) if arch.size_head else None
         # One sample a bin: nuclei span fewer cells than bins, more samples only cost time.
         align = partial(MultiScaleRoIAlign, list(LEVELS), sampling_ratio=1, canonical_scale=112)
         self.box_pool = align(output_size=BOX_BINS)
