@@ -6,13 +6,15 @@ Not here: which image is drawn (`learn/data.py`).
 
 from __future__ import annotations
 
+import io
 import math
 
+import numpy as np
 import torch
+from PIL import Image
 from skimage.color import rgb_from_hed
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.io import decode_jpeg, encode_jpeg
 
 
 def crop(
@@ -129,10 +131,11 @@ def restain(image: Tensor, rng: torch.Generator) -> Tensor:
 
 def jpeg(image: Tensor, rng: torch.Generator) -> Tensor:
     """Compress an image of about 0…1 as JPEG, and read it again."""
-    flat = (image.clamp(0, 1) * 255).round().to(torch.uint8)
-    quality = int(uniform(rng, 25, 90))
-    out: Tensor = decode_jpeg(encode_jpeg(flat, quality)).float() / 255
-    return out
+    flat = (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0)
+    file = io.BytesIO()
+    Image.fromarray(flat.numpy()).save(file, "JPEG", quality=int(uniform(rng, 25, 90)))
+    with Image.open(file) as read:
+        return torch.from_numpy(np.array(read)).permute(2, 0, 1).float() / 255
 
 
 def uniform(rng: torch.Generator, low: float, high: float) -> float:
