@@ -265,7 +265,8 @@ def score(
     Returns
     -------
     Figures
-        `ap50`, `ap75`, `ap`, `precision50`, `recall50`, `f1_50`, `pq` and others.
+        `ap50`, `ap75`, `ap`, `precision50`, `recall50`, `f1_50`, `pq`, `aji` and others;
+        `by_modality` and `by_image` have those of a kind of image and of each image.
 
     Raises
     ------

@@ -163,7 +163,7 @@ def test_evaluate_prints_the_figures(run: Run, tmp_path: Path) -> None:
     assert (code, err) == (0, "")
     figures = json.loads(out)
     wanted = ("ap50", "ap75", "ap", "ap50_max100", "precision50", "recall50", "f1_50", "f1_75",
-              "pq", "jaccard50", "dsb_map")  # fmt: skip
+              "pq", "jaccard50", "dsb_map", "f1_50_mean", "aji", "aji_plus")  # fmt: skip
     assert {figures[name] for name in wanted} == {1.0}
     assert {figures["by_modality"]["fluorescence"][name] for name in wanted} == {1.0}
     assert figures["ap50_max10"] == 1
@@ -171,6 +171,19 @@ def test_evaluate_prints_the_figures(run: Run, tmp_path: Path) -> None:
     assert code == 0
     assert out.splitlines()[0].split() == ["all", "fluorescence"]
     assert any(line.split() == ["f1_50", "1.0000", "1.0000"] for line in out.splitlines())
+
+
+def test_evaluate_writes_a_table_of_each_image(run: Run, tmp_path: Path) -> None:
+    truth = write_data(tmp_path)
+    code, out, _ = run("evaluate", truth, truth, "--json", "--per-image", "i.csv")
+    assert (code, json.loads(out)["aji"]) == (0, 1)
+    head, *rows = Path("i.csv").read_text().splitlines()
+    assert head.startswith("image_id,file_name,modality,truth,predicted,")
+    assert len(rows) == json.loads(out)["images"]
+    refused(run("evaluate", "none.json", truth, "--per-image", "no/i.csv"), "no does not exist")
+    before = truth.read_bytes()
+    refused(run("evaluate", truth, truth, "--per-image", truth), "name a .csv file")
+    assert truth.read_bytes() == before
 
 
 def test_an_empty_answer_is_scored(run: Run, tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ from napari_nuclei.mask import Mask
 from napari_nuclei.models import Detections
 from napari_nuclei.models.maskrcnn_detector import MaskRCNNDetector
 from napari_nuclei.prediction import predict, tiling
+from napari_nuclei.prediction.diameter import estimate_diameter
 from napari_nuclei.prediction.pasting import paste
-from napari_nuclei.prediction.predict import estimate_diameter, segment
+from napari_nuclei.prediction.predict import segment
 from napari_nuclei.prediction.resampling import resample
 from napari_nuclei.prediction.tiles import GROWN, cut
 from napari_nuclei.progress import Progress, result_of

@@ -210,7 +210,7 @@ def test_by_modality_is_the_score_of_these_images_alone() -> None:
 square = Mask.from_array(np.ones((4, 5)), 3, 3)
 CONTRACT = {
     "ap50", "ap75", "ap", "ap50_max100", "precision50", "recall50", "f1_50", "f1_75", "pq",
-    "jaccard50", "dsb_map",
+    "jaccard50", "dsb_map", "f1_50_mean", "aji", "aji_plus",
 }  # fmt: skip
 
 

@@ -59,6 +59,14 @@ def diameter(text: str) -> float | None:
     return None if text == "auto" else positive(text)
 
 
+def table(text: str) -> Path:
+    """Parse the path of a CSV file, so that no other file is replaced by one."""
+    path = Path(text)
+    if path.suffix.lower() not in {".csv", ""}:
+        raise argparse.ArgumentTypeError(f"{text}: a table is written as CSV, name a .csv file")
+    return path
+
+
 def strict(p: argparse.ArgumentParser) -> None:
     """Add the option that every command has which reads files of nuclei."""
     p.add_argument(

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from ..errors import UserError
-from .arguments import count, share, source, strict
+from .arguments import count, share, source, strict, table
 from .terminal import say
 
 
@@ -37,17 +37,27 @@ def arguments(p: ArgumentParser) -> None:
         metavar="N",
         help="detections of an image that AP looks at (default: 2000); several give AP for each",
     )
+    p.add_argument(
+        "--per-image",
+        type=table,
+        metavar="FILE.csv",
+        help="also write the figures of each image by itself, a row an image",
+    )
     strict(p)
     p.add_argument("--json", action="store_true", help="print the figures as JSON")
 
 
 def run(options: Namespace) -> int:
     """Print the figures of predictions against the truth."""
+    from ..batch.writable import check_writable
     from ..formats.streams import STDIN
+    from ..scoring.per_image import write_csv
     from ..scoring.scoring import score_files
 
     if options.truth == options.predictions == STDIN:
         raise UserError("truth and predictions cannot both come from stdin: name a file for one")
+    if options.per_image:
+        check_writable(options.per_image)
     remarks: list[str] = []
     figures = score_files(
         options.truth,
@@ -55,10 +65,12 @@ def run(options: Namespace) -> int:
         options.score,
         options.max_detections,
         None if options.strict else remarks,
-    ).to_json()
+    )
     for remark in remarks:
         say(remark)
-    print(json.dumps(figures) if options.json else _table(figures))
+    if options.per_image:
+        write_csv(options.per_image, figures.by_image)
+    print(json.dumps(figures.to_json()) if options.json else _table(figures.to_json()))
     return 0
 
 
@@ -66,10 +78,11 @@ def _table(figures: dict[str, Any]) -> str:
     columns = {"all": figures, **figures.get("by_modality", {})}
     rows = [name for name, value in figures.items() if isinstance(value, int | float)]
     width = max(12, *(len(c) + 2 for c in columns))
-    lines = [" " * 18 + "".join(f"{c:>{width}}" for c in columns)]
+    first = max(18, *(len(row) + 1 for row in rows))
+    lines = [" " * first + "".join(f"{c:>{width}}" for c in columns)]
     for row in rows:
         cells = (_cell(values.get(row)) for values in columns.values())
-        lines.append(f"{row:<18}" + "".join(f"{cell:>{width}}" for cell in cells))
+        lines.append(f"{row:<{first}}" + "".join(f"{cell:>{width}}" for cell in cells))
     return "\n".join(lines)
 
 

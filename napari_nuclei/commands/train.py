@@ -29,7 +29,7 @@ def run(options: Namespace) -> int:
 
     changes: dict[str, Any] = {}
     if options.minutes:
-        changes["schedule"] = {"minutes": options.minutes}
+        changes["schedule"] = {"minutes": options.minutes, "steps": None}
     if options.out:
         changes["out"] = options.out
     recipe = read_recipe(options.recipe, changes)

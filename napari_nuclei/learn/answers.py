@@ -34,7 +34,14 @@ from .disturb import CHANGES, PLAIN, disturb, resized
 from .judge import Answer, ceilings
 from .validate import predict_set
 
-CODE = ("images/*.py", "prediction/*.py", "models/maskrcnn*.py", "models/pooling.py")
+CODE = (
+    "images/*.py",
+    "prediction/*.py",
+    "models/maskrcnn*.py",
+    "models/pooling.py",
+    "models/size_head.py",
+    "models/trunks/*.py",
+)
 """Files of the package that decide what is predicted."""
 
 

@@ -6,9 +6,13 @@ Not here: which image is drawn (`learn/data.py`).
 
 from __future__ import annotations
 
+import io
 import math
 
+import numpy as np
 import torch
+from PIL import Image
+from skimage.color import rgb_from_hed
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -44,9 +48,9 @@ def crop(
     """
     turn = torch.randint(4, (1,), generator=rng).item() * math.pi / 2
     if torch.rand(1, generator=rng).item() < 0.5:
-        turn += _uniform(rng, -math.pi / 4, math.pi / 4)
+        turn += uniform(rng, -math.pi / 4, math.pi / 4)
     flip = -1.0 if torch.rand(1, generator=rng).item() < 0.5 else 1.0
-    stretch = math.exp(_uniform(rng, -0.12, 0.12))
+    stretch = math.exp(uniform(rng, -0.12, 0.12))
     height, width = labels.shape
     # The crop's grid in px about its middle, turned into px of the image.
     steps = torch.arange(side) - (side - 1) / 2
@@ -62,8 +66,16 @@ def crop(
     return out, labels[yi, xi] * inside, known[yi, xi] & inside, inside
 
 
-def recolour(image: Tensor, gray: bool, rng: torch.Generator) -> Tensor:
-    """Change colours, light, sharpness and noise of a (3, H, W) image of about 0…1."""
+def recolour(
+    image: Tensor, gray: bool, rng: torch.Generator, stain: float = 0, artefacts: float = 0
+) -> Tensor:
+    """Change colours, light, sharpness and noise of a (3, H, W) image of about 0…1.
+
+    Parameters
+    ----------
+    stain, artefacts : float
+        How often stains are mixed anew widely (`restain`), and an image is compressed (`jpeg`).
+    """
 
     def chance(p: float) -> bool:
         return bool(torch.rand(1, generator=rng).item() < p)
@@ -74,6 +86,8 @@ def recolour(image: Tensor, gray: bool, rng: torch.Generator) -> Tensor:
             x = x * torch.rand(3, 1, 1, generator=rng).pow(2)
     elif chance(0.12):
         x = x.mean(0, keepdim=True).expand(3, -1, -1)
+    elif stain and chance(stain):
+        x = restain(x, rng)
     elif chance(0.75):  # stains: optical densities mixed and scaled
         density = -torch.log(x.clamp(min=0) * 0.95 + 0.05)
         mix = torch.eye(3) + 0.12 * torch.randn(3, 3, generator=rng)
@@ -83,22 +97,49 @@ def recolour(image: Tensor, gray: bool, rng: torch.Generator) -> Tensor:
     if chance(0.12):
         x = 1 - x
     if chance(0.7):
-        x = x.clamp(min=0).pow(math.exp(_uniform(rng, -0.5, 0.5)))
+        x = x.clamp(min=0).pow(math.exp(uniform(rng, -0.5, 0.5)))
     if chance(0.6):
-        x = x * math.exp(_uniform(rng, -0.35, 0.2)) + _uniform(rng, -0.1, 0.1)
+        x = x * math.exp(uniform(rng, -0.35, 0.2)) + uniform(rng, -0.1, 0.1)
     if chance(0.25):
         x = x * _uneven_light(x.shape[-1], rng)
     if chance(0.3):
-        x = _blur(x, _uniform(rng, 0.4, 1.6))
+        x = blur(x, uniform(rng, 0.4, 1.6))
     if chance(0.35):
-        sigma = _uniform(rng, 0.01, 0.08)
+        sigma = uniform(rng, 0.01, 0.08)
         channels = 1 if gray else 3
         noise = torch.randn(channels, *x.shape[1:], generator=rng)
-        x = x + sigma * (noise if chance(0.7) else _blur(noise, 0.7) * 2)
+        x = x + sigma * (noise if chance(0.7) else blur(noise, 0.7) * 2)
+    if artefacts and chance(artefacts):
+        x = jpeg(x, rng)
     return x.clamp(-0.3, 1.5)
 
 
-def _uniform(rng: torch.Generator, low: float, high: float) -> float:
+def restain(image: Tensor, rng: torch.Generator) -> Tensor:
+    """Mix haematoxylin and eosin of an H&E image anew, widely.
+
+    Stains are told apart in optical density by the vectors of Ruifrok and Johnston (2001).
+    """
+    stains = torch.from_numpy(rgb_from_hed).float()
+    density = -torch.log(image.clamp(min=0) * 0.95 + 0.05)
+    amounts = torch.linalg.solve(stains.T, density.flatten(1))
+    gain = torch.exp(torch.tensor([0.35, 0.5, 0.2])[:, None] * torch.randn(3, 1, generator=rng))
+    turned = stains + 0.06 * torch.randn(3, 3, generator=rng)
+    turned = turned / turned.norm(dim=1, keepdim=True)
+    density = (turned.T @ (gain * amounts)).view_as(image)
+    return (torch.exp(-density.clamp(min=-0.4)) - 0.05) / 0.95
+
+
+def jpeg(image: Tensor, rng: torch.Generator) -> Tensor:
+    """Compress an image of about 0…1 as JPEG, and read it again."""
+    flat = (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0)
+    file = io.BytesIO()
+    Image.fromarray(flat.numpy()).save(file, "JPEG", quality=int(uniform(rng, 25, 90)))
+    with Image.open(file) as read:
+        return torch.from_numpy(np.array(read)).permute(2, 0, 1).float() / 255
+
+
+def uniform(rng: torch.Generator, low: float, high: float) -> float:
+    """Draw a number evenly between two."""
     return low + (high - low) * torch.rand(1, generator=rng).item()
 
 
@@ -107,7 +148,8 @@ def _uneven_light(side: int, rng: torch.Generator) -> Tensor:
     return F.interpolate(coarse, size=(side, side), mode="bicubic", align_corners=True)[0]
 
 
-def _blur(x: Tensor, sigma: float) -> Tensor:
+def blur(x: Tensor, sigma: float) -> Tensor:
+    """Blur a (C, H, W) image by a Gaussian."""
     radius = max(1, math.ceil(2.5 * sigma))
     taps = torch.exp(-(torch.arange(-radius, radius + 1) ** 2) / (2 * sigma**2))
     taps = taps / taps.sum()

@@ -29,9 +29,14 @@ from ..mask import Mask
 from ..models.losses import Target
 from ..models.maskrcnn import INPUT_MEAN
 from .augment import crop, recolour
+from .augment_nuclei import defocus, dim, paste
+from .recipe import Augment
 
 DRAWS = 2**40
 """Added to a crop's seed: what is sampled in it shall not depend on how it was cut."""
+
+MOST_ZOOM = 0.8
+"""Limit of the logarithm of the random zoom."""
 
 LOCKED = -1
 """Label of what is kept for judging: never seen by the network, as what lies beyond the border."""
@@ -200,6 +205,8 @@ class Crops(IterableDataset[tuple[Tensor, Target]]):
         together: so the batches do not depend on the number of workers.
     rank, size : int
         Of several processes that train together, each draws its own part of every batch.
+    augment : Augment
+        How often crops are made hard.
     """
 
     def __init__(
@@ -213,9 +220,11 @@ class Crops(IterableDataset[tuple[Tensor, Target]]):
         batch: int = 1,
         rank: int = 0,
         size: int = 1,
+        augment: Augment = Augment(),  # noqa: B008, it is frozen
     ) -> None:
         self.examples, self.side, self.zoom_spread = examples, side, zoom_spread
         self.seed, self.start, self.batch = seed, start, batch
+        self.augment = augment
         self.part = batch // size
         self.first = rank * self.part
         groups = Counter(e.group for e in examples)
@@ -232,16 +241,20 @@ class Crops(IterableDataset[tuple[Tensor, Target]]):
             for place in range(self.first, self.first + self.part):
                 yield self.draw(self.start + block * self.batch + place)
 
-    def draw(self, number: int) -> tuple[Tensor, Target]:
-        """Return crop `number`: a (3, side, side) image and its truth."""
+    def draw(self, number: int, zoom_by: float | None = None) -> tuple[Tensor, Target]:
+        """Return crop `number`: a (3, side, side) image and its truth.
+
+        `zoom_by` is the logarithm of its zoom, which is drawn too by default.
+        """
         seed = self.seed * 1_000_003 + number
         rng = torch.Generator().manual_seed(seed)
         example = self.examples[int(torch.multinomial(self.weights, 1, generator=rng))]
         height, width = example.labels.shape
         spread = self.zoom_spread * torch.randn(1, generator=rng).item()
-        zoom = math.exp(max(-0.8, min(0.8, spread)))
+        zoom = math.exp(max(-MOST_ZOOM, min(MOST_ZOOM, spread)))
         # A small image fills the crop, so that no work is spent on padding.
         zoom = max(zoom, min(2.2, 0.85 * self.side / min(height, width)))
+        zoom = zoom if zoom_by is None else math.exp(zoom_by)
         x, y = (torch.rand(2, generator=rng) * torch.tensor([width, height])).tolist()
         if len(example.centres) and torch.rand(1, generator=rng).item() < 0.75:
             row = int(torch.randint(len(example.centres), (1,), generator=rng))
@@ -259,11 +272,27 @@ class Crops(IterableDataset[tuple[Tensor, Target]]):
             self.side,
             rng,
         )
-        image = recolour(image, example.image.shape[0] == 1, rng)
+        image, labels = self._harder(image, labels, rng)
+        gray = example.image.shape[0] == 1
+        image = recolour(image, gray, rng, self.augment.stain, self.augment.jpeg)
         image = torch.where(inside & (labels != LOCKED), image, torch.tensor(INPUT_MEAN))
         labels = labels.clamp(min=0)
         boxes, ids = boxes_of(labels)
         return image, Target(boxes, ids, labels.int(), known | ~inside, seed + DRAWS)
+
+    def _harder(self, image: Tensor, labels: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        def chance(share: float) -> bool:
+            return share > 0 and bool(torch.rand(1, generator=rng).item() < share)
+
+        if labels.max() < 1:
+            return image, labels
+        if chance(self.augment.paste):
+            image, labels = paste(image, labels, rng)
+        if chance(self.augment.dim):
+            image = dim(image, labels, rng)
+        if chance(self.augment.defocus):
+            image = defocus(image, labels, rng)
+        return image, labels
 
 
 def _keep_in(position: float, length: int, window: float) -> float:

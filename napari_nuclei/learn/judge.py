@@ -32,7 +32,8 @@ NEAR = 1.25
 """An estimated diameter counts as right if it is off by at most this factor."""
 
 SHARED = (
-    "images truth predicted ap50 ap75 ap precision50 recall50 f1_50 f1_75 jaccard50 dsb_map pq"
+    "images truth predicted ap50 ap75 ap precision50 recall50 f1_50 f1_50_mean f1_75 jaccard50 "
+    "dsb_map pq aji aji_plus"
 ).split()
 
 Floats = NDArray[np.float64]

@@ -95,11 +95,11 @@ def new_state(
     start: dict[str, Tensor] | None,
     device: torch.device,
 ) -> State:
-    """Make a fresh run, from `start`'s weights or from random ones."""
+    """Make a fresh run, from `start`'s weights; random ones where it has none."""
     torch.manual_seed(schedule.seed)
     model = MaskRCNN(arch).to(device).to(memory_format=torch.channels_last)
     if start is not None:
-        model.load_state_dict(start)
+        model.load_state_dict({**model.state_dict(), **start})
     ema = copy.deepcopy(model).eval().requires_grad_(False)
     decayed = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim <= 1]
@@ -114,12 +114,12 @@ def new_state(
 
 
 def learning_rate(schedule: Schedule, step: int, done: float) -> float:
-    """Warm up by steps, hold, then fall linearly to a fiftieth over the rest of the time.
+    """Warm up by steps, hold, then fall linearly to a fiftieth over the rest.
 
     Parameters
     ----------
     done : float
-        Share of the time budget that is spent, 0…1.
+        Share of the schedule that is done, 0…1.
     """
     warm = min(1.0, (step + 1) / schedule.warmup_steps)
     fall = max(0.0, done - schedule.decay_from) / max(1e-6, 1 - schedule.decay_from)
@@ -155,7 +155,7 @@ def train_steps(
     log: Path,
     world: World = ALONE,
 ) -> Iterator[Progress]:
-    """Step until the time is up; yields after each step, with the losses as `new`.
+    """Step until the schedule is done; yields after each step, with the losses as `new`.
 
     Saving and validating are the caller's. Where memory runs out, crops and batches shrink,
     and `new` is a line that says so.
@@ -171,22 +171,20 @@ def train_steps(
             f"a batch of {schedule.batch} crops cannot be shared by {world.size} processes: set "
             "schedule.batch in the recipe to a multiple of their number."
         )
-    budget = schedule.minutes * 60
     state.model.train()
     if schedule.freeze_norm:
         freeze_norm(state.model)
-    source = drawn(state, examples, schedule, recipe.data.balance, world)
+    source = drawn(state, examples, schedule, recipe, world)
     with log.open("a", newline="", encoding="utf-8") as file:
         writer: Any = None
-        while state.seconds < budget:
+        while (done := spent(schedule, state)) < 1:
             begun = time.monotonic()
-            done = state.seconds / budget
             try:
                 values = step(state, next(source), schedule, device, done, world)
             except (RuntimeError, MemoryError) as error:
                 schedule = smaller(schedule, error, world)
-                source = drawn(state, examples, schedule, recipe.data.balance, world)
-                yield Progress(state.seconds, budget, new=less(schedule))
+                source = drawn(state, examples, schedule, recipe, world)
+                yield Progress(done, 1, new=less(schedule))
                 continue
             state.seconds += world.mean(time.monotonic() - begun)
             row = {"step": state.step, "seconds": round(state.seconds, 1), **values}
@@ -197,23 +195,31 @@ def train_steps(
             if world.first:
                 writer.writerow(row)
                 file.flush()
-            yield Progress(state.seconds, budget, f"loss {values['loss']:.3f}", row)
+            yield Progress(spent(schedule, state), 1, f"loss {values['loss']:.3f}", row)
+
+
+def spent(schedule: Schedule, state: State) -> float:
+    """Return the share of a schedule that a run has behind it: of its steps, or of its time."""
+    if schedule.steps is not None:
+        return state.step / schedule.steps
+    return state.seconds / (schedule.minutes * 60)
 
 
 def drawn(
-    state: State, examples: list[Example], schedule: Schedule, balance: float, world: World
+    state: State, examples: list[Example], schedule: Schedule, recipe: Recipe, world: World
 ) -> Iterator[Batch]:
     """Draw this process's part of each batch, from the state's step on."""
     crops = Crops(
         examples,
         schedule.crop,
-        balance,
+        recipe.data.balance,
         schedule.zoom_spread,
         schedule.seed,
         state.step * schedule.batch,
         schedule.batch,
         world.rank,
         world.size,
+        recipe.augment,
     )
     return batches(crops, schedule)
 

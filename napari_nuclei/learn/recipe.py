@@ -12,6 +12,7 @@ from ..errors import UserError
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Table(BaseModel):
@@ -19,46 +20,91 @@ class _Table(BaseModel):
 
 
 class DataSet(_Table):
-    """A COCO file and the folder of its images."""
+    """A COCO file, the folder of its images, and a table of their groups (`learn.groups`)."""
 
     coco: Path
     images: Path
+    groups: Path | None = None
 
 
 class Data(_Table):
-    """What is learned from, and what the best checkpoint is chosen by."""
+    """What is learned from, and what the best checkpoint is chosen by.
+
+    With `folds`, the training images are grouped by experiment and dealt into so many folds
+    (`learn.groups`); fold `hold_out` is not learned from, and what is chosen by comes from it.
+    """
 
     train: tuple[DataSet, ...] = ()
     validation: tuple[DataSet, ...] = ()
-    balance: Annotated[float, Field(ge=0, le=1)] = 0.4
+    folds: Count | None = None
+    hold_out: Annotated[int, Field(ge=0)] = 0
+    balance: Share = 0.4
+
+
+class Augment(_Table):
+    """How often (0…1) a crop is changed in ways that make nuclei hard to see.
+
+    Attributes
+    ----------
+    stain, jpeg : float
+        The whole crop: haematoxylin and eosin mixed anew; compressed.
+    dim, defocus, paste : float
+        Some of its nuclei: paler, out of focus, copied to the edge of others.
+    """
+
+    stain: Share = 0
+    jpeg: Share = 0
+    dim: Share = 0
+    defocus: Share = 0
+    paste: Share = 0
 
 
 class Network(_Table):
-    """Fields of `models.maskrcnn.Architecture`, and the weights to start from."""
+    """Fields of `models.maskrcnn.Architecture`, and the weights to start from.
 
-    trunk: Literal["resnet18", "resnet34", "resnet50", "resnet101"] = "resnet18"
+    `start` is a whole model's; `pretrained` fills the trunk with published ImageNet weights.
+    """
+
+    trunk: Literal[
+        "resnet18",
+        "resnet34",
+        "resnet50",
+        "resnet101",
+        "efficientnet-lite0",
+        "efficientnet-lite1",
+        "efficientnet-lite2",
+    ] = "resnet18"
     channels: Count = 128
     anchors: tuple[Count, Count, Count, Count, Count] = (12, 24, 48, 96, 160)
     box_hidden: Count = 384
     mask_channels: Count = 96
     mask_layers: Count = 4
+    size_head: bool = False
     start: str | None = None
+    pretrained: bool = False
 
 
 class Schedule(_Table):
-    """Steps, learning rate and how often to save and validate."""
+    """Steps, learning rate and how often to save and validate.
 
+    `steps`, where given, is how long to train: the same on any machine. Else `minutes` is.
+    A size head learns for `size_steps` once the rest is done.
+    """
+
+    steps: Count | None = None
+    size_steps: Count = 1000
     minutes: Positive = 120
     batch: Count = 4
     crop: Count = 256
     rate: Positive = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     warmup_steps: Count = 200
-    decay_from: Annotated[float, Field(ge=0, le=1)] = 0.4
+    decay_from: Share = 0.4
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.998
     zoom_spread: Annotated[float, Field(ge=0)] = 0.3
     save_minutes: Positive = 5
     validate_minutes: Positive = 30
+    validate_steps: Count | None = None
     freeze_norm: bool = False
     workers: Annotated[int, Field(ge=0)] = 1
     seed: int = 0
@@ -89,6 +135,7 @@ class Recipe(_Table):
     out: Path
     diameter: Positive = 26
     data: Data = Data()
+    augment: Augment = Augment()
     network: Network = Network()
     schedule: Schedule = Schedule()
     card: Card = Card()

@@ -27,10 +27,13 @@ FIGURES = {
     "ap50": "AP50",
     "ap": "AP",
     "f1_50": "F1 at 0.5",
+    "f1_50_mean": "F1, mean of images",
     "f1_75": "F1 at 0.75",
     "jaccard50": "jaccard50",
     "dsb_map": "dsb_map",
     "pq": "PQ",
+    "aji": "AJI",
+    "aji_plus": "AJI+",
     "seconds": "s/image",
 }
 """Columns of the tables: figure → heading."""

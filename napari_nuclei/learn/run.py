@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,12 @@ import torch
 
 from ..batch.writable import make_folder
 from ..errors import UserError
-from ..formats import coco
-from ..formats.dataset import DataSet
 from ..formats.files import replacing
 from ..models.card import Card
 from ..models.maskrcnn import Architecture, MaskRCNN
 from ..models.maskrcnn_detector import MaskRCNNDetector
 from ..models.runtime import name_of, pick_device
-from ..models.weights import load_network, save_model
+from ..models.weights import load_network, pretrained_trunk, save_model
 from ..progress import Progress
 from ..scoring.scoring import score
 from .calibrate import best_threshold, expected_error, fit
@@ -33,8 +32,9 @@ from .curve import draw_curve
 from .data import Example, load_examples
 from .loop import State, new_state, train_steps
 from .parallel import World, world
-from .recipe import DataSet as Source
-from .recipe import Recipe
+from .parts import Part, parts_of
+from .recipe import Recipe, Schedule
+from .sizes import teach_sizes
 from .validate import SAMPLE, calibrated, hits, predict_set, sample_figures
 
 
@@ -84,8 +84,8 @@ def _train(
     if not recipe.data.train:
         raise UserError("the recipe names no training data: add [[data.train]] to it.")
     told: list[str] | None = None if strict else []
-    examples = [e for s in recipe.data.train for e in _examples(s, folder, recipe.diameter, told)]
-    checks = [(_checked(s, folder, told), folder / s.images) for s in recipe.data.validation]
+    learned, checks = parts_of(recipe, folder, told)
+    examples = [e for p in learned for e in load_examples(p.data, p.images, recipe.diameter)]
     for remark in dict.fromkeys(told or ()):
         yield Progress(0, 0, new=remark)
     state = _state(recipe, resume, processes)
@@ -97,36 +97,26 @@ def _train(
     best = recipe.out / "best.ckpt"
     if best.is_file():
         state.load(best)
+    if state.ema.size_head is not None:
+        state.ema.size_head.requires_grad_(True)
+        yield from teach_sizes(state.ema, examples, chosen, recipe.schedule.size_steps)
     card = yield from pack(state.ema, recipe, checks, chosen, _spent(state, chosen))
     yield Progress(1, 1, new=f"{card.name} → {card.weights}")
     return card
-
-
-def _examples(
-    source: Source, folder: Path, diameter: float, remarks: list[str] | None
-) -> list[Example]:
-    return load_examples(_checked(source, folder, remarks), folder / source.images, diameter)
-
-
-def _checked(source: Source, folder: Path, remarks: list[str] | None) -> DataSet:
-    images = folder / source.images
-    if not images.is_dir():
-        raise UserError(f"{images}: no such folder of images. Name the data folder by --data.")
-    data = coco.read(folder / source.coco, remarks)
-    if not data.images:
-        raise UserError(f"{folder / source.coco}: lists no images.")
-    return data
 
 
 def _state(recipe: Recipe, resume: bool, processes: World) -> State:
     device = processes.device
     make_folder(recipe.out)
     network = recipe.network
-    arch = Architecture(**network.model_dump(exclude={"start"}))
+    arch = Architecture(**network.model_dump(exclude={"start", "pretrained"}))
     start = None
     if network.start:
         model, _ = load_network(network.start)
-        arch, start = model.arch, model.state_dict()
+        arch = replace(model.arch, size_head=arch.size_head)
+        start = model.state_dict()
+    elif network.pretrained:
+        start = pretrained_trunk(arch)
     state = new_state(arch, recipe.schedule, start, device)
     last = recipe.out / "last.ckpt"
     if resume:
@@ -166,7 +156,7 @@ def forget_after(log: Path, step: int) -> None:
 def _steps(
     state: State,
     examples: list[Example],
-    checks: list[tuple[DataSet, Path]],
+    checks: list[Part],
     recipe: Recipe,
     processes: World,
 ) -> Iterator[Progress]:
@@ -179,7 +169,7 @@ def _steps(
         if time.monotonic() - saved > schedule.save_minutes * 60:
             state.save(recipe.out / "last.ckpt")
             saved = time.monotonic()
-        if checks and state.seconds - checked > schedule.validate_minutes * 60:
+        if checks and _due(schedule, state, checked):
             yield from _validate(state, checks, recipe, device)
             checked = state.seconds
     if checks:
@@ -188,15 +178,22 @@ def _steps(
     draw_curve(*(recipe.out / n for n in ("losses.csv", "validation.csv", "curve.png")))
 
 
+def _due(schedule: Schedule, state: State, checked: float) -> bool:
+    """Whether it is time to validate; `checked` is when that was done last, in seconds."""
+    if schedule.validate_steps is not None:
+        return state.step % schedule.validate_steps == 0
+    return state.seconds - checked > schedule.validate_minutes * 60
+
+
 def _validate(
-    state: State, checks: list[tuple[DataSet, Path]], recipe: Recipe, device: torch.device
+    state: State, checks: list[Part], recipe: Recipe, device: torch.device
 ) -> Iterator[Progress]:
     """Judge the averaged weights, note it, keep them if they are the best so far."""
     detector = MaskRCNNDetector(state.ema, _draft(recipe), device)
     every = []
-    for truth, images in checks:
-        found = yield from predict_set(truth, images, detector)
-        every += hits(truth, found)
+    for part in checks:
+        found = yield from predict_set(part.data, part.images, detector)
+        every += hits(part.data, found)
     scores, right = (np.concatenate([getattr(h, k) for h in every]) for k in ("scores", "right"))
     threshold, f1 = best_threshold(scores, right, sum(h.truth for h in every))
     log = recipe.out / "validation.csv"
@@ -223,7 +220,7 @@ def _spent(state: State, device: torch.device) -> dict[str, Any]:
 def pack(
     model: MaskRCNN,
     recipe: Recipe,
-    checks: list[tuple[DataSet, Path]],
+    checks: list[Part],
     device: torch.device,
     training: dict[str, Any],
 ) -> Generator[Progress, None, Card]:
@@ -242,17 +239,18 @@ def pack(
     )
     if checks:
         every, figures = [], {}
-        for truth, images in checks:
-            found = yield from predict_set(truth, images, MaskRCNNDetector(model, card, device))
-            every.append((truth, found, hits(truth, found)))
-        flat = [h for *_, part in every for h in part]
+        for part in checks:
+            detector = MaskRCNNDetector(model, card, device)
+            found = yield from predict_set(part.data, part.images, detector)
+            every.append((part, found, hits(part.data, found)))
+        flat = [h for *_, right in every for h in right]
         scores, right = (np.concatenate([getattr(h, k) for h in flat]) for k in ("scores", "right"))
         calibration = fit(scores, right)
         fair = calibration(scores)
         threshold, _ = best_threshold(fair, right, sum(h.truth for h in flat))
-        for source, (truth, found, _) in zip(recipe.data.validation, every, strict=True):
-            figures[source.coco.as_posix()] = score(
-                truth, calibrated(found, calibration), threshold
+        for part, found, _ in every:
+            figures[part.name] = score(
+                part.data, calibrated(found, calibration), threshold
             ).to_json()
         card = card.model_copy(
             update={

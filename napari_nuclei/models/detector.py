@@ -75,6 +75,36 @@ class Detector(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class SizeVotes:
+    """What a network says of the size of the nuclei in a tile, cell by cell.
+
+    Attributes
+    ----------
+    diameters : (N,) float32
+        In px of the tile.
+    numbers : (N,) float32
+        How many nuclei there are of that diameter, about.
+    """
+
+    diameters: NDArray[np.float32]
+    numbers: NDArray[np.float32]
+
+
+class SizingDetector(Detector, Protocol):
+    """A detector that tells the size of nuclei without looking for each of them."""
+
+    def sizes(self, tile: NDArray[np.float32]) -> SizeVotes | None:
+        """Say how large the nuclei are; None where the weights have not learned that.
+
+        Parameters
+        ----------
+        tile : (H, W, 3) float32
+            As for `Detector.detect`.
+        """
+        ...
+
+
 class BatchedDetector(Detector, Protocol):
     """A detector that takes several tiles at once where that pays.
 
@@ -103,3 +133,8 @@ class BatchedDetector(Detector, Protocol):
 def is_batched(detector: Detector) -> TypeGuard[BatchedDetector]:
     """Whether a detector takes several tiles at once."""
     return hasattr(detector, "detect_many")
+
+
+def tells_sizes(detector: Detector) -> TypeGuard[SizingDetector]:
+    """Whether a detector may know the size of nuclei."""
+    return hasattr(detector, "sizes")

@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models import resnet
 from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.ops import (
@@ -25,11 +24,14 @@ from torchvision.ops import (
 )
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
+from . import trunks
+from .size_head import SizeHead
+
 STRIDE = 32
 """Side lengths of the network's input are multiples of this."""
 
 LEVELS = ("0", "1", "2", "3")
-INPUT_MEAN, INPUT_STD = 0.5, 0.25
+INPUT_MEAN = 0.5
 MASK_SIZE = 28
 BOX_BINS, MASK_BINS = 7, 14
 
@@ -41,13 +43,15 @@ class Architecture:
     Attributes
     ----------
     trunk : str
-        A torchvision ResNet: ``resnet18``, ``resnet34``, ``resnet50`` or ``resnet101``.
+        One of `trunks.NAMES`: a ResNet (``resnet18`` …) or ``efficientnet-lite0`` to ``2``.
     channels : int
         Channels of the feature pyramid.
     anchors : tuple of int
         Anchor side in px of the network's input, one a pyramid level (strides 4 to 64).
     box_hidden, mask_channels, mask_layers : int
         Widths of the box and mask heads, and the mask head's number of 3×3 convolutions.
+    size_head : bool
+        Whether it can tell the size of nuclei (`models/size_head.py`).
     """
 
     trunk: str = "resnet18"
@@ -56,6 +60,7 @@ class Architecture:
     box_hidden: int = 384
     mask_channels: int = 96
     mask_layers: int = 4
+    size_head: bool = False
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Architecture:
@@ -68,23 +73,21 @@ class Architecture:
 
 
 class _Trunk(nn.Module):
-    """A ResNet and its feature pyramid: (B, 3, H, W) → five maps of strides 4 to 64."""
+    """A trunk and its feature pyramid: (B, 3, H, W) → five maps of strides 4 to 64."""
 
     def __init__(self, arch: Architecture) -> None:
         super().__init__()
-        builders = ("resnet18", "resnet34", "resnet50", "resnet101")
-        if arch.trunk not in builders:
-            raise ValueError(f"unknown trunk {arch.trunk!r}: choose one of {', '.join(builders)}")
-        net = getattr(resnet, arch.trunk)(weights=None)
-        self.stem = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool)
-        self.layers = nn.ModuleList([net.layer1, net.layer2, net.layer3, net.layer4])
-        widths = [w * (1 if arch.trunk in builders[:2] else 4) for w in (64, 128, 256, 512)]
+        parts = trunks.make(arch.trunk)
+        self.stem, self.layers, self.std = parts.stem, parts.stages, parts.std
         self.fpn = FeaturePyramidNetwork(
-            widths, arch.channels, extra_blocks=LastLevelMaxPool(), norm_layer=nn.BatchNorm2d
+            list(parts.widths),
+            arch.channels,
+            extra_blocks=LastLevelMaxPool(),
+            norm_layer=nn.BatchNorm2d,
         )
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        x = self.stem(images)
+        x = self.stem((images - INPUT_MEAN) / self.std)
         maps = {}
         for name, layer in zip(LEVELS, self.layers, strict=True):
             x = layer(x)
@@ -171,6 +174,7 @@ class MaskRCNN(nn.Module):
         self.proposal_head = _ProposalHead(arch.channels, 3)
         self.box_head = _BoxHead(arch)
         self.mask_head = _mask_head(arch)
+        self.size_head = SizeHead(arch.channels) if arch.size_head else None
         # One sample a bin: nuclei span fewer cells than bins, more samples only cost time.
         align = partial(MultiScaleRoIAlign, list(LEVELS), sampling_ratio=1, canonical_scale=112)
         self.box_pool = align(output_size=BOX_BINS)
@@ -187,7 +191,7 @@ class MaskRCNN(nn.Module):
             (B, 3, H, W), percentile-normalised to about 0…1, sides multiples of `STRIDE`;
             padding must have the value `INPUT_MEAN`.
         """
-        maps: dict[str, Tensor] = self.trunk((images - INPUT_MEAN) / INPUT_STD)
+        maps: dict[str, Tensor] = self.trunk(images)
         return maps
 
     def anchor_boxes(self, maps: list[Tensor], size: tuple[int, int]) -> Tensor:

@@ -20,12 +20,13 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.ops import clip_boxes_to_image, nms
 
 from .card import Card
-from .detector import Detections
+from .detector import Detections, SizeVotes
 from .maskrcnn import BOX_BINS, INPUT_MEAN, LEVELS, MASK_BINS, MaskRCNN
 from .memory import available
 from .pooling import Pyramid, pyramid_of
 from .prompting import Judged
 from .runtime import autocast
+from .size_head import CELL
 
 PER_MEGAPIXEL = 2500
 """Proposals kept per megapixel of the network's input: 5,000 found no more on the validation images
@@ -191,6 +192,20 @@ class MaskRCNNDetector:
             masks = self._masks(encoded, torch.from_numpy(boxes.astype(np.float32)).to(self.device))
         soft: NDArray[np.uint8] = masks.cpu().numpy()
         return soft
+
+    @torch.inference_mode()
+    def sizes(self, tile: NDArray[np.float32]) -> SizeVotes | None:
+        """Say how large a tile's nuclei are; see `SizingDetector.sizes`."""
+        head = self.network.size_head
+        if head is None:
+            return None
+        images, _ = self._input([tile])
+        with autocast(self.device):
+            logs, numbers = head(self.network.features(images))
+        # Cells of padding hold nothing, and those that it cuts less than they should.
+        rows, cols = (-(-n // CELL) for n in tile.shape[:2])
+        parts = (part[0, :rows, :cols].flatten().cpu().numpy() for part in (logs.exp(), numbers))
+        return SizeVotes(*parts)
 
     def _input(self, tiles: Sequence[NDArray[np.float32]]) -> tuple[Tensor, tuple[int, int]]:
         parts = [self._padded(tile) for tile in tiles]

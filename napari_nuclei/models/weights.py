@@ -18,6 +18,7 @@ from ..formats.files import replacing
 from .card import Card, sha256_of
 from .maskrcnn import Architecture, MaskRCNN
 from .registry import WEIGHTS, find, weights_beside
+from .trunks import efficientnet_lite
 
 
 def save_model(model: MaskRCNN, card: Card, folder: Path) -> Card:
@@ -76,6 +77,23 @@ def read_state(path: Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise UserError(f"{path}: holds something else than weights.")
     return state
+
+
+def pretrained_trunk(arch: Architecture) -> dict[str, Tensor]:
+    """Return published ImageNet weights of a network's trunk, under the network's names.
+
+    Raises
+    ------
+    UserError
+        If there are none for this trunk, or their package is not installed.
+    """
+    if arch.trunk not in efficientnet_lite.NAMES:
+        raise UserError(
+            f"there are no ImageNet weights for the trunk {arch.trunk}: leave network.pretrained "
+            f"out, or choose one of {', '.join(efficientnet_lite.NAMES)}."
+        )
+    state, _ = efficientnet_lite.pretrained(arch.trunk)
+    return {f"trunk.{n.replace('stages.', 'layers.', 1)}": t for n, t in state.items()}
 
 
 def build(card: Card, weights: Path) -> MaskRCNN:

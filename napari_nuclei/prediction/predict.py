@@ -11,9 +11,6 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..box import Box, has_middle
 from ..images.images import normalize
 from ..images.large_image import LargeImage
@@ -21,18 +18,9 @@ from ..mask import Mask
 from ..models.detector import Detector
 from ..progress import Progress, result_of
 from . import LOW as LOW
-from .resampling import resample
+from .diameter import LOOKS, PROBE, estimate_diameter
 from .suppress import Scored, best_first
 from .tiling import Tiling
-
-PROBE = 384
-"""Side of the window by which the size of nuclei is estimated, in px of the network."""
-
-LOOKS = (0.5, 1.0, 2.0)
-"""Zooms at which that window is looked at."""
-
-SURE = 0.3
-"""Detections from this score on count in the estimate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,47 +131,3 @@ def measure_steps(
         window = normalize(picture.read(box), levels=levels)
         diameter = yield from estimate_diameter(window, detector)
     return levels, diameter
-
-
-def estimate_diameter(
-    pixels: NDArray[np.float32], detector: Detector
-) -> Generator[Progress, None, float]:
-    """Estimate the diameter of the typical nucleus, in px of the image.
-
-    Looks at a window in the middle at half, one and two times the image's size. The look
-    that finds the most sure nuclei of the size that the detector knows best decides: a
-    detector finds something of its own size at any scale, but is surer at the right one.
-
-    Returns
-    -------
-    float
-        As the generator's value; the detector's own diameter where nothing is found.
-    """
-    own = detector.card.diameter
-    best, most = own, 0.0
-    for done, zoom in enumerate(LOOKS):
-        yield Progress(done, 0, "Measuring the size of nuclei")
-        diameters, scores, area = _look(pixels, detector, zoom)
-        fit = np.exp(-0.5 * (np.log(diameters / own) / 0.5) ** 2)
-        # Per px of the image: more nuclei are better, but not many small bits of them.
-        found = float((fit * scores**2 * (diameters / zoom) ** 0.75).sum()) * zoom**2 / area
-        if found > most:
-            best, most = float(np.median(diameters)) / zoom, found
-    return best
-
-
-def _look(
-    pixels: NDArray[np.float32], detector: Detector, zoom: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
-    """Diameters and scores of what is found in the middle of an image, and the area seen.
-
-    Diameters and area are in px of the network.
-    """
-    side = round(PROBE / zoom)
-    y, x = (max(0, (n - side) // 2) for n in pixels.shape[:2])
-    window = resample(np.ascontiguousarray(pixels[y : y + side, x : x + side]), zoom)
-    found = detector.detect(window, None, SURE)
-    sides = np.maximum(found.boxes[:, 2:] - found.boxes[:, :2], 1e-3)
-    share = (found.masks >= 255 * detector.card.mask_threshold).mean((1, 2))
-    areas = np.maximum(share * sides[:, 0] * sides[:, 1], 1)
-    return 2 * np.sqrt(areas / np.pi), found.scores.astype(float), window.shape[0] * window.shape[1]

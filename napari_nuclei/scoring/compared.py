@@ -1,7 +1,7 @@
 """One image's predictions beside its truth.
 
 Here: which predictions are right, wrong or ignored, at every IoU. Not here: the figures made of
-them (`scoring.py`), which mask is which (`match.py`).
+them (`scoring.py`), which mask is which (`match.py`), AJI (`aggregated.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..formats.dataset import ImageRecord
 from ..mask import Mask
 from ..nuclei import Nuclei
+from .aggregated import Aggregated, aggregated
 from .match import Pairs, best_of, overlaps, shares_in
 
 THRESHOLDS = tuple(k / 100 for k in range(50, 100, 5))
@@ -30,7 +31,7 @@ Scored = Sequence[tuple[Mask, float]]
 class Compared:
     """What all figures need of one image."""
 
-    modality: str
+    image: ImageRecord
     truth: int
     scores: NDArray[np.float64]  # of all predictions, falling
     pairs: Pairs  # with them
@@ -38,6 +39,7 @@ class Compared:
     sure: int  # predictions at the score threshold and above
     predicted: list[int]  # those of them that count, at each of THRESHOLDS
     ious: list[NDArray[np.float64]]  # of the pairs with these, likewise
+    jaccard: Aggregated  # of the sure ones
 
     @classmethod
     def of(cls, image: ImageRecord, nuclei: Nuclei, found: Scored, score: float) -> Compared:
@@ -46,14 +48,18 @@ class Compared:
         ranked = sorted(found, key=lambda f: -f[1])
         scores = np.array([s for _, s in ranked], float)
         masks = [mask for mask, _ in ranked]
-        pairs = overlaps(truth, masks, THRESHOLDS[0])
-        shares = shares_in([c.mask for c in nuclei.crowds], masks)
         sure = int((scores >= score).sum())
+        # AJI looks at all pairs of the sure ones, the rest at those from 0.5 on.
+        least = np.where(np.arange(len(masks)) < sure, 0, THRESHOLDS[0])
+        every = overlaps(truth, masks, least)
+        pairs = every[every.iou >= THRESHOLDS[0]]
+        shares = shares_in([c.mask for c in nuclei.crowds], masks)
         best = [best_of(pairs[(pairs.predicted < sure) & (pairs.iou >= t)]) for t in THRESHOLDS]
-        inside = set(np.flatnonzero(shares[:sure] >= MOSTLY).tolist())
-        counts = [sure - len(inside - set(b.predicted.tolist())) for b in best]
+        inside = shares[:sure] >= MOSTLY
+        counts = [sure - int(inside.sum() - inside[b.predicted].sum()) for b in best]
+        jaccard = aggregated(truth, masks[:sure], every[every.predicted < sure], inside)
         ious = [b.iou for b in best]
-        return cls(image.modality, len(truth), scores, pairs, shares, sure, counts, ious)
+        return cls(image, len(truth), scores, pairs, shares, sure, counts, ious, jaccard)
 
     def jaccards(self) -> list[float]:
         """Return the quotient at each of THRESHOLDS."""

@@ -5,7 +5,7 @@ Here: pairs of masks by their overlap. Not here: the figures made of them (`scor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,11 @@ from numpy.typing import NDArray
 
 from .. import codec
 from ..mask import Mask, enclosing, touches
+from .assignment import heaviest
+from .intersections import in_common
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,42 +44,52 @@ class Pairs:
         return Pairs(self.truth[chosen], self.predicted[chosen], self.iou[chosen])
 
 
-def overlaps(truth: Sequence[Mask], predicted: Sequence[Mask], least: float = 0.5) -> Pairs:
-    """Find all pairs with an IoU of `least` (above 0) or more.
+def overlaps(
+    truth: Sequence[Mask], predicted: Sequence[Mask], least: float | Floats = 0.5
+) -> Pairs:
+    """Find all pairs with an IoU of `least` or more; with 0, all that overlap.
 
     Only pairs whose boxes and areas allow for that are looked at, so the cost grows with the
     number of masks, not with its square.
+
+    Parameters
+    ----------
+    truth, predicted : sequence of Mask
+        Of the same image.
+    least : float or (P,) float
+        One for all, or one for each predicted mask.
     """
-    found: list[tuple[int, int, float]] = []
-    for i, j in _candidates(truth, predicted, least):
-        iou = truth[i].iou(predicted[j])
-        if iou >= least:
-            found.append((i, j, iou))
-    table = np.array(found, float).reshape(-1, 3)
-    return Pairs(table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2])
-
-
-def _candidates(
-    truth: Sequence[Mask], predicted: Sequence[Mask], least: float
-) -> Iterator[tuple[int, int]]:
     a, b = _boxes(truth), _boxes(predicted)
+    floors = np.broadcast_to(np.asarray(least, float), len(b))
+    first, second = _candidates(a, b, floors)
+    common = in_common(truth, predicted, first, second)
+    iou = common / np.maximum(1, a[first, 4] + b[second, 4] - common)
+    found = (common > 0) & (iou >= floors[second])
+    return Pairs(first[found], second[found], iou[found])
+
+
+def _candidates(a: Ints, b: Ints, least: Floats) -> tuple[Ints, Ints]:
+    none = np.zeros(0, np.int64)
     if not len(a) or not len(b):
-        return
+        return none, none
     order = np.argsort(a[:, 0], kind="stable")
     a = a[order]
     tallest = int((a[:, 2] - a[:, 0]).max())
-    for j in range(len(b)):
-        # Only true masks that begin within reach above the predicted one's lower end.
-        low, high = np.searchsorted(a[:, 0], [b[j, 0] - tallest, b[j, 2]])
+    # Only true masks that begin within reach above the predicted one's lower end.
+    lows = np.searchsorted(a[:, 0], b[:, 0] - tallest).tolist()
+    highs = np.searchsorted(a[:, 0], b[:, 2]).tolist()
+    found = []
+    for j, (low, high) in enumerate(zip(lows, highs, strict=True)):
         near = a[low:high]
         both = np.minimum(near[:, 2:4], b[j, 2:4]) - np.maximum(near[:, :2], b[j, :2])
         both = np.maximum(both, 0)
         most = np.minimum(both[:, 0] * both[:, 1], np.minimum(near[:, 4], b[j, 4]))
-        for k in np.flatnonzero((most > 0) & (most >= least * np.maximum(near[:, 4], b[j, 4]))):
-            yield int(order[low + k]), j
+        fits = (most > 0) & (most >= least[j] * np.maximum(near[:, 4], b[j, 4]))
+        found.append(order[low + np.flatnonzero(fits)])
+    return np.concatenate(found), np.repeat(np.arange(len(b)), [len(f) for f in found])
 
 
-def _boxes(masks: Sequence[Mask]) -> NDArray[np.int64]:
+def _boxes(masks: Sequence[Mask]) -> Ints:
     return np.array([(*m.box, m.area) for m in masks], np.int64).reshape(-1, 5)
 
 
@@ -108,30 +123,8 @@ def best_of(pairs: Pairs) -> Pairs:
     The choice does not depend on order or score. Where neither the true nor the predicted
     masks overlap each other, an IoU above 0.5 leaves no choice.
     """
-    from scipy.optimize import linear_sum_assignment
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    if not len(pairs):
-        return pairs
-    _, rows = np.unique(pairs.truth, return_inverse=True)
-    _, cols = np.unique(pairs.predicted, return_inverse=True)
-    size = int(rows.max()) + int(cols.max()) + 2
-    graph = coo_array((np.ones(len(pairs)), (rows, cols + rows.max() + 1)), (size, size))
-    group = connected_components(graph, directed=False)[1][rows]
-    chosen = np.bincount(group)[group] == 1
-    for g in np.unique(group[~chosen]):
-        at = np.flatnonzero(group == g)
-        ids_a, a = np.unique(rows[at], return_inverse=True)
-        ids_b, b = np.unique(cols[at], return_inverse=True)
-        gain = np.zeros((len(ids_a), len(ids_b)))
-        # One pair more is worth more than any sum of IoU.
-        gain[a, b] = pairs.iou[at] + len(at)
-        which = np.full(gain.shape, -1)
-        which[a, b] = at
-        taken = which[linear_sum_assignment(gain, maximize=True)]
-        chosen[taken[taken >= 0]] = True
-    return pairs[chosen]
+    # One pair more is worth more than any sum of IoU.
+    return pairs[heaviest(pairs.truth, pairs.predicted, pairs.iou + len(pairs))]
 
 
 def match(truth: Sequence[Mask], predicted: Sequence[Mask], iou: float = 0.5) -> Pairs:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import PurePath
 from typing import Any
 
@@ -22,6 +22,8 @@ from ..formats.results import Results, score_of
 from .average_precision import average_precision
 from .compared import THRESHOLDS, Compared, Scored
 from .match import Pairs, match, overlaps
+from .per_image import ImageFigures
+from .per_image import quotient as _part
 
 __all__ = ["Figures", "Pairs", "match", "overlaps", "score", "score_files"]
 
@@ -48,6 +50,9 @@ class Figures:
         TP / (TP + FP + FN) at IoU 0.5, pooled.
     dsb_map : float
         That quotient at IoU 0.5, 0.55, … 0.95, averaged over these and over the images.
+    f1_50_mean, aji, aji_plus : float
+        Means over the images: F1 at IoU 0.5; the aggregated Jaccard index as MoNuSeg ranks by
+        it; the same with each prediction taken once. See `aggregated`.
     score : float
         The score threshold.
     max_detections : int
@@ -59,6 +64,8 @@ class Figures:
         Images in which nothing was predicted at any score.
     by_modality : dict of str to Figures
         The same for each kind of image that the truth names.
+    by_image : list of ImageFigures
+        Figures of each image by itself; not in `to_json`.
 
     Notes
     -----
@@ -77,6 +84,9 @@ class Figures:
     pq: float
     jaccard50: float
     dsb_map: float
+    f1_50_mean: float
+    aji: float
+    aji_plus: float
     score: float
     max_detections: int
     images: int
@@ -86,14 +96,16 @@ class Figures:
     matched50: int
     images_without_predictions: int
     by_modality: dict[str, Figures] = field(default_factory=dict)
+    by_image: list[ImageFigures] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that ``evaluate --json`` prints."""
         out: dict[str, Any] = {}
-        for key, value in asdict(self).items():
+        for key in (f.name for f in fields(self)):
+            value = getattr(self, key)
             if key == "ap50_max":
                 out |= {f"ap50_max{cap}": ap for cap, ap in sorted(value.items())}
-            elif key != "by_modality":
+            elif not key.startswith("by_"):
                 out[key] = value
         if self.by_modality:
             out["by_modality"] = {name: f.to_json() for name, f in self.by_modality.items()}
@@ -132,9 +144,11 @@ def score(
     joined = _joined(truth, predictions)
     seen = [Compared.of(image, truth.of(image), found, score) for image, found in joined]
     overall = _figures(seen, score, caps)
-    kinds = sorted({s.modality for s in seen if s.modality})
+    kinds = sorted({s.image.modality for s in seen if s.image.modality})
     for kind in kinds:
-        overall.by_modality[kind] = _figures([s for s in seen if s.modality == kind], score, caps)
+        overall.by_modality[kind] = _figures(
+            [s for s in seen if s.image.modality == kind], score, caps
+        )
     return overall
 
 
@@ -232,6 +246,7 @@ def _figures(seen: list[Compared], score: float, caps: set[int]) -> Figures:
     predicted, predicted75 = (sum(s.predicted[k] for s in seen) for k in (0, at75))
     tp50, tp75 = (sum(len(s.ious[k]) for s in seen) for k in (0, at75))
     quality = sum(float(s.ious[0].sum()) for s in seen)
+    each = [ImageFigures.of(s) for s in seen]
     ap = average_precision([(s.truth, s.scores, s.pairs, s.shares) for s in seen], caps | {CAP})
     most = ap[max(caps)]
     return Figures(
@@ -245,7 +260,10 @@ def _figures(seen: list[Compared], score: float, caps: set[int]) -> Figures:
         f1_75=_part(2 * tp75, truth + predicted75),
         pq=_part(2 * quality, truth + predicted),
         jaccard50=_part(tp50, truth + predicted - tp50),
-        dsb_map=float(np.mean([value for s in seen for value in s.jaccards()] or [1.0])),
+        dsb_map=_mean([i.dsb_map for i in each]),
+        f1_50_mean=_mean([i.f1_50 for i in each]),
+        aji=_mean([i.aji for i in each]),
+        aji_plus=_mean([i.aji_plus for i in each]),
         score=score,
         max_detections=max(caps),
         images=len(seen),
@@ -254,9 +272,9 @@ def _figures(seen: list[Compared], score: float, caps: set[int]) -> Figures:
         ignored=sum(s.sure for s in seen) - predicted,
         matched50=tp50,
         images_without_predictions=sum(not len(s.scores) for s in seen),
+        by_image=each,
     )
 
 
-def _part(part: float, whole: int, other: int = 0) -> float:
-    """Return a quotient; of nothing, it is 1 if there is nothing on the other side either."""
-    return part / whole if whole else float(other == 0)
+def _mean(values: list[float]) -> float:
+    return float(np.mean(values)) if values else 1.0
