@@ -79,7 +79,7 @@ def test_a_nucleus_in_a_crowd_is_still_one() -> None:
     inside = square(40, 40)
     truth = truth_of(inside, crowds=(CROWD,))
     figures = score(truth, Results({1: [(inside, 0.9)]}, {1: SHAPE}))
-    assert (figures.matched50, figures.predicted, figures.ap) == (1, 1, 1.0)
+    assert (figures.matched50, figures.predicted, figures.pq) == (1, 1, 1.0)
     half = Results({1: [(inside.shift(0, 2), 0.9)]}, {1: SHAPE})  # IoU 0.6: too little for 0.75
     assert (score(truth, half).f1_50, score(truth, half).f1_75) == (1.0, 0.0)
 
@@ -97,7 +97,8 @@ def test_ap_is_that_of_pycocotools(seed: int, tmp_path: Path) -> None:
     def some(count: int) -> list[Mask]:
         sides = rng.integers(3, 25, (count, 2))
         corners = rng.integers(0, 40, (count, 2))
-        made = [square(y, x, h, w) for (y, x), (h, w) in zip(corners, sides, strict=True)]
+        rows = np.hstack([corners, sides]).tolist()
+        made = [square(*row) for row in rows]
         return [mask.clip(SHAPE) for mask in made]
 
     images, nuclei, found = [], {}, {}
@@ -132,8 +133,12 @@ def test_ap_is_that_of_pycocotools(seed: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_shares_are_counted_without_an_array(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    masks = [Mask.from_array(rng.random((9, 7)) < 0.5, *rng.integers(0, 30, 2)) for _ in range(20)]
-    areas = [Mask.from_array(rng.random((20, 15)) < 0.6, *rng.integers(0, 20, 2)) for _ in range(3)]
+
+    def some(count: int, shape: tuple[int, int]) -> list[Mask]:
+        corners = rng.integers(0, 30, (count, 2)).tolist()
+        return [Mask.from_array(rng.random(shape) < 0.5, y, x) for y, x in corners]
+
+    masks, areas = some(20, (9, 7)), some(3, (20, 15))
     wanted = [max(m.overlap(a) for a in areas) / m.area for m in masks]
     assert shares_in(areas, [*masks, Mask()]).tolist() == pytest.approx([*wanted, 0.0])
     assert shares_in([], masks).tolist() == [0.0] * 20
@@ -196,7 +201,8 @@ def test_every_format_keeps_them_or_says_that_it_does_not(tmp_path: Path) -> Non
     truth = truth_of(*TWO, crowds=(CROWD,))
     coco.write(tmp_path / "t.json", truth)
     for name in set(WRITABLE) - {"parquet"}:
-        out = tmp_path / f"{name}{FORMATS[name].ending}"
+        (tmp_path / name).mkdir()
+        out = tmp_path / name / f"a{FORMATS[name].ending}"
         done = convert(tmp_path / "t.json", out, name)
         assert done.nuclei == 2
         said = [line for line in done.remarks if "1 area to ignore is left out" in line]
