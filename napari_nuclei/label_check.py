@@ -116,18 +116,16 @@ def softened(gray: Pixels) -> NDArray[np.bool_] | None:
 
     Parameters
     ----------
-    gray : (H, W) uint8 or uint16
-        White is the largest number of its type.
+    gray : (H, W) uint8
+        Of other types none is.
     """
-    if gray.dtype.kind != "u" or not gray.size:
+    if gray.dtype != np.uint8 or gray.max(initial=0) != 255:
         return None
-    white = np.iinfo(gray.dtype).max
-    if gray.max() != white or gray.dtype.itemsize > 2:
+    core = gray >= 128
+    is_soft = np.count_nonzero(np.bincount(gray.ravel(), minlength=256)[1:255]) >= 3
+    if not is_soft or gray[_beyond(core, 3)].any() or (gray[_deep(core, 2)] != 255).any():
         return None
-    core = gray > white // 2
-    if not ((gray > 0) & (gray < white)).any() or _beyond(core, 3)[gray > 0].any():
-        return None
-    return core if (gray[_deep(core, 2)] == white).all() else None
+    return core
 
 
 def from_lossy(gray: Pixels) -> NDArray[np.bool_]:
@@ -151,14 +149,16 @@ def _beyond(core: NDArray[np.bool_], px: int) -> NDArray[np.bool_]:
 
     if not core.any():
         return ~core
-    far: NDArray[np.bool_] = ~ndimage.binary_dilation(core, np.ones((3, 3)), px)
+    far: NDArray[np.bool_] = ~ndimage.binary_dilation(core, np.ones((3, 3), bool), px)
     return far
 
 
 def _deep(core: NDArray[np.bool_], px: int) -> NDArray[np.bool_]:
     from scipy import ndimage
 
-    inside: NDArray[np.bool_] = ndimage.binary_erosion(core, np.ones((3, 3)), px, border_value=True)
+    inside: NDArray[np.bool_] = ndimage.binary_erosion(
+        core, np.ones((3, 3), bool), px, border_value=True
+    )
     return inside
 
 

@@ -127,6 +127,8 @@ def _pixels(path: Path) -> tuple[Pixels, bool]:
         return _of_zarr(path), False
     if path.is_dir():
         raise UserError("is a folder, not a label image")
+    from PIL import UnidentifiedImageError
+
     with path.open("rb") as file:
         head = file.read(8)
     kinds: dict[tuple[bytes, ...], Callable[[Path], Pixels]] = {
@@ -137,8 +139,11 @@ def _pixels(path: Path) -> tuple[Pixels, bool]:
     for magic, reader in kinds.items():
         if head.startswith(magic):
             return reader(path), False
-    with open_picture(path) as picture:
-        return stored_pixels(picture, path), picture.format in LOSSY
+    try:
+        with open_picture(path) as picture:
+            return stored_pixels(picture, path), picture.format in LOSSY
+    except UnidentifiedImageError:
+        raise UserError("not a TIFF, PNG or other label image that can be read") from None
 
 
 def _of_zarr(path: Path) -> Pixels:
