@@ -38,12 +38,12 @@ def whole(pixels: ArrayLike) -> Pixels:
     if array.dtype.kind in "iub":
         return array
     if array.dtype.kind != "f":
-        raise ValueError(f"holds {array.dtype}, and labels are whole numbers")
+        raise ValueError(f"it holds {array.dtype}, and labels are whole numbers")
     if not np.isfinite(array).all():
-        raise ValueError("holds pixels that are not numbers (NaN or infinite)")
+        raise ValueError("it holds pixels that are not numbers (NaN or infinite)")
     odd = array != np.rint(array)
     if odd.any():
-        raise ValueError(f"holds values like {array[odd][0]:g}, and labels are whole numbers")
+        raise ValueError(f"it holds values like {array[odd][0]:g}, and labels are whole numbers")
     if array.size and np.abs(array).max() > np.iinfo(np.int32).max:
         raise ValueError("labels lie between 0 and 2147483647")
     return array.astype(np.int32)
@@ -79,15 +79,15 @@ def remark_on(labels: Pixels) -> str:
         raise ValueError(_photograph(count, pieces))
     if count == 1 and pieces > 1:
         value = int(labels.max())
-        return f"holds one value ({value}) in {pieces:,} separate pieces, taken as one nucleus"
+        return f"holds one value ({value}) in {pieces:,} separate pieces"
     if pieces >= 2 * count:
-        return f"holds {count:,} values in {pieces:,} separate pieces: each value is one nucleus"
+        return f"holds {count:,} values in {pieces:,} separate pieces"
     return ""
 
 
 def _photograph(values: int, pieces: int) -> str:
     return (
-        f"looks like a photograph and not like labels: its {values:,} values lie in {pieces:,} "
+        f"it looks like a photograph and not like labels: its {values:,} values lie in {pieces:,} "
         "pieces, where each nucleus has a value of its own, and 0 is background"
     )
 
@@ -140,7 +140,7 @@ def from_lossy(gray: Pixels) -> NDArray[np.bool_]:
     dark, bright = gray <= LOSSY_DARK, gray >= LOSSY_BRIGHT
     is_mask = bright[_deep(core, 2)].all() and dark[_beyond(core, 3)].all()
     if not is_mask or (gray.max(initial=0) > 8 and not core.any()):
-        raise ValueError("is compressed as JPEG is, which loses ids: save labels as PNG or TIFF")
+        raise ValueError("it is compressed as JPEG is, which loses ids: save labels as PNG or TIFF")
     return core
 
 
