@@ -38,12 +38,12 @@ def whole(pixels: ArrayLike) -> Pixels:
     if array.dtype.kind in "iub":
         return array
     if array.dtype.kind != "f":
-        raise ValueError(f"holds {array.dtype}, and labels are whole numbers")
+        raise ValueError(f"it holds {array.dtype}, and labels are whole numbers")
     if not np.isfinite(array).all():
-        raise ValueError("holds pixels that are not numbers (NaN or infinite)")
+        raise ValueError("it holds pixels that are not numbers (NaN or infinite)")
     odd = array != np.rint(array)
     if odd.any():
-        raise ValueError(f"holds values like {array[odd][0]:g}, and labels are whole numbers")
+        raise ValueError(f"it holds values like {array[odd][0]:g}, and labels are whole numbers")
     if array.size and np.abs(array).max() > np.iinfo(np.int32).max:
         raise ValueError("labels lie between 0 and 2147483647")
     return array.astype(np.int32)
@@ -79,15 +79,15 @@ def remark_on(labels: Pixels) -> str:
         raise ValueError(_photograph(count, pieces))
     if count == 1 and pieces > 1:
         value = int(labels.max())
-        return f"holds one value ({value}) in {pieces:,} separate pieces, taken as one nucleus"
+        return f"holds one value ({value}) in {pieces:,} separate pieces"
     if pieces >= 2 * count:
-        return f"holds {count:,} values in {pieces:,} separate pieces: each value is one nucleus"
+        return f"holds {count:,} values in {pieces:,} separate pieces"
     return ""
 
 
 def _photograph(values: int, pieces: int) -> str:
     return (
-        f"looks like a photograph and not like labels: its {values:,} values lie in {pieces:,} "
+        f"it looks like a photograph and not like labels: its {values:,} values lie in {pieces:,} "
         "pieces, where each nucleus has a value of its own, and 0 is background"
     )
 
@@ -116,18 +116,16 @@ def softened(gray: Pixels) -> NDArray[np.bool_] | None:
 
     Parameters
     ----------
-    gray : (H, W) uint8 or uint16
-        White is the largest number of its type.
+    gray : (H, W) uint8
+        Of other types none is.
     """
-    if gray.dtype.kind != "u" or not gray.size:
+    if gray.dtype != np.uint8 or gray.max(initial=0) != 255:
         return None
-    white = np.iinfo(gray.dtype).max
-    if gray.max() != white or gray.dtype.itemsize > 2:
+    core = gray >= 128
+    is_soft = np.count_nonzero(np.bincount(gray.ravel(), minlength=256)[1:255]) >= 3
+    if not is_soft or gray[_beyond(core, 3)].any() or (gray[_deep(core, 2)] != 255).any():
         return None
-    core = gray > white // 2
-    if not ((gray > 0) & (gray < white)).any() or _beyond(core, 3)[gray > 0].any():
-        return None
-    return core if (gray[_deep(core, 2)] == white).all() else None
+    return core
 
 
 def from_lossy(gray: Pixels) -> NDArray[np.bool_]:
@@ -142,7 +140,7 @@ def from_lossy(gray: Pixels) -> NDArray[np.bool_]:
     dark, bright = gray <= LOSSY_DARK, gray >= LOSSY_BRIGHT
     is_mask = bright[_deep(core, 2)].all() and dark[_beyond(core, 3)].all()
     if not is_mask or (gray.max(initial=0) > 8 and not core.any()):
-        raise ValueError("is compressed as JPEG is, which loses ids: save labels as PNG or TIFF")
+        raise ValueError("it is compressed as JPEG is, which loses ids: save labels as PNG or TIFF")
     return core
 
 
@@ -151,14 +149,16 @@ def _beyond(core: NDArray[np.bool_], px: int) -> NDArray[np.bool_]:
 
     if not core.any():
         return ~core
-    far: NDArray[np.bool_] = ~ndimage.binary_dilation(core, np.ones((3, 3)), px)
+    far: NDArray[np.bool_] = ~ndimage.binary_dilation(core, np.ones((3, 3), bool), px)
     return far
 
 
 def _deep(core: NDArray[np.bool_], px: int) -> NDArray[np.bool_]:
     from scipy import ndimage
 
-    inside: NDArray[np.bool_] = ndimage.binary_erosion(core, np.ones((3, 3)), px, border_value=True)
+    inside: NDArray[np.bool_] = ndimage.binary_erosion(
+        core, np.ones((3, 3), bool), px, border_value=True
+    )
     return inside
 
 

@@ -47,7 +47,7 @@ def test_foreign_files(tmp_path: Path) -> None:
     tifffile.imwrite(path, np.eye(5, dtype=">i2")[None])
     assert len(label_tiff.read(path)) == 1
     for wrong, words in (
-        (np.eye(5, dtype=np.float32), "whole numbers"),
+        (np.eye(5, dtype=np.float32) / 2, "whole numbers"),
         (np.zeros((3, 5, 5), np.uint8), "one plane"),
         (-np.eye(5, dtype=np.int8), "labels lie between"),
     ):

@@ -9,8 +9,10 @@ from __future__ import annotations
 from napari.layers import Image, Labels
 
 from .. import edits
+from ..nuclei import Nuclei
+from ..shape_edits import pieces
 from .bridge import Bridge
-from .record import nuclei_of
+from .record import nuclei_and_remark
 from .session import Session
 from .source import shape_of
 
@@ -28,20 +30,44 @@ def adoptable(session: Session, image: Image | None) -> Labels | None:
     return layer if len(shape) == 2 and own == shape else None
 
 
-def adopt(session: Session, image: Image, layer: Labels) -> Bridge:
+def adopt(session: Session, image: Image, layer: Labels) -> str:
     """Take the nuclei of another layer as those of an image, as one edit.
+
+    Where one value stands for many, as in a mask of 0 and 255, each separate piece becomes a
+    nucleus; that is an edit of its own, which can be undone.
+
+    Returns
+    -------
+    str
+        What the person should know.
 
     Raises
     ------
     UserError
         If the layer cannot be read as nuclei, or nothing would change.
     """
+    remark = ""
     if layer in session.bridges:
         nuclei = session.bridges[layer].review.nuclei
     else:
-        nuclei = nuclei_of(layer.data, layer.name)
-    bridge = session.open(image, shape_of(image))
-    bridge.review.do(edits.adopt(bridge.review.nuclei, nuclei))
+        nuclei, remark = nuclei_and_remark(layer.data, layer.name)
+    bridge = _adopted(session, image, nuclei, remark)
     layer.visible = False
     session.activate(bridge)
+    if not remark:
+        return f"“{layer.name}” is under review now; Ctrl+Z takes that back."
+    return (
+        f"“{layer.name}” {remark}: each piece is a nucleus now. Ctrl+Z joins them again, and once "
+        "more takes all back."
+    )
+
+
+def _adopted(session: Session, image: Image, nuclei: Nuclei, remark: str) -> Bridge:
+    bridge = session.open(image, shape_of(image))
+    review = bridge.review
+    edit = edits.adopt(review.nuclei, nuclei)
+    review.do(edit)
+    divided = pieces(review.nuclei, [n.id for n in edit.after]) if remark else None
+    if divided is not None:
+        review.do(divided)
     return bridge

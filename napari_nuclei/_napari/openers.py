@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from .. import labels
 from ..errors import UserError
+from ..images.decoders import is_turned
 from ..images.large_image import LargeImage
 from ..journal.place import away_for, begun_planes, find, user_folder
 from ..journal.snapshot import peek
@@ -143,6 +144,8 @@ class LayerReviews:
 
 def reviews_of(image: Image, shape: Sequence[int], teller: Teller) -> LayerReviews:
     """Return the opener of an image layer's reviews, for a review layer of this shape."""
+    if words := turned_words(image):
+        teller.tell(words)
     return LayerReviews(shape, file_of(image), lambda p: known_at(image, shape, p), teller)
 
 
@@ -200,11 +203,23 @@ def _agrees(opener: LayerReviews, plane: Plane, review: Review | None) -> bool:
 
 
 def file_of(image: Image) -> Path | None:
-    """Return the file of a layer, if its pixels came straight from one."""
+    """Return the file of a layer, if its pixels came straight from one and are shown upright."""
     path = image.source.path
-    if not path or Path(path).suffix.lower() == ".json":
+    if not path or Path(path).suffix.lower() == ".json" or is_turned(Path(path)):
         return None
     return Path(path).absolute() if Path(path).exists() else None
+
+
+def turned_words(image: Image) -> str:
+    """Say that napari shows an image as its file keeps it and not upright; mostly empty."""
+    path = image.source.path
+    if not path or not is_turned(Path(path)):
+        return ""
+    return (
+        f"{Path(path).name} is kept turned or mirrored in its file (EXIF), and napari shows it so: "
+        "what you do here fits only that view. To work on it upright, drop it on the panel of "
+        "Plugins ▸ Nuclei."
+    )
 
 
 def is_cheap(image: Image) -> bool:

@@ -18,6 +18,7 @@ from .. import labels
 from ..errors import UserError
 from ..formats.categories import DEFAULT, Category
 from ..formats.dataset import DataSet, ImageRecord
+from ..label_check import remark_on, whole
 from ..nuclei import Nuclei
 from ..review import Review
 
@@ -156,15 +157,16 @@ def _is_begun(review: Review) -> bool:
     return bool(len(nuclei) or nuclei.complete or nuclei.crowds or review.done or review.undone)
 
 
-def nuclei_of(data: NDArray[Any], name: str) -> Nuclei:
-    """Read a label image that is not ours.
+def nuclei_and_remark(data: NDArray[Any], name: str) -> tuple[Nuclei, str]:
+    """Read a label image that is not ours, and say where several nuclei seem to have one value.
 
     Raises
     ------
     UserError
-        If it cannot be read as one.
+        If it cannot be read as one, or looks like a photograph.
     """
     try:
-        return labels.from_labels(np.asarray(data), name)
+        found = whole(np.asarray(data))
+        return labels.from_labels(found, name), remark_on(found)
     except ValueError as error:
         raise UserError(f"“{name}” cannot be taken as nuclei: {error}.") from error

@@ -281,11 +281,11 @@ class NucleiWidget(Panels):
         if image is None or other is None:
             return
         try:
-            adopt(self.session, image, other)
+            words = adopt(self.session, image, other)
         except UserError as error:
             self.say(str(error), problem=True)
         else:
-            self.say(f"“{other.name}” is under review now; Ctrl+Z takes that back.")
+            self.say(words)
             focus_canvas(self)
 
     def _on_retrain(self) -> None:

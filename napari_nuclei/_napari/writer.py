@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from napari.utils.notifications import show_info
+from napari.utils.notifications import show_info, show_warning
 from numpy.typing import NDArray
 
 from ..errors import UserError
@@ -20,7 +20,7 @@ from ..formats.registry import write as write_file
 from ..review import Review
 from .export import beside_of
 from .pane import is_part
-from .record import KEY, Record, nuclei_of
+from .record import KEY, Record, nuclei_and_remark
 from .strokes import by_plane, differences, take
 
 
@@ -93,7 +93,12 @@ def _foreign(data: NDArray[Any], name: str) -> Record:
         raise UserError(f"“{name}” has fewer than two dimensions: it is no label image.")
     stack = data.shape[:-2]
     record = Record((data.shape[-2], data.shape[-1]), name, stack=stack)
+    remarks = []
     for plane in np.ndindex(*stack):
         if not stack or data[plane].any():
-            record.reviews[plane] = Review(nuclei_of(data[plane], name))
+            nuclei, remark = nuclei_and_remark(data[plane], name)
+            record.reviews[plane] = Review(nuclei)
+            remarks += [remark] if remark else []
+    if remarks:
+        show_warning(f"“{name}” {remarks[0]}, and each value is saved as one nucleus.")
     return record

@@ -109,4 +109,7 @@ def read_masks(path: Path, beside: Beside) -> DataSet:
     """Read folders of masks."""
     prepared = result_of(mask_folders.read(mask_folders.find_files(path)))
     beside.remarks += prepared.remarks
+    if not beside.split:
+        words = f"the only mask of its image, in pieces, taken as one nucleus; {label_files.SPLIT}"
+        beside.remarks += mask_folders.grouped((path, words) for path in prepared.clumped)
     return prepared.data

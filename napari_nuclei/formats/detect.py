@@ -10,17 +10,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import UserError
+from ..images.decoders import TIFF_MAGIC
 from ..images.finding import is_zarr
 from . import archives
+from .beside import stem_of
 from .files import GZIP, read_json, unreadable
 from .registry import FORMATS, Format
 from .structure import HEAD, UNSURE, kind_of, kind_of_value, text_of
 
-IMAGE_MAGIC = (
-    *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
-    *(b"\x89PNG\r\n", b"\xff\xd8\xff", b"BM", b"GIF8", b"\0\0\0\x0cjP"),
-)
-"""How images begin: TIFF, PNG, JPEG, BMP, GIF, JPEG 2000."""
+PICTURE_MAGIC = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"BM", b"GIF8", b"\0\0\0\x0cjP")
+"""How PNG, JPEG, BMP, GIF and JPEG 2000 begin."""
 
 
 def detect(path: Path) -> Format | None:
@@ -41,8 +40,10 @@ def detect(path: Path) -> Format | None:
     if head[:6] == b"\x93NUMPY":
         # Cellpose saves a Python object; a plain array of numbers is a label image.
         return FORMATS["cellpose" if re.search(rb"'descr':\s*'\|?O'", head[:256]) else "labels"]
-    if head.startswith(IMAGE_MAGIC):
+    if head.startswith(TIFF_MAGIC):
         return FORMATS["labels"]
+    if head.startswith(PICTURE_MAGIC):  # mostly an image: labels only where it is called so
+        return FORMATS["labels"] if stem_of(path) != path.stem else None
     if head[:4] == b"Iout":
         return FORMATS["imagej"]
     if head[:4] == b"PK\3\4" or head[:4] == b"PK\5\6":

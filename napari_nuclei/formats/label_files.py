@@ -66,7 +66,7 @@ def read(path: Path, remarks: list[str] | None = None, advice: str = SPLIT) -> N
         try:
             labels = _labels(pixels, is_lossy, path.name, said)
             if (words := remark_on(labels)) and advice:
-                said.append(f"{path.name}: {words}; {advice}.")
+                said.append(f"{path.name}: {words}, and each value is one nucleus; {advice}.")
             return from_labels(labels, path.name)
         except ValueError as error:
             raise UserError(str(error)) from error
@@ -101,12 +101,14 @@ def _labels(pixels: Pixels, is_lossy: bool, name: str, remarks: list[str]) -> Pi
         gray = ids_of_colours(pixels)
         if gray.dtype != pixels.dtype:
             if is_lossy:
-                raise ValueError("is a JPEG in colours, of which no ids can be read: save as PNG")
+                raise ValueError(
+                    "it is a JPEG in colours, of which no ids can be read: save it as PNG"
+                )
             remarks.append(f"{name}: each colour is taken for one nucleus, black for none.")
         pixels = gray
     if pixels.ndim != 2:
         raise ValueError(
-            f"is not a label image but {pixels.dtype} of shape {pixels.shape}: one plane of whole "
+            f"it is not a label image but {pixels.dtype} of shape {pixels.shape}: one plane of whole "
             "numbers is wanted, 0 for background"
         )
     if is_lossy:
@@ -127,6 +129,8 @@ def _pixels(path: Path) -> tuple[Pixels, bool]:
         return _of_zarr(path), False
     if path.is_dir():
         raise UserError("is a folder, not a label image")
+    from PIL import UnidentifiedImageError
+
     with path.open("rb") as file:
         head = file.read(8)
     kinds: dict[tuple[bytes, ...], Callable[[Path], Pixels]] = {
@@ -137,8 +141,11 @@ def _pixels(path: Path) -> tuple[Pixels, bool]:
     for magic, reader in kinds.items():
         if head.startswith(magic):
             return reader(path), False
-    with open_picture(path) as picture:
-        return stored_pixels(picture, path), picture.format in LOSSY
+    try:
+        with open_picture(path) as picture:
+            return stored_pixels(picture, path), picture.format in LOSSY
+    except UnidentifiedImageError:
+        raise UserError("not a TIFF, PNG or other label image that can be read") from None
 
 
 def _of_zarr(path: Path) -> Pixels:

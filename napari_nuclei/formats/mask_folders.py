@@ -10,20 +10,22 @@ from __future__ import annotations
 import filecmp
 import shutil
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..images.images import IMAGE_SUFFIXES, find_images, image_size, read_image
-from ..mask import Mask
+from ..images.finding import MOST_NAMED
+from ..images.images import IMAGE_SUFFIXES, find_images, image_size
 from ..nuclei import Kind, Nuclei, Nucleus, Origin
 from ..progress import Progress, within
-from . import bit_png
 from .dataset import DataSet, ImageRecord
 from .files import unwritable
+from .mask_files import read_mask, read_masks
+
+__all__ = ["find_files", "gather", "image_ids", "read", "read_mask"]
 
 IMAGES, MASKS = "images", "masks"
 """Names of the two folders inside of an image's own."""
@@ -39,10 +41,14 @@ class Prepared:
         Images, numbered from 1 in the order given, and their nuclei.
     remarks : list of str
         What was left out, and why.
+    clumped : list of Path
+        Masks in several pieces that are the only one of their image: they may hold all of its
+        nuclei.
     """
 
     data: DataSet
     remarks: list[str] = field(default_factory=list)
+    clumped: list[Path] = field(default_factory=list)
 
 
 def read(
@@ -79,17 +85,34 @@ def read(
     """
     kinds = modalities or {}
     out = Prepared(DataSet([], {}))
+    said: list[Said] = []
     for done, path in enumerate(files):
         yield Progress(done, len(files), path.name)
         kind = kinds.get(path.name) or kinds.get(path.stem, "")
         record = ImageRecord(done + 1, path.name, *image_size(path), kind)
         out.data.images.append(record)
         if masks:
-            steps = _nuclei(path, record.shape, out.remarks)
+            steps = _nuclei(path, record.shape, said, out.clumped)
             nuclei = yield from within(steps, done, len(files), path.name)
             out.data.nuclei[record.id] = nuclei
+    out.remarks += grouped(said)
     yield Progress(len(files), len(files), "Masks read", out)
     return out
+
+
+Said = tuple[Path, str]
+"""A file, and what is to be said of it."""
+
+
+def grouped(said: Iterable[Said]) -> Iterator[str]:
+    """Say each thing once, of the first ten files and the number of the others."""
+    groups: dict[str, list[Path]] = {}
+    for path, words in said:
+        groups.setdefault(words, []).append(path)
+    for words, paths in groups.items():
+        names = ", ".join(map(str, paths[:MOST_NAMED]))
+        more = f" and {len(paths) - MOST_NAMED:,} more" if len(paths) > MOST_NAMED else ""
+        yield f"{names}{more}: {words}"
 
 
 def find_files(folder: Path) -> list[Path]:
@@ -132,7 +155,7 @@ def _plain(folder: Path) -> list[Path]:
 
 
 def _nuclei(
-    image: Path, shape: tuple[int, int], remarks: list[str]
+    image: Path, shape: tuple[int, int], said: list[Said], clumped: list[Path]
 ) -> Generator[Progress, None, Nuclei]:
     folder = image.parent.parent / MASKS
     if image.parent.name != IMAGES or not folder.is_dir():
@@ -141,61 +164,19 @@ def _nuclei(
     rows: list[Nucleus] = []
     images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
     known = set(images)
-    remarks += [f"{p}: left out, not an image" for p in files if p not in known]
+    said += [(p, "left out, not an image") for p in files if p not in known]
     # Small files: most of the time goes into waiting for the disk.
     with ThreadPoolExecutor(4, "masks") as pool:
-        for done, (path, mask) in enumerate(
-            zip(images, pool.map(read_mask, images, [shape] * len(images)), strict=True)
+        for done, (path, found) in enumerate(
+            zip(images, pool.map(read_masks, images, [shape] * len(images)), strict=True)
         ):
             yield Progress(done, len(images))
-            if mask:
+            for mask in found.masks:
                 rows.append(Nucleus(len(rows) + 1, mask, origin=Origin(Kind.IMPORT, path.name)))
-            else:
-                remarks.append(f"{path}: left out, no pixel is set")
+            said += [(path, words) for words in found.remarks]
+    if len(images) == len(rows) == 1 and len(rows[0].mask.parts()) > 1:
+        clumped.append(images[0])
     return Nuclei(shape, rows)
-
-
-def read_mask(path: Path, shape: tuple[int, int]) -> Mask:
-    """Read one mask: every pixel that is not black, in any channel.
-
-    Raises
-    ------
-    UserError
-        If it cannot be read, or is not of `shape`, (height, width).
-    """
-    if (mask := _from_png(path, shape)) is not None:
-        return mask
-    pixels = read_image(path)
-    if pixels.shape[:2] != shape:
-        height, width = pixels.shape[:2]
-        raise UserError(
-            f"{path}: the mask is {height}×{width} px (height × width), its image "
-            f"{shape[0]}×{shape[1]}"
-        )
-    return Mask.from_array(pixels.any(-1) if pixels.ndim == 3 else pixels)
-
-
-def _from_png(path: Path, shape: tuple[int, int]) -> Mask | None:
-    """Read a gray PNG by a shorter way; None for all else, and for what is wrong in any way."""
-    import imagecodecs
-    from PIL import Image
-
-    try:
-        content = path.read_bytes()
-        if bit_png.size_of(content) != shape:
-            return None
-        if (mask := bit_png.decode(content, shape)) is not None:
-            return mask
-        pixels = imagecodecs.png_decode(content)
-    except (OSError, imagecodecs.PngError):
-        return None
-    if pixels.shape != shape:
-        return None  # colours, perhaps with what is see-through
-    box = Image.fromarray(pixels != 0).getbbox()
-    if box is None:
-        return Mask()
-    left, top, right, bottom = box
-    return Mask.from_array(pixels[top:bottom, left:right], top, left)
 
 
 def image_ids(data: DataSet) -> list[dict[str, Any]]:

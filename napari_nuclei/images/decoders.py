@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ __all__ = [
     "check_type",
     "decode",
     "inspect",
+    "is_turned",
     "open_picture",
     "pick_plane",
     "starts_with",
@@ -86,6 +88,31 @@ def inspect(path: Path) -> ImageInfo:
                 return _info(sizes["Y"], sizes["X"], planes, sizes.get("C", 1), array.orientation)
         with open_picture(path) as image:
             return _info(image.height, image.width, _frames(image), 1, _orientation(image))
+
+
+def is_turned(path: Path) -> bool:
+    """Whether a file keeps its image other than upright; False where that cannot be told."""
+    try:
+        about = path.stat()
+    except OSError:
+        return False
+    return _is_turned(path.absolute(), about.st_size, about.st_mtime_ns)
+
+
+@lru_cache(256)
+def _is_turned(path: Path, size: int, modified: int) -> bool:
+    import tifffile
+
+    try:
+        if not path.is_file():
+            return False
+        if starts_with(path, TIFF_MAGIC):
+            with tifffile.TiffFile(path) as file:
+                return file.pages.first.tags.valueof(ORIENTATION, 1) in TURNS
+        with open_picture(path) as image:
+            return _orientation(image) in TURNS
+    except Exception:  # reading it says what is wrong
+        return False
 
 
 def _info(height: int, width: int, planes: int, channels: int, orientation: int) -> ImageInfo:

@@ -64,17 +64,16 @@ def _checked(planes: list[Plane]) -> LargeImage:
 
 def zarr_info(path: Path) -> ImageInfo:
     """Tell what a zarr holds. Raises `UserError` if it is none."""
-    levels = image_levels(path)
-    shape = levels.arrays[0].shape
-    sizes = dict(zip(levels.axes, shape, strict=True))
-    planes = planes_of(levels.axes, shape)
+    axes, shape = zarr_axes(path)
+    sizes = dict(zip(axes, shape, strict=True))
+    planes = planes_of(axes, shape)
     return ImageInfo(sizes["Y"], sizes["X"], planes, sizes.get("C", 1))
 
 
 def zarr_axes(path: Path) -> tuple[str, tuple[int, ...]]:
     """Return the axes of a zarr, a letter each, and its shape. Raises `UserError` if it is none."""
-    arrays, axes = _zarr_levels(path)
-    return axes, tuple(int(n) for n in arrays[0].shape)
+    levels = image_levels(path)
+    return levels.axes, tuple(int(n) for n in levels.arrays[0].shape)
 
 
 def open_zarr(path: Path, plane: int | None = None, channels: Channels | None = None) -> LargeImage:

@@ -72,6 +72,8 @@ class Plane:
     ) -> None:
         self._array, self._axes, self._file, self._source = array, axes, file, source
         sizes = dict(zip(axes, array.shape, strict=True))
+        if len(sizes) < len(axes):
+            raise ValueError(f"the axes {axes} have one letter twice")
         self._colour_axis = _colour_axis(sizes)
         stack = {a: n for a, n in sizes.items() if a not in ("Y", "X", self._colour_axis)}
         number = pick_plane(math.prod(stack.values()), plane)

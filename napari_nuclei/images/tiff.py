@@ -135,17 +135,17 @@ class TiffArray:
         self._series, self._page = series, series.keyframe
         tiff_colours.check(self._page)
         self._alone = alone or Alone()
-        sizes = dict(zip(series.axes, series.shape, strict=True))
-        lead = series.axes.removesuffix(self._page.axes)
+        self._stored = _without_doubles(series.axes)
+        sizes = dict(zip(self._stored, series.shape, strict=True))
+        lead = self._stored.removesuffix(self._page.axes)
         self._lead = tuple(sizes[a] for a in lead)
         # A huge or foreign file may have one page record for all of its planes.
         self._paged = len(lead) + len(self._page.axes) == len(sizes) and (
             len(series.pages) == math.prod(self._lead)
         )
         self._tiles = self._in_parts() if in_parts or self._is_too_large() else None
-        self._stored = series.axes
         own = "S" if "C" in sizes else tiff_colours.samples_axis(self._page)
-        self.axes = series.axes.replace("S", "") + own * ("S" in sizes)
+        self.axes = self._stored.replace("S", "") + own * ("S" in sizes)
         self.shape = tuple(sizes[a if a in sizes else "S"] for a in self.axes)
         self.dtype = np.dtype(series.dtype)
         if tiff_colours.palette_of(self._page) is not None:
@@ -208,6 +208,14 @@ class TiffArray:
         numbers: list[int] = np.ravel(self._numbers(index)).tolist() if self._paged else []
         if missing := [n for n in numbers if self._series.pages[n] is None]:
             raise ValueError(f"page {missing[0]} is missing")
+
+
+def _without_doubles(axes: str) -> str:
+    """Give axes of one letter letters of their own: tifffile has one for all that it knows not."""
+    return "".join(
+        chr(ord("a") + k) if axes.count(a) > 1 and a not in "YXSC" else a
+        for k, a in enumerate(axes)
+    )
 
 
 def _page_pixels(series: TiffPageSeries, number: int) -> Pixels:

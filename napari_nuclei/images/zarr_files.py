@@ -1,7 +1,7 @@
 """Zarr: plain arrays and the layouts of OME-Zarr that converters write, in folders and zip files.
 
-Here: which arrays are the image and its coarser levels, or a label image, and what their axes
-are. Not here: reading planes of them (`planes.py`).
+Here: which arrays are the image and its coarser levels, or a label image. Not here: their axes
+(`zarr_axes.py`), reading planes of them (`planes.py`).
 """
 
 from __future__ import annotations
@@ -16,13 +16,10 @@ from typing import Any
 from ..errors import UserError
 from .finding import is_zarr_zip
 from .trouble import one_line
+from .zarr_axes import named_axes, ome_axes, usual_axes
 
 MOST_NAMED = 10
 """Images of one zarr that are named in a message."""
-
-MOST_CHANNELS = 16
-"""Longest last axis of a plain array that is taken for channels."""
-
 
 _BROKEN = "not a zarr that can be read"
 
@@ -225,7 +222,7 @@ def _scales(node: Any, scale: Mapping[str, Any]) -> Levels:
         raise UserError(f"its image {places[0] if places else ''} is missing")
     if places[0] not in node:
         raise UserError(f"its finest level {places[0]} is missing")
-    axes = _ome_axes(scale.get("axes"), arrays[0].ndim)
+    axes = ome_axes(scale.get("axes"), arrays[0].ndim)
     return Levels([arrays[0], *_coarser(arrays, axes)], axes)
 
 
@@ -246,63 +243,8 @@ def _coarser(arrays: Sequence[Any], axes: str) -> Iterator[Any]:
             yield array
 
 
-def _ome_axes(axes: Sequence[Any] | None, ndim: int) -> str:
-    if axes is None:  # before version 0.3 they were always these
-        if ndim > 5:
-            raise UserError(f"has {ndim} axes without names")
-        return "TCZYX"[-ndim:]
-    letters = _letters([_kind_of(axis) for axis in axes])
-    if len(letters) != ndim or not {"Y", "X"} <= set(letters):
-        names = [str(a.get("name") if isinstance(a, dict) else a) for a in axes]
-        raise UserError(f"its axes are {', '.join(names)}: y and x are wanted")
-    return letters
-
-
-_NAMES = {
-    **{name: name.upper() for name in "xyztc"},
-    **{"time": "T", "channel": "C", "channels": "C", "rgb": "S", "rgba": "S", "sample": "S"},
-}
-
-
-def _kind_of(axis: Any) -> str:
-    """Return the letter of an axis; empty for one that has no letter of its own here."""
-    name, kind = (axis.get("name"), axis.get("type")) if isinstance(axis, dict) else (axis, None)
-    if kind == "channel":
-        return "C"
-    return _NAMES.get(str(name).lower(), "")
-
-
-def _letters(kinds: Sequence[str]) -> str:
-    """Give each axis a letter of its own."""
-    out = ""
-    for kind in kinds:
-        free = (a for a in "UVWPQRIABD" if a not in out)
-        out += kind if kind and kind not in out else next(free)
-    return out
-
-
 def _plain(array: Any, labels: bool = False) -> Levels:
     names = getattr(array.metadata, "dimension_names", None)
     names = names or dict(array.attrs).get("_ARRAY_DIMENSIONS")  # as xarray notes them
-    if names and len(names) == array.ndim:
-        letters = _letters([_kind_of(name) for name in names])
-        if {"Y", "X"} <= set(letters):
-            return Levels([array], letters)
-    return Levels([array], _usual_axes(array.shape, array.dtype.itemsize, labels))
-
-
-def _usual_axes(shape: Sequence[int], itemsize: int = 1, labels: bool = False) -> str:
-    """Of a plain array without names of axes: colours or channels last, planes first."""
-    if len(shape) < 2:
-        raise UserError(f"an image has 2 dimensions or more; this has {len(shape)}")
-    last = ""
-    if len(shape) > 2 and not labels and shape[-1] <= MOST_CHANNELS < min(shape[-3:-1]):
-        # Four of 16 bits are channels of a microscope rather than colours and alpha.
-        colours = shape[-1] == 3 or (shape[-1] == 4 and itemsize == 1)
-        last = "S" if colours else "C"
-    elif len(shape) > 2 and not labels and shape[-1] in (3, 4):
-        last = "S"
-    lead = len(shape) - 2 - len(last)
-    if lead > 5:
-        raise UserError(f"has {len(shape)} axes without names")
-    return "TUVWZ"[5 - lead :] + "YX" + last
+    axes = named_axes(names or (), array.ndim)
+    return Levels([array], axes or usual_axes(array.shape, array.dtype.itemsize, labels))

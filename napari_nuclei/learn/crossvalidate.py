@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..batch.output import make_folder
+from ..batch.writable import make_folder
 from ..errors import UserError
 from ..formats.files import replacing
 from ..models import load

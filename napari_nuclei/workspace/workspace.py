@@ -17,7 +17,7 @@ from ..errors import UserError
 from ..formats.categories import DEFAULT, Category
 from ..formats.dataset import DataSet
 from ..images.images import image_info, image_size
-from ..journal.away import journal_name
+from ..journal.naming import journal_name
 from ..journal.place import FOLDER, Plane, find
 from ..journal.safe_file import KEEPER
 from ..journal.snapshot import peek
