@@ -17,6 +17,7 @@ from napari_nuclei.mask import Mask
 from napari_nuclei.models import Detections
 from napari_nuclei.models.maskrcnn_detector import MaskRCNNDetector
 from napari_nuclei.models.memory import ran_out
+from napari_nuclei.models.proposals import CELL, MOST, SHAPES, STRIDES, likeliest
 from napari_nuclei.prediction.frame import Frame, bare
 from napari_nuclei.prediction.predict import segment, segment_steps
 from napari_nuclei.prediction.resampling import Taps, resample, resized, sizes
@@ -55,7 +56,12 @@ def test_the_grid_may_lie_anywhere(diameter: float) -> None:
 
 
 @pytest.mark.slow
-def test_the_grid_may_lie_anywhere_under_a_network() -> None:
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("half", [False, True], ids=["float32", "bfloat16"])
+def test_the_grid_may_lie_anywhere_under_a_network(
+    monkeypatch: pytest.MonkeyPatch, half: bool
+) -> None:
+    monkeypatch.setattr("napari_nuclei.models.runtime._cpu_gains", lambda: half)
     image, _ = make_sample("histology", seed=3, size=512, nuclei=110)
     detector = models.load("nuclei", "cpu")
     wanted = segment(image, detector, 26.0).found
@@ -66,6 +72,45 @@ def test_the_grid_may_lie_anywhere_under_a_network() -> None:
         found = [m for m, _ in segment(image, detector, 26.0, side=448, shift=shift).found]
         same += sum(max((m.iou(f) for f in found), default=0) >= 0.9 for m in sure)
     assert same >= 0.995 * len(sure) * len(shifts)
+
+
+def chosen(levels: list[torch.Tensor]) -> set[tuple[int, ...]]:
+    """The likeliest anchors of a tile, given (h, w, shapes) a level: each level, y, x and shape."""
+    where = [
+        torch.cat([torch.full((level.numel(), 1), k), torch.ones_like(level).nonzero()], 1)
+        for k, level in enumerate(levels)
+    ]
+    size = (levels[-1].shape[0] * CELL, levels[-1].shape[1] * CELL)
+    flat = torch.cat([level.flatten() for level in levels])
+    return {tuple(row) for row in torch.cat(where)[likeliest(flat, size)].tolist()}
+
+
+@pytest.mark.parametrize("box", [(0, 0, 3, 4), (1, 2, 5, 5), (2, 1, 6, 6), (4, 4, 5, 5)])
+def test_proposals_of_a_place_do_not_depend_on_the_tile(box: tuple[int, int, int, int]) -> None:
+    random = torch.Generator().manual_seed(0)
+    sides = [CELL // stride for stride in STRIDES]
+    levels = [3 * torch.randn((6 * n, 6 * n, SHAPES), generator=random) for n in sides]
+    for level, n in zip(levels, sides, strict=True):
+        level[: 2 * n, : 2 * n] += 6  # a crowd, likelier than all else
+    y0, x0, y1, x1 = box
+    parts = [
+        level[y0 * n : y1 * n, x0 * n : x1 * n] for level, n in zip(levels, sides, strict=True)
+    ]
+    found = {(k, y + y0 * sides[k], x + x0 * sides[k], a) for k, y, x, a in chosen(parts)}
+    inside = {
+        (k, y, x, a)
+        for k, y, x, a in chosen(levels)
+        if y0 <= y // sides[k] < y1 and x0 <= x // sides[k] < x1
+    }
+    assert found == inside
+    assert len(found) == MOST * (y1 - y0) * (x1 - x0)
+
+
+def test_unlikely_anchors_are_no_proposals() -> None:
+    cells = sum((CELL // stride) ** 2 * SHAPES for stride in STRIDES)
+    odds = torch.full((2 * cells,), -9.0)
+    odds[[5, 2 * cells - 1]] = 0.0
+    assert likeliest(odds, (CELL, 2 * CELL)).tolist() == [5, 2 * cells - 1]
 
 
 @pytest.mark.parametrize("seed", range(4))

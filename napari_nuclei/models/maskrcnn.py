@@ -25,6 +25,7 @@ from torchvision.ops import (
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from . import trunks
+from .proposals import likeliest
 from .size_head import SizeHead
 
 STRIDE = 32
@@ -212,9 +213,8 @@ class MaskRCNN(nn.Module):
         levels: list[int],
         size: tuple[int, int],
         keep: int,
-        nms: float = 0.7,
     ) -> tuple[Tensor, Tensor]:
-        """Decode one image's best anchors and suppress doubles within each level.
+        """Decode a crop's best anchors and suppress doubles within each level, to learn from.
 
         Parameters
         ----------
@@ -232,29 +232,45 @@ class MaskRCNN(nn.Module):
         boxes, scores : Tensor
             (P, 4) and (P,), best first, scores as probabilities.
         """
+        top = objectness.topk(min(2 * keep, objectness.numel())).indices
+        boxes, scores = self._distinct(top, objectness, deltas, anchors, levels, size)
+        return boxes[:keep], scores[:keep]
+
+    def _distinct(
+        self,
+        top: Tensor,
+        objectness: Tensor,
+        deltas: Tensor,
+        anchors: Tensor,
+        levels: list[int],
+        size: tuple[int, int],
+    ) -> tuple[Tensor, Tensor]:
+        """Decode the chosen anchors, less the doubles within each level, best first."""
         level_of = torch.repeat_interleave(
             torch.arange(len(levels), device=objectness.device),
             torch.tensor(levels, device=objectness.device),
         )
-        top = objectness.topk(min(2 * keep, objectness.numel())).indices
         boxes = self.rpn_coder.decode_single(deltas[top], anchors[top])
         boxes = clip_boxes_to_image(boxes, size)
         scores = objectness[top].sigmoid()
         wide = ((boxes[:, 2:] - boxes[:, :2]) >= 2).all(1)
         boxes, scores, level = boxes[wide], scores[wide], level_of[top][wide]
-        best = batched_nms(boxes, scores, level, nms)[:keep]
+        best = batched_nms(boxes, scores, level, 0.7)
         return boxes[best], scores[best]
 
     def propose(
-        self, maps: dict[str, Tensor], size: tuple[int, int], keep: int
+        self, maps: dict[str, Tensor], size: tuple[int, int]
     ) -> list[tuple[Tensor, Tensor]]:
-        """Return each image's proposals, (P, 4) boxes and (P,) objectness."""
+        """Return each image's proposals, (P, 4) boxes and (P,) objectness, best first.
+
+        Those of a place do not depend on what else the image holds; see `proposals.likeliest`.
+        """
         levels = list(maps.values())
         objectness, deltas = self.proposal_head(levels)
         anchors = self.anchor_boxes(levels, size)
         counts = [m.shape[-1] * m.shape[-2] * 3 for m in levels]
         return [
-            self.select(o, d, anchors, counts, size, keep)
+            self._distinct(likeliest(o, size), o, d, anchors, counts, size)
             for o, d in zip(objectness, deltas, strict=True)
         ]
 

@@ -28,10 +28,6 @@ from .prompting import Judged
 from .runtime import autocast
 from .size_head import CELL
 
-PER_MEGAPIXEL = 2500
-"""Proposals kept per megapixel of the network's input: 5,000 found no more on the validation images
-of dsb2018 and vrdl, those with more than 1,000 nuclei among them."""
-
 CHUNK = 1024
 """RoIs pooled at once, which bounds the memory of a crowded tile and keeps a GPU busy."""
 
@@ -87,7 +83,6 @@ class MaskRCNNDetector:
     """
 
     stride = 64  # of the coarsest level
-    objectness = 0.02
     overlap = 0.5
 
     def __init__(self, network: MaskRCNN, card: Card, device: torch.device) -> None:
@@ -138,15 +133,14 @@ class MaskRCNNDetector:
         images, size = self._input(tiles)
         with autocast(self.device):
             maps = self.network.features(images)
-            keep = max(300, round(PER_MEGAPIXEL * size[0] * size[1] / 1e6))
-            proposed = self.network.propose(maps, size, keep)
+            proposed = self.network.propose(maps, size)
             pyramids = [
                 pyramid_of([maps[name][k : k + 1] for name in LEVELS], size)
                 for k in range(len(tiles))
             ]
         return [
-            EncodedTile(pyramid, size, (t.shape[0], t.shape[1]), boxes[odds >= self.objectness])
-            for pyramid, t, (boxes, odds) in zip(pyramids, tiles, proposed, strict=True)
+            EncodedTile(pyramid, size, (t.shape[0], t.shape[1]), boxes)
+            for pyramid, t, (boxes, _) in zip(pyramids, tiles, proposed, strict=True)
         ]
 
     @torch.inference_mode()
