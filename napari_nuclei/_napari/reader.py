@@ -19,6 +19,7 @@ from ..formats.beside import Beside
 from ..formats.convert import read as read_nuclei
 from ..formats.dataset import DataSet, ImageRecord
 from ..formats.detect import detect
+from ..images.decoders import turn_hint
 from ..review import Review
 from .drawing import first_pixels
 from .lazy_layers import levels_of
@@ -146,7 +147,10 @@ def _image_layer(source: Path, record: Record, beside: Beside) -> list[LayerData
     levels = pixels if isinstance(pixels, list) else [pixels]
     if levels[0].shape[: len(record.layer_shape)] != record.layer_shape:
         size, said = (" × ".join(map(str, s)) for s in (levels[0].shape, record.layer_shape))
-        raise UserError(f"{path} is of size {size}, but the file with its nuclei says {said}.")
+        hint = turn_hint(path, levels[0].shape[:2], record.shape)
+        raise UserError(
+            f"{path} is of size {size}, but the file with its nuclei says {said}.{hint}"
+        )
     record.file = path.absolute()
     about: dict[str, Any] = {"name": name.stem, "metadata": {KEY: record}}
     if isinstance(pixels, list):

@@ -108,8 +108,8 @@ def _labels(pixels: Pixels, is_lossy: bool, name: str, remarks: list[str]) -> Pi
         pixels = gray
     if pixels.ndim != 2:
         raise ValueError(
-            f"it is not a label image but {pixels.dtype} of shape {pixels.shape}: one plane of whole "
-            "numbers is wanted, 0 for background"
+            f"it is not a label image but {pixels.dtype} of shape {pixels.shape}: one plane of "
+            "whole numbers is wanted, 0 for background"
         )
     if is_lossy:
         remarks.append(f"{name}: JPEG changes values; what is brighter than half is taken as mask.")

@@ -38,6 +38,7 @@ __all__ = [
     "starts_with",
     "stored_pixels",
     "to_plane",
+    "turn_hint",
 ]
 
 # No EPS or PDF: Pillow would start another program for them.
@@ -113,6 +114,22 @@ def _is_turned(path: Path, size: int, modified: int) -> bool:
             return _orientation(image) in TURNS
     except Exception:  # reading it says what is wrong
         return False
+
+
+def turn_hint(path: Path, size: tuple[int, int], said: tuple[int, int]) -> str:
+    """Say why an image may be of another size than a file says: EXIF turns it; mostly empty.
+
+    Parameters
+    ----------
+    size, said : (int, int)
+        Height and width that it has, and that the file says.
+    """
+    if size != said[::-1] or not is_turned(path):
+        return ""
+    return (
+        " The image is kept on its side, and turned upright as its EXIF note says; that file is "
+        "of it as it is kept."
+    )
 
 
 def _info(height: int, width: int, planes: int, channels: int, orientation: int) -> ImageInfo:

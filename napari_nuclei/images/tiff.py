@@ -7,6 +7,7 @@ choice of a plane (`planes.py`).
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 import struct
@@ -24,7 +25,7 @@ from .ome_set import Alone
 from .planes import Channels
 
 if TYPE_CHECKING:
-    from tifffile import TiffFile, TiffPageSeries
+    from tifffile import TiffFile, TiffFrame, TiffPage, TiffPageSeries
 
 Pixels = NDArray[Any]
 
@@ -36,6 +37,12 @@ _SIDE_PICTURE = re.compile(r"\b(label|macro|thumbnail|overview|preview|map)\b", 
 
 _REDUCED, _MASK = 1, 4
 """Bits of a page's kind: a smaller copy of another one, and what is see-through of it."""
+
+# What it has to say of odd files is for programmers; what matters is raised here.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+_STRICT = (1, 5, 8, 32773, 32946, 50000)
+"""Compressions whose decoders fail on data that are cut short, as that of JPEG does not."""
 
 LARGEST_READ = 1 << 28
 """Bytes of a stack without a record for each plane up to which all of it is read for one."""
@@ -143,6 +150,7 @@ class TiffArray:
         self._paged = len(lead) + len(self._page.axes) == len(sizes) and (
             len(series.pages) == math.prod(self._lead)
         )
+        self._whole: set[int] = set()  # pages that were looked at
         self._tiles = self._in_parts() if in_parts or self._is_too_large() else None
         own = "S" if "C" in sizes else tiff_colours.samples_axis(self._page)
         self.axes = self._stored.replace("S", "") + own * ("S" in sizes)
@@ -185,6 +193,7 @@ class TiffArray:
         elif self._paged:
             found = self._of_pages(index)
         else:
+            self._check_pages(index)
             found = self._series.asarray()[index]
         left = [a for a, i in zip(self._stored, index, strict=True) if isinstance(i, slice)]
         if "S" in left:
@@ -204,10 +213,15 @@ class TiffArray:
         return found[(*[slice(None)] * numbers.ndim, *index[len(self._lead) :])]
 
     def _check_pages(self, index: tuple[Any, ...]) -> None:
-        """Fail where a page is missing, which would be read as black."""
-        numbers: list[int] = np.ravel(self._numbers(index)).tolist() if self._paged else []
-        if missing := [n for n in numbers if self._series.pages[n] is None]:
-            raise ValueError(f"page {missing[0]} is missing")
+        """Fail where some of a page is missing, which would be read as black."""
+        numbers: list[int] = np.ravel(self._numbers(index)).tolist() if self._paged else [0]
+        start = self._series.dataoffset  # of planes that lie one after the other
+        end = 0 if start is None or self._paged else start + self._series.nbytes
+        if end > self._page.parent.filehandle.size:
+            raise ValueError("planes are missing")
+        for number in [n for n in numbers if n not in self._whole]:
+            _complete(self._series.pages[number] if self._paged else self._page, number)
+            self._whole.add(number)
 
 
 def _without_doubles(axes: str) -> str:
@@ -219,7 +233,17 @@ def _without_doubles(axes: str) -> str:
 
 
 def _page_pixels(series: TiffPageSeries, number: int) -> Pixels:
-    page = series[number]
+    return _complete(series[number], number).asarray()
+
+
+def _complete(page: TiffPage | TiffFrame | None, number: int) -> TiffPage | TiffFrame:
+    """Return a page, or fail where some of it lies beyond the end of a cut file."""
     if page is None:
         raise ValueError(f"page {number} is missing")
-    return page.asarray()
+    offsets, counts = np.array(page.dataoffsets), np.array(page.databytecounts)
+    if len(offsets) < math.prod(page.chunked) or len(offsets) != len(counts):
+        raise ValueError(f"pixels of page {number} are missing")
+    ends = np.where(counts > 0, offsets + counts, 0)  # empty ones are left out on purpose
+    if page.compression not in _STRICT and ends.max() > page.parent.filehandle.size:
+        raise ValueError(f"pixels of page {number} are missing")
+    return page

@@ -44,6 +44,8 @@ def check(page: TiffPage) -> None:
     strange = page.photometric not in kinds
     if page.photometric == _CMYK:
         strange = page.samplesperpixel < 4 or page.dtype is None or page.dtype.kind != "u"
+    if page.photometric == _PALETTE and page.colormap is None:
+        raise ValueError("its palette is missing")
     if strange or (page.photometric == _YCBCR and page.samplesperpixel < 3):
         raise UserError("its kind of colours is not supported: save it as RGB")
 
