@@ -73,6 +73,10 @@ class Review:
         plane: Plane = (),
         start: Nuclei | None = None,
         pixels: NDArray[Any] | Pixels | None = None,
+        *,
+        part: str = "",
+        at: Path | None = None,
+        known_by: str = "",
     ) -> Review:
         """Open the review of an image with its journal; begin one if there is none.
 
@@ -88,6 +92,13 @@ class Review:
         pixels : ndarray or callable, optional
             The plane, or what returns it, for a journal that cannot lie beside the image;
             by default it is read from the file.
+        part : str
+            Which part of the plane, such as ``"c1"`` for its channel 1; all of it by default.
+        at : Path, optional
+            A journal that is of this image though it is called otherwise; it gets its name with
+            the next change.
+        known_by : str
+            Hash of the pixels, where the file alone does not say what is reviewed.
 
         Returns
         -------
@@ -102,8 +113,8 @@ class Review:
         """
         image = None if image is None else Path(image)
         nuclei = Nuclei(_shape_of(image, pixels)) if start is None else start
-        subject = Subject(nuclei.shape, image, tuple(plane))
-        journal, found = open_journal(subject, nuclei, lambda: _pixels_of(subject, pixels))
+        subject = Subject(nuclei.shape, image, tuple(plane), part, known_by)
+        journal, found = open_journal(subject, nuclei, lambda: _pixels_of(subject, pixels), at)
         review = cls(found.nuclei, journal, found.done, found.undone)
         review._start = nuclei
         return review

@@ -66,6 +66,14 @@ def channel_choices(image: Image) -> list[Channels]:
     return choices
 
 
+def shapes_of(image: Image) -> list[tuple[int, ...]]:
+    """Return the shapes of review layer that a layer's choices of channels lead to."""
+    full = shape_of(image)
+    axes = [c.axis for c in channel_choices(image) if c.axis is not None and c.axis >= 0]
+    joined = [full[1:] if a == 0 else (*full[:a], 1, *full[a + 1 :]) for a in axes]
+    return list(dict.fromkeys([full, *joined]))
+
+
 def shape_of(image: Image) -> tuple[int, ...]:
     """Return the layer's full size, without the colour axis of RGB."""
     data = image.data[0] if image.multiscale else image.data

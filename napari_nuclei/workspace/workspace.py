@@ -16,7 +16,7 @@ from ..counts import Counts, Stage, Standing
 from ..errors import UserError
 from ..formats.dataset import DataSet
 from ..images.images import image_info, image_size
-from ..journal.away import journal_name
+from ..journal.naming import journal_name
 from ..journal.place import FOLDER, Plane, find
 from ..journal.safe_file import KEEPER
 from ..journal.snapshot import peek
