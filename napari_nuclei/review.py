@@ -18,6 +18,7 @@ from .counts import Counts
 from .edit import Edit, EditError, difference
 from .errors import UserError
 from .history import History
+from .journal.about import about
 from .journal.journal import LEAST, Journal, Subject
 from .journal.opening import ELSEWHERE, open_journal, take_over
 from .journal.place import Pixels, Plane
@@ -65,6 +66,7 @@ class Review:
         self.remarks: list[str] = []
         self._counts: Counts | None = None
         self._start = nuclei
+        self._channels: tuple[int, ...] | None = None
 
     @classmethod
     def open(
@@ -156,6 +158,22 @@ class Review:
         self._counts = None
         self._tell(edit)
         return True
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """The channels of its image that a model has seen last; () where that is not known."""
+        if self._channels is None:
+            said = None if self.journal is None else about(self.journal.path)
+            self._channels = () if said is None else said.channels
+        return self._channels
+
+    def note_channels(self, channels: tuple[int, ...]) -> None:
+        """Note which channels of the image a model sees."""
+        if not self.read_only and channels != self.channels:
+            if self.journal is not None:
+                self.journal.prepare()
+                self.journal.channels(channels)
+            self._channels = channels
 
     @property
     def counts(self) -> Counts:

@@ -12,7 +12,6 @@ from napari.layers import Image
 from numpy.typing import NDArray
 
 from .. import labels
-from ..journal.naming import part_of_channels
 from ..journal.snapshot import peek
 from ..nuclei import Nuclei
 from ..review import Review
@@ -44,8 +43,9 @@ def kept(record: Record, image: Image | None, teller: Teller) -> str:
     record.opener = own
     words = ""
     if file is not None:
-        part = part_of_channels(tuple(record.extra.get("channels", ())))
-        beside = LayerReviews(Origin(record.layer_shape, file, part=part), drawn, teller, start)
+        channels = tuple(record.extra.get("channels", ()))
+        origin = Origin(record.layer_shape, file, channels=channels)
+        beside = LayerReviews(origin, drawn, teller, start)
         if all(_agrees(beside, plane, before.get(plane)) for plane in beside.begun(shown=True)):
             record.opener = beside
         else:

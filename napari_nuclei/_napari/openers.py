@@ -25,10 +25,11 @@ from ..nuclei import Nuclei
 from ..review import Review
 from .origin import Address, Origin, known_at
 from .origin import pixels_at as pixels_at
-from .record import Plane
+from .record import Plane, Record
 
 if TYPE_CHECKING:
     from .session import Session
+    from .source import Source
 
 MOST_BYTES = 256 << 20
 """Size of an image without a file up to which its pixels are looked up unasked."""
@@ -223,6 +224,13 @@ def reviews_of(image: Image, shape: Sequence[int], session: Session) -> LayerRev
 
     origin = Origin(shape, file_of(image), image, siblings)
     return LayerReviews(origin, lambda p: known_at(image, shape, p), session)
+
+
+def note_channels(record: Record, review: Review, source: Source) -> None:
+    """Note in a review which channels of its file a model sees."""
+    opener = record.opener
+    own = opener.origin if isinstance(opener, LayerReviews) else None
+    review.note_channels((own or Origin((), None, source.image)).seen(source.channels))
 
 
 def is_held_elsewhere(session: Session, image: Image, shape: Sequence[int], plane: Plane) -> bool:

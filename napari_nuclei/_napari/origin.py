@@ -24,10 +24,11 @@ from ..images.large_files import open_image
 from ..images.layout import CHANNEL, Layout, layout_of, plane_number, shown_axes
 from ..journal.fingerprint import digest_of_pixels
 from ..journal.naming import channels_of_part
+from ..journal.place import part_of
 from .made_of import files_of
 from .pane import is_large
 from .record import Plane, number_of
-from .source import shape_of
+from .source import Channels, shape_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,8 @@ class Origin:
         The layer; without one, all of the file is taken to be shown.
     siblings : callable, optional
         Returns all image layers of the same file, in their order.
-    part : str
-        Which part of each plane is shown, where there is no layer to tell it.
+    channels : tuple of int
+        Which channels are shown, where there is no layer to tell it; () for all.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class Origin:
         file: Path | None,
         image: Image | None = None,
         siblings: Callable[[], list[Image]] = list,
-        part: str = "",
+        channels: tuple[int, ...] = (),
     ) -> None:
         self.shape = tuple(shape)
         self.file = file
@@ -95,7 +96,7 @@ class Origin:
             self.file = inside[0] if len(inside) == 1 else file
         self._image = image
         self._siblings = siblings
-        self._part = part
+        self._channels = channels
         self._full = self.shape if image is None else shape_of(image)
         self._skip = len(self._full) - len(self.shape)
 
@@ -168,10 +169,23 @@ class Origin:
             channel = at[axes.index(CHANNEL)]
             # A review layer that lies over all channels is of the whole plane.
             return ("", ()) if channel is None else (f"c{channel}", ((path, own),))
-        if self._image is None or self._image.rgb or layout.channels == 1:
-            return self._part, ()
+        if self._image is None:
+            return part_of(path, key, self._channels), ()
+        if self._image.rgb or layout.channels == 1:
+            return "", ()
         part = self._channel_part(path, layout)
         return part, ((path, key),) if part else ()
+
+    def seen(self, channels: Channels) -> tuple[int, ...]:
+        """Return which channels of its file a choice of a layer's channels takes; () for all."""
+        if self._image is None or channels.axis is None or channels.index is None:
+            return ()
+        if channels.axis < 0:  # a colour
+            return (channels.index,)
+        path = self.file if self.file is not None and self.files is None else None
+        axes = None if path is None else self._full_axes(path, 0)
+        is_channel = axes is not None and axes[channels.axis] == CHANNEL
+        return (channels.index,) if is_channel else ()
 
     # -- one of several layers of a file ----------------------------------------------
 

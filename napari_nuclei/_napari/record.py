@@ -133,6 +133,9 @@ class Record:
         place = {"plane": list(plane), "stack": list(self.stack)} if plane else {}
         found = None if self.describe is None else self.describe(plane)
         name, place = found or (self.file_name, place)
+        review = self.reviews.get(plane)
+        if review is not None and review.channels:
+            place = {"channels": list(review.channels), **place}
         id = self.image_id + number_of(plane, self.stack)
         return ImageRecord(id, name, *self.shape, extra={**self.extra, **place})
 

@@ -28,7 +28,7 @@ from ..progress import Progress, within
 from .arrivals import Arrivals
 from .engine import Engine, read_and_segment
 from .gestures import Point, Tool
-from .openers import is_held_elsewhere
+from .openers import is_held_elsewhere, note_channels
 from .record import Record
 from .runner import Runner
 from .scopes import DRAW, Scope, area_in_view, area_of_shapes, box_of
@@ -264,6 +264,7 @@ def propose(
     review = bridge.review_at(source.plane)
     edit = edits.propose(review.nuclei, result.found, card.name, threshold, area)
     if area is None or edit.before or edit.after:
+        note_channels(bridge.record, review, source)
         bridge.attempt(lambda: review.do(edit))
     bridge.update_features()
     session.activate(bridge)

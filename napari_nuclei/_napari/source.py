@@ -92,6 +92,8 @@ class Source:
         Of the review layer: the image's own, without the axis of its channels.
     plane : Plane
         The plane in the review layer.
+    channels : Channels
+        Those that are read.
     read : callable
         Returns the pixels, (H, W) or (H, W, C), or of a large plane what reads them in
         parts. Touches no layer.
@@ -100,6 +102,7 @@ class Source:
     image: Image
     shape: tuple[int, ...]
     plane: Plane
+    channels: Channels
     read: Callable[[], NDArray[Any] | LargeImage]
 
 
@@ -156,7 +159,7 @@ def source_of(
         pixels = np.asarray(levels[0][tuple(index)])
         return np.moveaxis(pixels, 0, -1) if first else pixels
 
-    return Source(image, tuple(shape), plane, read)
+    return Source(image, tuple(shape), plane, channels, read)
 
 
 def _at_level(index: Sequence[Any], full: Sequence[int], shape: Sequence[int], y: int) -> list[Any]:
