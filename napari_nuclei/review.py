@@ -18,6 +18,7 @@ from .counts import Counts
 from .edit import Edit, EditError, difference
 from .errors import UserError
 from .history import History
+from .journal.about import about
 from .journal.journal import LEAST, Journal, Subject
 from .journal.opening import ELSEWHERE, open_journal, take_over
 from .journal.place import Pixels, Plane
@@ -65,6 +66,7 @@ class Review:
         self.remarks: list[str] = []
         self._counts: Counts | None = None
         self._start = nuclei
+        self._channels: tuple[int, ...] | None = None
 
     @classmethod
     def open(
@@ -73,6 +75,10 @@ class Review:
         plane: Plane = (),
         start: Nuclei | None = None,
         pixels: NDArray[Any] | Pixels | None = None,
+        *,
+        part: str = "",
+        at: Path | None = None,
+        known_by: str = "",
     ) -> Review:
         """Open the review of an image with its journal; begin one if there is none.
 
@@ -88,6 +94,13 @@ class Review:
         pixels : ndarray or callable, optional
             The plane, or what returns it, for a journal that cannot lie beside the image;
             by default it is read from the file.
+        part : str
+            Which part of the plane, such as ``"c1"`` for its channel 1; all of it by default.
+        at : Path, optional
+            A journal that is of this image though it is called otherwise; it gets its name with
+            the next change.
+        known_by : str
+            Hash of the pixels, where the file alone does not say what is reviewed.
 
         Returns
         -------
@@ -102,8 +115,8 @@ class Review:
         """
         image = None if image is None else Path(image)
         nuclei = Nuclei(_shape_of(image, pixels)) if start is None else start
-        subject = Subject(nuclei.shape, image, tuple(plane))
-        journal, found = open_journal(subject, nuclei, lambda: _pixels_of(subject, pixels))
+        subject = Subject(nuclei.shape, image, tuple(plane), part, known_by)
+        journal, found = open_journal(subject, nuclei, lambda: _pixels_of(subject, pixels), at)
         review = cls(found.nuclei, journal, found.done, found.undone)
         review._start = nuclei
         return review
@@ -145,6 +158,22 @@ class Review:
         self._counts = None
         self._tell(edit)
         return True
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """The channels of its image that a model has seen last; () where that is not known."""
+        if self._channels is None:
+            said = None if self.journal is None else about(self.journal.path)
+            self._channels = () if said is None else said.channels
+        return self._channels
+
+    def note_channels(self, channels: tuple[int, ...]) -> None:
+        """Note which channels of the image a model sees."""
+        if not self.read_only and channels != self.channels:
+            if self.journal is not None:
+                self.journal.prepare()
+                self.journal.channels(channels)
+            self._channels = channels
 
     @property
     def counts(self) -> Counts:

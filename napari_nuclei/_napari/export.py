@@ -18,6 +18,7 @@ from ..formats import results
 from ..formats.beside import Beside
 from ..formats.dataset import DataSet
 from ..formats.registry import FORMATS, write
+from ..nuclei import Nuclei
 from .openers import pixels_at
 from .pane import is_large
 from .record import Plane, Record
@@ -68,15 +69,15 @@ def save(record: Record, plane: Plane, request: Request, image: Image | None = N
     format = FORMATS[request.format]
     record.image_id = request.image_id
     data = record.data_set()
+    keys = {about.id: key for key, about in record.images().items()}
     if format.per_image or format.name == "results":
-        data = _in_view(data, plane, request.image_id)
+        data, keys = _in_view(record, plane, request.image_id), {request.image_id: plane}
     beside = beside_of(record, image)
     if image is not None and format.name in ("table", "parquet"):
         if is_large(record.shape) and not isinstance(image.data, np.ndarray):
             beside.remarks.append(TOO_LARGE)
         else:
-            planes = {i.id: i.extra.get("plane") for i in data.images}
-            beside.arrays = {id: _pixels(record, image, plane) for id, plane in planes.items()}
+            beside.arrays = {id: _pixels(record, image, key) for id, key in keys.items()}
     write(request.path, data, format, beside)
     number = sum(1 for _, nuclei in data for _ in nuclei.shown())
     what = "1 nucleus" if number == 1 else f"{number:,} nuclei"
@@ -92,11 +93,11 @@ def beside_of(record: Record, image: Image | None) -> Beside:
     return beside
 
 
-def _in_view(data: DataSet, plane: Plane, image_id: int) -> DataSet:
-    there = (i for i in data.images if list(plane) == i.extra.get("plane", []))
-    image = next(there, data.images[0])
-    one = DataSet([replace(image, id=image_id)], {image_id: data.of(image)})
-    return replace(one, categories=data.categories)
+def _in_view(record: Record, plane: Plane, image_id: int) -> DataSet:
+    image = replace(record.image(plane), id=image_id)
+    review = record.reviews.get(plane)
+    nuclei = Nuclei(record.shape) if review is None else review.nuclei
+    return DataSet([image], {image_id: nuclei}, categories=record.categories)
 
 
 def _pixels(record: Record, image: Image, plane: Any) -> NDArray[Any] | None:

@@ -139,7 +139,7 @@ class _Found:
 
 def _standing(workspace: Workspace, number: int) -> Standing:
     item = workspace.items[number]
-    return workspace.standing(item.path, item.plane)
+    return workspace.standing(item.path, item.plane, item.part)
 
 
 def _is_open(workspace: Workspace, number: int) -> bool:

@@ -19,7 +19,6 @@ from ..errors import UserError
 from ..images.images import find_levels, image_info, image_size, normalize
 from ..images.large_files import open_image
 from ..images.large_image import WHOLE, LargeImage
-from ..journal.place import begun_planes
 from ..nuclei import Nuclei
 from ..review import Review
 from ..workspace.files import Item
@@ -47,10 +46,10 @@ class ItemReviews:
 
     def __call__(self, plane: Plane) -> Review:
         """Open the review of a plane; it is in memory alone where no place can be written."""
-        path, key = self._item.path, self.key(plane)
-        known = self._workspace.is_open(path, key)
+        path, key, part = self._item.path, self.key(plane), self._item.part
+        known = self._workspace.is_open(path, key, part)
         try:
-            review = self._workspace.review(path, key)
+            review = self._workspace.review(path, key, part)
         except UserError as error:
             review = Review(Nuclei(image_size(path)))
             review.remarks.append(IN_MEMORY.format(error))
@@ -66,7 +65,13 @@ class ItemReviews:
         """List the planes of the layer that have a review."""
         if not self._lead:
             return [()]
-        return [p for p in begun_planes(self._item.path) if len(p) == 1 and p[0] < self._lead[0]]
+        return begun_planes(self._workspace, self._item, self._lead)
+
+
+def begun_planes(workspace: Workspace, item: Item, lead: Plane) -> list[Plane]:
+    """List the planes of an item that have a review."""
+    found = {plane for plane in workspace.journals.planes(item.path) if len(plane) == 1}
+    return sorted(plane for plane in found if plane[0] < lead[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,8 @@ def read_plane(item: Item, plane: Plane) -> NDArray[Any] | LargeImage:
         If it cannot be read.
     """
     channels = image_info(item.path).channels
-    chosen = list(range(min(3, channels))) if channels > 1 else None
+    named = () if item.record is None else item.record.channels
+    chosen = list(named or range(min(3, channels))) if channels > 1 else None
     number = (plane or item.plane)[0] if plane or item.plane else None
     picture = open_image(item.path, plane=number, channels=chosen)
     if isinstance(picture.levels[0], np.ndarray) or picture.size <= WHOLE:
@@ -243,15 +249,15 @@ class Loader:
     def _read(self, number: int, entry: _Entry) -> Loaded | None:
         item = self.workspace.items[number]
         loaded = read_item(item)
-        keys = begun_planes(item.path) if loaded.lead else [item.plane]
-        keys = [k for k in keys if not loaded.lead or (len(k) == 1 and k[0] < loaded.lead[0])]
+        lead = loaded.lead
+        keys = begun_planes(self.workspace, item, lead) if lead else [item.plane]
         notices: list[str] = []
         read_only = False
         with self.lock:
             if self._entries.get(number) is not entry:
                 return None
             for key in keys:
-                review = self.workspace.review(item.path, key)
+                review = self.workspace.review(item.path, key, item.part)
                 read_only |= review.read_only
                 notices += review.warnings
         values = loaded.pixels, loaded.rgb, loaded.lead, loaded.levels
@@ -264,10 +270,11 @@ class Loader:
         with self.lock:
             if number in self._entries:
                 return []
-            planes = [item.plane] if item.plane else self.workspace.open_planes(item.path)
+            one = bool(item.plane or item.part)
+            planes = [item.plane] if one else self.workspace.open_planes(item.path)
             for plane in planes:
                 try:
-                    moved = self.workspace.release(item.path, plane)
+                    moved = self.workspace.release(item.path, plane, item.part)
                 except UserError as error:
                     said.append(str(error))
                 else:

@@ -9,28 +9,41 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from napari.layers import Image
 from numpy.typing import NDArray
 
-from .. import labels
 from ..errors import UserError
 from ..images.decoders import is_turned
-from ..images.large_image import LargeImage
-from ..journal.place import away_for, begun_planes, find, user_folder
-from ..journal.snapshot import peek
+from ..images.layout import layout_of
+from ..journal.about import about
+from ..journal.locks import is_held
+from ..journal.naming import FOLDER
+from ..journal.place import away_for, begun, find, home_of, locate, user_folder
 from ..nuclei import Nuclei
 from ..review import Review
-from .pane import is_large
-from .record import Plane, Record, number_of
-from .source import shape_of
+from .origin import Address, Origin, known_at
+from .origin import pixels_at as pixels_at
+from .record import Plane, Record
+
+if TYPE_CHECKING:
+    from .session import Session
+    from .source import Source
 
 MOST_BYTES = 256 << 20
 """Size of an image without a file up to which its pixels are looked up unasked."""
 
 
+SECOND = (
+    "{} is under review on another layer here: this layer has a review of its own, which does not "
+    "belong to the file."
+)
+UNSAID = (
+    "{} does not say of which channel or file it is: see whether its nuclei fit this one. With the "
+    "first change it becomes the review of this one."
+)
 IN_MEMORY = "{} The review is kept in memory alone: export it before you close."
 
 
@@ -49,10 +62,8 @@ class LayerReviews:
 
     Parameters
     ----------
-    shape : tuple of int
-        Of the review layer: (…, H, W).
-    file : Path or None
-        The image's file.
+    origin : Origin
+        Of which file, plane and channel each plane of the review layer is.
     pixels : callable
         Returns the pixels of a plane, for an image whose journal cannot lie beside a file.
     teller : Teller
@@ -63,14 +74,13 @@ class LayerReviews:
 
     def __init__(
         self,
-        shape: Sequence[int],
-        file: Path | None,
+        origin: Origin,
         pixels: Callable[[Plane], NDArray[Any]],
         teller: Teller,
         start: Mapping[Plane, Nuclei] | None = None,
     ) -> None:
-        self.shape = tuple(shape)
-        self.file = file
+        self.shape = origin.shape
+        self.origin = origin
         self._pixels = pixels
         self._teller = teller
         self._start = dict(start or {})
@@ -94,20 +104,29 @@ class LayerReviews:
         def pixels() -> NDArray[Any]:
             return self._pixels(plane)
 
-        key = self.key(plane)
-        if self.file is not None:
-            review = Review.open(self.file, key, self._new(plane), pixels)
+        place, start = self.origin.address(plane), self._new(plane)
+        if place.path is not None:
+            at = self._older(place, plane)
+            review = Review.open(
+                place.path, place.plane, start, pixels, part=place.part, at=at,
+                known_by=self.origin.pixels,
+            )  # fmt: skip
+            if at is not None and not review.read_only and at.parent.name == FOLDER:
+                review.remarks.append(UNSAID.format(at.name))
             if not review.read_only or not self._is_ours(review):
                 return review
-        # A second layer of the same file, such as one channel of several: a review of its own.
-        review = Review.open(None, key, self._new(plane), pixels)
+        # A second layer of the same image: a review of its own.
+        key = place.plane
+        review = Review.open(None, key, start, pixels)
         for number in count(1):
             if not review.read_only or not self._is_ours(review):
                 break
             # A copy of a layer: its pixels are no name for it, so take a number that is free.
             named = (*key, number)
             if not away_for(pixels(), named).exists():
-                review = Review.open(None, named, self._new(plane), pixels)
+                review = Review.open(None, named, start, pixels)
+        if place.path is not None:
+            review.remarks.append(SECOND.format(place.path.name))
         return review
 
     def _is_ours(self, review: Review) -> bool:
@@ -118,88 +137,113 @@ class LayerReviews:
         found = self._start.get(plane)
         return Nuclei((self.shape[-2], self.shape[-1])) if found is None else found
 
-    def key(self, plane: Plane) -> Plane:
-        """Return how a journal names a plane: by its number in the file, () if there is but one."""
-        stack = self.shape[:-2]
-        return (number_of(plane, stack),) if int(np.prod(stack)) > 1 else ()
+    # -- which there are --------------------------------------------------------------
 
-    def begun(self) -> list[Plane]:
-        """List the planes that have a journal."""
-        stack = self.shape[:-2]
-        planes = int(np.prod(stack))
-        keys: list[Plane] = [()] if self.file is None and self._has_away() else []
-        if self.file is not None:
-            keys = begun_planes(self.file)
-        if planes == 1:
-            return [(0,) * len(stack)] if () in keys else []
-        found = [np.unravel_index(k[0], stack) for k in keys if len(k) == 1 and k[0] < planes]
-        return [tuple(int(i) for i in plane) for plane in found]
+    def journal(self, plane: Plane, shown: bool = False) -> Path | None:
+        """Return the journal of a plane, if it has one; `shown`: even on another layer here."""
+        place = self.origin.address(plane)
+        if place.path is None:
+            return None
+        found = locate(place.path, place.plane, place.part) or self._older(place, plane)
+        return found if shown or found not in self._teller.held() else None
+
+    def _older(self, place: Address, at: Plane) -> Path | None:
+        """Return a journal that may be meant, of before parts and stacks of files were told apart.
+
+        It is one that says of no part that it is of it, and none has come that does.
+        """
+        assert place.path is not None
+        if locate(place.path, place.plane, place.part) is not None:
+            return None
+        if place.part and (away := self._away(at)) is not None:
+            return away  # of these very pixels
+        for path, plane in place.older:
+            found = find(path, plane)
+            said = about(found) if found is not None and found not in self._teller.held() else None
+            if said is not None and said.part is None and said.shape == self.shape[-2:]:
+                return found
+        return None
+
+    def begun(self, shown: bool = False) -> list[Plane]:
+        """List the planes that have a journal, as `journal`."""
+        if self.origin.file is None:
+            return [(0,) * (len(self.shape) - 2)] if self._has_away() else []
+        files = {self.origin.file, *(self.origin.files or ())}
+        known = {p: set(begun(p, moved=True)) for p in files if p is not None}
+        if not any(known.values()):
+            return []
+        planes = np.ndindex(*self.shape[:-2])
+        return [p for p in planes if self._may_be_begun(p, known) and self.journal(p, shown)]
+
+    def _may_be_begun(self, plane: Plane, known: Mapping[Path, set[tuple[Plane, str]]]) -> bool:
+        place = self.origin.address(plane)
+        if place.path is None:
+            return False
+        named = (place.plane, place.part) in known.get(place.path, ())
+        return named or any((key, "") in known.get(path, ()) for path, key in place.older)
 
     def _has_away(self) -> bool:
         """Whether there is a journal of an image without a file that is quick to read."""
+        return self._away((0,) * (len(self.shape) - 2)) is not None
+
+    def _away(self, plane: Plane) -> Path | None:
+        """Return the journal of a layer's only plane that is kept by its pixels."""
         if int(np.prod(self.shape[:-2])) != 1 or not any(user_folder().glob("*.jsonl")):
+            return None
+        path = away_for(self._pixels(plane))
+        return path if path.exists() and path not in self._teller.held() else None
+
+    def is_held(self, plane: Plane) -> bool:
+        """Whether another window has the review of a plane open, which is not open here."""
+        place = self.origin.address(plane)
+        if place.path is None:
             return False
-        return away_for(self._pixels((0,) * (len(self.shape) - 2))).exists()
+        path = find(place.path, place.plane, place.part)
+        path = path or home_of(place.path, place.plane, place.part)
+        return path not in self._teller.held() and is_held(path)
+
+    # -- what it is called ------------------------------------------------------------
+
+    def describe(self, plane: Plane) -> tuple[str, dict[str, Any]] | None:
+        """Return file name, and plane and channels, for exports; None if nothing is known."""
+        place = self.origin.address(plane)
+        if place.path is None or layout_of(place.path) is None or place.part.startswith("p"):
+            return None
+        extra: dict[str, Any] = {}
+        if place.plane:
+            extra |= {"plane": list(place.at), "stack": list(place.stack)}
+        if place.channels:
+            extra["channels"] = list(place.channels)
+        return place.path.name, extra
 
 
-def reviews_of(image: Image, shape: Sequence[int], teller: Teller) -> LayerReviews:
+def reviews_of(image: Image, shape: Sequence[int], session: Session) -> LayerReviews:
     """Return the opener of an image layer's reviews, for a review layer of this shape."""
     if words := turned_words(image):
-        teller.tell(words)
-    return LayerReviews(shape, file_of(image), lambda p: known_at(image, shape, p), teller)
+        session.tell(words)
+
+    def siblings() -> list[Image]:
+        layers = [x for x in session.viewer.layers if isinstance(x, Image)]
+        return [x for x in layers if x.source.path == image.source.path]
+
+    origin = Origin(shape, file_of(image), image, siblings)
+    return LayerReviews(origin, lambda p: known_at(image, shape, p), session)
 
 
-def kept(record: Record, image: Image | None, teller: Teller) -> str:
-    """Give the reviews of a record that was read from a file journals.
-
-    They are kept with their image, unless that has another review already: that one is not
-    touched, and these are kept by themselves.
-
-    Returns
-    -------
-    str
-        What the person should know; mostly empty.
-    """
-    before = record.reviews
-    start = {plane: _beginning(review) for plane, review in before.items()}
-
-    def drawn(plane: Plane) -> NDArray[Any]:
-        return picture_of(before[plane].nuclei if plane in before else Nuclei(record.shape))
-
-    own = LayerReviews(record.layer_shape, None, drawn, teller, start)
-    file = record.file or (file_of(image) if image is not None else None)
-    record.opener = own
-    words = ""
-    if file is not None:
-        beside = LayerReviews(record.layer_shape, file, drawn, teller, start)
-        if all(_agrees(beside, plane, before.get(plane)) for plane in beside.begun()):
-            record.opener = beside
-        else:
-            words = (
-                f"{file.name} has a review of its own, which stays as it is. To go on with the "
-                "nuclei of this file in its place, choose the image and press Adopt."
-            )
-    record.reviews = {}
-    for plane, old in before.items():
-        review = record.review(plane)
-        for edit in old.done if not len(review.done) else ():
-            review.do(edit)
-    return words
+def note_channels(record: Record, review: Review, source: Source) -> None:
+    """Note in a review which channels of its file a model sees."""
+    opener = record.opener
+    own = opener.origin if isinstance(opener, LayerReviews) else None
+    review.note_channels((own or Origin((), None, source.image)).seen(source.channels))
 
 
-def _beginning(review: Review) -> Nuclei:
-    """Return the nuclei with which a review in memory began."""
-    nuclei = review.nuclei.copy()
-    for edit in reversed(review.done):
-        nuclei.apply(edit.inverse())
-    return nuclei
-
-
-def _agrees(opener: LayerReviews, plane: Plane, review: Review | None) -> bool:
-    assert opener.file is not None
-    path = find(opener.file, opener.key(plane))
-    known = None if path is None else peek(path)
-    return known is None or (review is not None and known == review.nuclei)
+def is_held_elsewhere(session: Session, image: Image, shape: Sequence[int], plane: Plane) -> bool:
+    """Whether a plane cannot be worked on, since another window has its review open."""
+    record = session.records.of_shape(image, tuple(shape))
+    if record is not None and plane in record.reviews:
+        return record.reviews[plane].read_only
+    opener = reviews_of(image, shape, session) if record is None else record.opener
+    return isinstance(opener, LayerReviews) and opener.is_held(plane)
 
 
 def file_of(image: Image) -> Path | None:
@@ -226,42 +270,3 @@ def is_cheap(image: Image) -> bool:
     """Whether a layer's pixels lie in memory, and are soon looked through."""
     data = image.data
     return not image.multiscale and isinstance(data, np.ndarray) and data.nbytes <= MOST_BYTES
-
-
-def picture_of(nuclei: Nuclei) -> NDArray[Any]:
-    """Return what nuclei are known by: their label image, of large planes a list of them."""
-    if not is_large(nuclei.shape):
-        return labels.draw(nuclei)
-    rows = [(n.id, *n.mask.box, n.mask.area) for n in nuclei]
-    return np.array([(*nuclei.shape, 0, 0, 0, 0), *rows], np.int64)
-
-
-def pixels_at(image: Image, shape: Sequence[int], plane: Plane) -> NDArray[Any]:
-    """Return all channels of a plane of a review layer that has this shape."""
-    data = image.data[0] if image.multiscale else image.data
-    return np.asarray(data[_at(image, shape, plane)])
-
-
-def known_at(image: Image, shape: Sequence[int], plane: Plane) -> NDArray[Any]:
-    """Return what a plane is known by: its pixels; of a large one, some of them.
-
-    These are its size and squares all over it, as bytes.
-    """
-    full = shape_of(image)
-    if not is_large(full):
-        return pixels_at(image, shape, plane)
-    data = image.data[0] if image.multiscale else image.data
-    at = _at(image, shape, plane)
-    boxes = LargeImage(np.broadcast_to(np.uint8(0), full[-2:])).samples()
-    parts = [np.asarray(data[(*at, slice(a, c), slice(b, d))]) for a, b, c, d in boxes]
-    return np.concatenate([_bytes(np.array(full)), *map(_bytes, parts)])
-
-
-def _at(image: Image, shape: Sequence[int], plane: Plane) -> tuple[int | slice, ...]:
-    lead = len(shape_of(image)) - len(shape)
-    inner = [slice(None) if n == 1 else k for n, k in zip(shape[:-2], plane, strict=True)]
-    return (*[slice(None)] * lead, *inner)
-
-
-def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
-    return np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)

@@ -6,7 +6,7 @@ metadata. Not here: the layer that shows it (`bridge.py`), files (`writer.py`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -68,6 +68,8 @@ class Record:
         Opens the review of a plane with its journal; without one reviews are in memory alone.
     borrowed : bool
         Whether the opener's owner closes the reviews.
+    describe : callable or None
+        Returns the file of a plane and what an export says of its place there, if that is known.
     """
 
     shape: tuple[int, int]
@@ -81,6 +83,7 @@ class Record:
     file: Path | None = None
     opener: Opener | None = None
     borrowed: bool = False
+    describe: Callable[[Plane], tuple[str, dict[str, Any]] | None] | None = None
 
     @property
     def layer_shape(self) -> tuple[int, ...]:
@@ -125,18 +128,28 @@ class Record:
         copy.extra, copy.categories = self.extra, self.categories
         return copy
 
+    def images(self) -> dict[Plane, ImageRecord]:
+        """Return what an export calls each plane worked on."""
+        planes = [p for p, review in sorted(self.reviews.items()) if _is_begun(review)]
+        return {key: self.image(key) for key in planes or [(0,) * len(self.stack)]}
+
+    def image(self, plane: Plane) -> ImageRecord:
+        """Return what an export calls a plane: by its place in its file, where that is known."""
+        place = {"plane": list(plane), "stack": list(self.stack)} if plane else {}
+        found = None if self.describe is None else self.describe(plane)
+        name, place = found or (self.file_name, place)
+        review = self.reviews.get(plane)
+        if review is not None and review.channels:
+            place = {"channels": list(review.channels), **place}
+        id = self.image_id + number_of(plane, self.stack)
+        return ImageRecord(id, name, *self.shape, extra={**self.extra, **place})
+
     def data_set(self) -> DataSet:
         """Return what a COCO file holds of it: one image for each plane worked on."""
-        planes = [p for p, review in sorted(self.reviews.items()) if _is_begun(review)]
-        images, nuclei = [], {}
-        for key in planes or [(0,) * len(self.stack)]:
-            height, width = self.shape
-            place = {"plane": list(key), "stack": list(self.stack)} if key else {}
-            extra = {**self.extra, **place}
-            id = self.image_id + number_of(key, self.stack)
-            images.append(ImageRecord(id, self.file_name, height, width, extra=extra))
-            nuclei[id] = self.reviews[key].nuclei if key in self.reviews else Nuclei(self.shape)
-        return DataSet(images, nuclei, categories=self.categories)
+        images = self.images()
+        reviews = {images[key].id: self.reviews.get(key) for key in images}
+        nuclei = {k: Nuclei(self.shape) if r is None else r.nuclei for k, r in reviews.items()}
+        return DataSet(list(images.values()), nuclei, categories=self.categories)
 
     def draw(self) -> NDArray[np.int32]:
         """Draw all planes into a label image of the layer's shape."""

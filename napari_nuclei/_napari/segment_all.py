@@ -121,11 +121,12 @@ class SegmentAll(QObject):
             at = plane if bridge.record.stack else ()
             job.put(bridge.review_at(at), number, plane, result)
         elif loader.wants(number):
-            job.put(workspace.review(workspace.items[number].path, plane), number, plane, result)
+            item = workspace.items[number]
+            job.put(workspace.review(item.path, plane, item.part), number, plane, result)
         else:  # the reviewer has gone on meanwhile
             with loader.lock:
-                path = workspace.items[number].path
-                job.put(workspace.review(path, plane), number, plane, result)
+                item = workspace.items[number]
+                job.put(workspace.review(item.path, plane, item.part), number, plane, result)
             loader.let_go(number)
 
     def _on_end(self, job: Job, value: Any) -> None:

@@ -25,6 +25,7 @@ from .record import Plane
 
 if TYPE_CHECKING:
     from ..prediction.predict import Prediction
+    from ..workspace.workspace import Key
 
 SAME = 3
 """How often in a row the same failure of a model is met before the rest is not tried."""
@@ -194,12 +195,16 @@ class Job:
             yield Progress(0, 0, "Looking through the images")
             try:
                 for plane in self._planes(number):
-                    nuclei = self._workspace.stored(items[number].path, plane)
+                    nuclei = self._workspace.stored(*self._key(number, plane))
                     if not self._is_settled(number, plane, nuclei):
                         (begun if len(nuclei) else fresh).append((number, plane))
             except UserError as error:
                 self.refuse(number, str(error))
         return fresh + begun
+
+    def _key(self, number: int, plane: Plane) -> Key:
+        item = self._workspace.items[number]
+        return item.path, plane, item.part
 
     def _planes(self, number: int) -> list[Plane]:
         item = self._workspace.items[number]
@@ -223,7 +228,7 @@ class Job:
 
     def _one(self, number: int, plane: Plane) -> Generator[Progress, None, None]:
         item = self._workspace.items[number]
-        if self._is_settled(number, plane, self._workspace.stored(item.path, plane)):
+        if self._is_settled(number, plane, self._workspace.stored(*self._key(number, plane))):
             return  # the reviewer was here first
         pixels = read_plane(item, plane)
         options = self._options
@@ -243,14 +248,14 @@ class Job:
             if self.stop.is_set():
                 return
             if not self._loader.wants(number):
-                review = self._workspace.review(item.path, plane)
+                review = self._workspace.review(*self._key(number, plane))
                 try:
                     self.put(review, number, plane, result)
                 finally:
-                    moved = self._workspace.release(item.path, plane)
+                    moved = self._workspace.release(*self._key(number, plane))
                 if moved:
                     self._receiver.told(f"The review of {item.name} is kept in {moved}.")
-                standing = self._workspace.standing(item.path, item.plane)
+                standing = self._workspace.standing(item.path, item.plane, item.part)
                 self._receiver.counted(number, standing)
                 return
         self._receiver.found(number, plane, result)

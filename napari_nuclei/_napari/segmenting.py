@@ -21,12 +21,14 @@ from .. import edits
 from ..box import Box
 from ..counts import is_complete
 from ..errors import UserError
+from ..journal.opening import ELSEWHERE
 from ..models.card import Card
 from ..nuclei import Kind
 from ..progress import Progress, within
 from .arrivals import Arrivals
 from .engine import Engine, read_and_segment
 from .gestures import Point, Tool
+from .openers import is_held_elsewhere, note_channels
 from .record import Record
 from .runner import Runner
 from .scopes import DRAW, Scope, area_in_view, area_of_shapes, box_of
@@ -115,6 +117,7 @@ class Segmenting(QObject):
             elif scope is Scope.REGION and area is None:
                 area = area_of_shapes(viewer, image)
             sources = self._planes(source) if scope is Scope.PLANES else [source]
+            sources = self._writable(sources)
         except UserError as error:
             self.said.emit(str(error), True)
             return
@@ -129,6 +132,27 @@ class Segmenting(QObject):
         self.runner.start(partial(steps_of, self.engine, sources, *options))
         auto = self.settings.diameter is None
         self._run = _Run(source, card, auto, area, len(sources) > 1, TimeLeft())
+
+    def refusal(self) -> str:
+        """Say why the plane in view cannot be segmented: its review is not to be written here."""
+        image = self.settings.image
+        try:
+            if image is not None:
+                point = self.session.viewer.dims.point
+                self._writable([source_of(image, self.settings.channels, point)])
+        except UserError as error:
+            return str(error)
+        return ""
+
+    def _writable(self, sources: list[Source]) -> list[Source]:
+        """Leave out planes whose reviews are open in another window."""
+        session = self.session
+        held = [s for s in sources if is_held_elsewhere(session, s.image, s.shape, s.plane)]
+        if len(held) == len(sources):
+            raise UserError(ELSEWHERE)
+        if held:
+            self.session.tell(f"{len(held)} planes are open in another window and left out.")
+        return [source for source in sources if source not in held]
 
     def cancel(self) -> None:
         """Forget what is running."""
@@ -240,6 +264,7 @@ def propose(
     review = bridge.review_at(source.plane)
     edit = edits.propose(review.nuclei, result.found, card.name, threshold, area)
     if area is None or edit.before or edit.after:
+        note_channels(bridge.record, review, source)
         bridge.attempt(lambda: review.do(edit))
     bridge.update_features()
     session.activate(bridge)

@@ -18,12 +18,13 @@ from psygnal import Signal
 from .bridge import Bridge
 from .companions import Companions
 from .drawing import first_pixels
+from .keeping import kept
 from .layer import Labels, is_review
-from .openers import is_cheap, kept, reviews_of
+from .openers import is_cheap, reviews_of
 from .preferences import apply_folder
 from .record import KEY, Opener, Plane, Record
 from .records import Records
-from .source import follow, geometry_of, name_of, plane_in_view, shape_of
+from .source import follow, geometry_of, name_of, plane_in_view, shape_of, shapes_of
 from .taking_over import TakingOver
 from .voice import Voice
 
@@ -234,7 +235,8 @@ class Session(Voice):
         record = self.records.of_shape(image, shape)
         if record is None:
             record = Record((shape[-2], shape[-1]), name_of(image), stack=shape[:-2])
-            record.opener = reviews_of(image, shape, self)
+            record.opener = opener = reviews_of(image, shape, self)
+            record.describe = opener.describe
         return self._show(image, record)
 
     def attach(
@@ -298,11 +300,9 @@ class Session(Voice):
         if self.record_of(image) is not None or image in self._looked_up:
             return None
         self._looked_up.add(image)
-        shape = shape_of(image)
-        shapes = [shape, shape[-2:]] if len(shape) > 2 else [shape]
-        for wanted in shapes:
+        for wanted in shapes_of(image):
             opener = reviews_of(image, wanted, self)
-            if (opener.file or is_cheap(image)) and opener.begun():
+            if (opener.origin.file or is_cheap(image)) and opener.begun():
                 return self.open(image, wanted)
         return None
 

@@ -66,6 +66,14 @@ def channel_choices(image: Image) -> list[Channels]:
     return choices
 
 
+def shapes_of(image: Image) -> list[tuple[int, ...]]:
+    """Return the shapes of review layer that a layer's choices of channels lead to."""
+    full = shape_of(image)
+    axes = [c.axis for c in channel_choices(image) if c.axis is not None and c.axis >= 0]
+    joined = [full[1:] if a == 0 else (*full[:a], 1, *full[a + 1 :]) for a in axes]
+    return list(dict.fromkeys([full, *joined]))
+
+
 def shape_of(image: Image) -> tuple[int, ...]:
     """Return the layer's full size, without the colour axis of RGB."""
     data = image.data[0] if image.multiscale else image.data
@@ -84,6 +92,8 @@ class Source:
         Of the review layer: the image's own, without the axis of its channels.
     plane : Plane
         The plane in the review layer.
+    channels : Channels
+        Those that are read.
     read : callable
         Returns the pixels, (H, W) or (H, W, C), or of a large plane what reads them in
         parts. Touches no layer.
@@ -92,6 +102,7 @@ class Source:
     image: Image
     shape: tuple[int, ...]
     plane: Plane
+    channels: Channels
     read: Callable[[], NDArray[Any] | LargeImage]
 
 
@@ -148,7 +159,7 @@ def source_of(
         pixels = np.asarray(levels[0][tuple(index)])
         return np.moveaxis(pixels, 0, -1) if first else pixels
 
-    return Source(image, tuple(shape), plane, read)
+    return Source(image, tuple(shape), plane, channels, read)
 
 
 def _at_level(index: Sequence[Any], full: Sequence[int], shape: Sequence[int], y: int) -> list[Any]:

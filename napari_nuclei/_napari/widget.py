@@ -177,6 +177,8 @@ class NucleiWidget(Panels):
             bridge = self.session.resume(image)
             if bridge is not None and not bridge.review.warnings:
                 self.say(RESUMED)
+            elif bridge is None and self.message.text() == RESUMED:
+                self.say("")  # it was of another image
         self.show_state()
 
     def _pass_on(self, text: str) -> None:

@@ -43,11 +43,35 @@ class ImageRecord:
         """Height and width in px."""
         return self.height, self.width
 
+    @property
+    def plane(self) -> int | None:
+        """Which plane of its file it is, in the file's order; None where it does not say."""
+        at, stack = (_numbers(self.extra.get(key)) for key in ("plane", "stack"))
+        if len(at) == 1:
+            return at[0]
+        if not at or len(at) != len(stack):
+            return None
+        number = 0
+        for k, size in zip(at, stack, strict=True):
+            number = number * size + k
+        return number
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """The channels of its file that its nuclei are of; () where it does not say."""
+        return tuple(_numbers(self.extra.get("channels")))
+
     def to_json(self) -> dict[str, Any]:
         """Return the record as COCO writes it."""
         out = {"id": self.id, "file_name": self.file_name}
         out |= {"height": self.height, "width": self.width}
         return out | ({"modality": self.modality} if self.modality else {}) | dict(self.extra)
+
+
+def _numbers(value: Any) -> list[int]:
+    """Return a list of counts as it is, and nothing for all else."""
+    is_list = isinstance(value, list) and all(type(k) is int and k >= 0 for k in value)
+    return list(value) if is_list else []
 
 
 @dataclass(slots=True)

@@ -53,8 +53,9 @@ def one_each(format: Format, count: int, path: Path) -> UserError:
 
 
 def name_of(image: ImageRecord) -> str:
-    """Return what files of an image are called: its stem, and the plane of a stack."""
+    """Return what files of an image are called: its stem, plane and channel."""
     stem = PurePath(image.file_name.replace("\\", "/")).stem
     plane = image.extra.get("plane")
     numbers = plane if isinstance(plane, list) else []
-    return "_".join([stem, *(f"{n}" for n in numbers)])
+    channel = [f"c{image.channels[0]}"] if len(image.channels) == 1 else []
+    return "_".join([stem, *(f"{n}" for n in numbers), *channel])

@@ -103,10 +103,9 @@ def _pixels_of(path: Path, image: ImageRecord, beside: Beside) -> Any:
     if (pixels := beside.arrays.get(image.id)) is not None:
         return pixels
     file = beside.image(path, image.file_name)
-    plane = image.extra.get("plane")
-    if file is None or (isinstance(plane, list) and len(plane) != 1):
+    if file is None or (image.plane is None and image.extra.get("plane")):
         return None
-    pixels = read_image(file, plane=plane[0] if isinstance(plane, list) else None)
+    pixels = read_image(file, plane=image.plane, channels=image.channels or None)
     if pixels.shape[:2] != image.shape:
         height, width = pixels.shape[:2]
         raise UserError(

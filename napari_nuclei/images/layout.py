@@ -90,9 +90,12 @@ def _layout(path: Path, size: int, modified: int) -> Layout:
 
 def _of(axes: str, shape: Sequence[int]) -> Layout:
     sizes = dict(zip(axes, shape, strict=True))
-    lead = [a for a in axes if a not in "YXS"]
+    lead = [(a, n) for a, n in zip(axes, shape, strict=True) if a not in "YXS"]
+    double = {a for a, n in Counter(a for a, _ in lead).items() if n > 1}
+    # tifffile has one letter for all axes that it does not know.
+    letters = [chr(0x61 + k) if a in double else a for k, (a, _) in enumerate(lead)]
     colours = 3 if sizes.get("S", 1) >= 3 else 1
-    return Layout("".join(lead), tuple(sizes[a] for a in lead), (sizes["Y"], sizes["X"]), colours)
+    return Layout("".join(letters), tuple(n for _, n in lead), (sizes["Y"], sizes["X"]), colours)
 
 
 def _bands(path: Path) -> int:

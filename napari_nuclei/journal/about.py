@@ -1,12 +1,13 @@
 """What a journal says of its image, read without replaying it.
 
-Here: its first line, and the last that tells of the image. Not here: edits (`lines.py`),
+Here: its first line, and those that tell of the image. Not here: edits (`lines.py`),
 opening a journal (`opening.py`).
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,15 @@ class About:
         Which part of the plane; None in a journal of before parts were told apart.
     pixels : str
         Hash of the pixels of what is reviewed; empty where it does not say.
+    channels : tuple of int
+        The channels that a model saw of it last; () where it does not say.
     """
 
     shape: tuple[int, int]
     image: Fingerprint | None
     part: str | None
     pixels: str = ""
+    channels: tuple[int, ...] = ()
 
 
 def about(path: Path) -> About | None:
@@ -46,27 +50,28 @@ def about(path: Path) -> About | None:
         end = data.find(b"\n")
         header = json.loads(data[:end] if end >= 0 else b"")
         shape = int(header["start"]["height"]), int(header["start"]["width"])
-        image = _last_image(data, end) or header["image"]
+        image, channels = header["image"], list[int]()
+        for row in _image_rows(data, end):
+            image, channels = row["image"], row.get("channels", channels)
         part = header.get("part")
-        known = fingerprint_of(image)
-        return About(shape, known, None if part is None else str(part), header.get("pixels", ""))
+        part = None if part is None else str(part)
+        seen = tuple(int(k) for k in channels)
+        return About(shape, fingerprint_of(image), part, header.get("pixels", ""), seen)
     except (OSError, *DAMAGE):
         return None
 
 
-def _last_image(data: bytes, first: int) -> Any:
-    """Return what the last line that tells of the image says."""
-    at = data.rfind(_MARK, first + 1)
+def _image_rows(data: bytes, first: int) -> Iterator[dict[str, Any]]:
+    """Yield the lines after the first that tell of the image."""
+    at = data.find(_MARK, first + 1)
     while at >= 0:
-        begin = data.rfind(b"\n", 0, at) + 1
-        try:
-            row = json.loads(data[begin : data.find(b"\n", at)])
-            if isinstance(row, dict) and isinstance(row.get("image"), dict):
-                return row["image"]
-        except ValueError:
-            pass  # torn, or no line of ours
-        at = data.rfind(_MARK, first + 1, begin) if begin > first + 1 else -1
-    return None
+        begin, end = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at)
+        if end < 0:
+            return
+        row = json.loads(data[begin:end])
+        if "image" in row:
+            yield row
+        at = data.find(_MARK, end)
 
 
 def fingerprint_of(row: Any) -> Fingerprint | None:

@@ -185,6 +185,11 @@ class Journal:
         row = {"image": fingerprint, "time": time.time(), "by": login_name()}
         self.append(self._line(row))
 
+    def channels(self, seen: tuple[int, ...]) -> None:
+        """Record which channels of the image a model has seen."""
+        row = {"image": self._image, "channels": list(seen)}
+        self.append(self._line({**row, "time": time.time(), "by": login_name()}))
+
     def _line(self, row: Row, ahead: int = 1) -> bytes:
         return _as_line({"n": self.count + ahead, **row})
 

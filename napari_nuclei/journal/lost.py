@@ -36,7 +36,8 @@ from .naming import (
 
 _SIZE = re.compile(rb'"image":\{"bytes":([0-9]+)')
 _BEGINNING = 4096  # bytes of a journal in which that stands
-_FRESH = 3.0  # seconds after which the time of a folder's last change can be trusted
+_TICK = 0.05  # seconds that a clock of file times may stand still
+_COARSE = 3.0  # the same where such times are whole seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ def _orphans(folder: Path) -> list[tuple[Path, int]]:
     folder's own time of change; journals do so below it.
     """
     try:
-        changed = folder.stat().st_mtime_ns
+        began, changed = time.time_ns(), folder.stat().st_mtime_ns
         if folder in _known and _known[folder][0] == changed:
             return _known[folder][1]
         names = {read[0]: name for name in journals_in(folder) if (read := read_name(name))}
@@ -162,7 +163,8 @@ def _orphans(folder: Path) -> list[tuple[Path, int]]:
         found = [(image, _bytes_of(folder / FOLDER / name)) for image, name in gone]
     except OSError:
         return []
-    if time.time_ns() - changed > _FRESH * 1e9:
+    still = _TICK if changed % 1_000_000_000 else _COARSE
+    if began - changed > still * 1e9:  # else it may change again without a sign of it
         _known[folder] = changed, found
     return found
 

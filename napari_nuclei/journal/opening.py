@@ -22,7 +22,8 @@ from .fingerprint import Fingerprint, is_soon_hashed
 from .journal import VERSION, Journal, Row, Subject, snapshot_of
 from .lines import DAMAGE, Replayed, nuclei_of, nuclei_row, replay
 from .locks import is_held, lock_of
-from .place import Pixels, claim
+from .naming import of_image
+from .place import Pixels, claim, kept_as
 from .snapshot import from_snapshot, scan, snapshot_for
 
 ELSEWHERE = (
@@ -66,7 +67,9 @@ def open_journal(
         if journal.read_only:
             journal.notices.append(ELSEWHERE)
         with without_collector():
-            state = _Reading(journal, subject).state() or Replayed(start.copy())
+            reading = _Reading(journal, subject)
+            reading.is_foreign = at is not None and not _is_of(at, subject)
+            state = reading.state() or Replayed(start.copy())
         return journal, state
     except BaseException:
         for lock in (place.lock, place.moves_to and place.moves_to[1]):
@@ -140,6 +143,7 @@ class _Reading:
         self.journal = journal
         self.subject = subject
         self.path = journal.path
+        self.is_foreign = False  # it was kept as that of another file
 
     def state(self) -> Replayed | None:
         """Replay the file and let the journal go on from there; None if there is none."""
@@ -188,6 +192,7 @@ class _Reading:
         size = ends[good - 1] if good else begin
         for row in rows[:good]:
             image = row.get("image", image)
+        image = None if self.is_foreign else image
         self._drop(data, size)
         self.journal.resume(header["id"], size, count + good, begin if snapshot else 0, image)
         self._compare(image)
@@ -239,6 +244,11 @@ class _Reading:
             )
         if not self.journal.read_only:
             self.journal.image(asdict(now))
+
+
+def _is_of(journal: Path, subject: Subject) -> bool:
+    path = subject.path
+    return path is not None and of_image(journal.name, kept_as(path).name) is not None
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -21,6 +21,7 @@ from ..errors import UserError
 from ..formats.files import unwritable
 from ..resources import resource_folder
 from . import lost
+from .about import about
 from .away import away_for as away_for
 from .away import away_of, bring_home, copy_if_longer, holds_all, known_places, register
 from .away import is_chosen as is_chosen
@@ -30,7 +31,7 @@ from .fingerprint import Fingerprint as Fingerprint
 from .locks import lock_of
 from .naming import FOLDER as FOLDER
 from .naming import Plane as Plane
-from .naming import journal_name, journals_in, of_image
+from .naming import journal_name, journals_in, of_image, part_of_channels
 
 Pixels = Callable[[], NDArray[Any]]
 
@@ -99,6 +100,19 @@ def locate(image: Path, plane: Plane = (), part: str = "") -> Path | None:
     trace = was_called(image)
     found = {} if trace is None else {lost.new_name(p, trace, image): p for p in trace.journals}
     return found.get(image.parent / FOLDER / journal_name(image.name, plane, part))
+
+
+def part_of(image: Path, plane: Plane, channels: tuple[int, ...]) -> str:
+    """Return the part of a plane that a review is of which was made on some channels.
+
+    That of the whole plane is meant where it was made on them.
+    """
+    part = part_of_channels(channels)
+    if part and find(image, plane, part) is None and (whole := locate(image, plane)) is not None:
+        said = about(whole)
+        if said is not None and said.channels == channels:
+            return ""
+    return part
 
 
 def was_called(image: Path) -> lost.Trace | None:

@@ -115,9 +115,7 @@ def pixels_of(image: ImageRecord, folder: Path) -> NDArray[Any]:
         If it cannot be read, or is of another size than the record says.
     """
     path = folder / image.file_name
-    place = image.extra.get("plane")
-    plane = int(place[0]) if isinstance(place, list) and len(place) == 1 else None
-    pixels: NDArray[Any] = read_image(path, plane=plane)
+    pixels: NDArray[Any] = read_image(path, plane=image.plane, channels=image.channels or None)
     if pixels.shape[:2] != image.shape:
         height, width = pixels.shape[:2]
         raise UserError(

@@ -153,8 +153,7 @@ def changes(image: Reviewed, locked: set[Tile], old: Found, new: Found) -> Itera
         What they show there, the surest first.
     """
     masks = [n.mask for n in image.truth]
-    place = image.record.extra.get("plane")
-    plane = int(place[0]) if isinstance(place, list) and place else None
+    plane = image.record.plane
     was, now = (matched(masks, [mask for mask, _ in found]) for found in (old, new))
 
     def change(kind: str, mask: Mask, id: int | None) -> Change:

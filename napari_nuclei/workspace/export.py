@@ -7,11 +7,15 @@ Here: gathering them, whether or not somebody works on them meanwhile. Not here:
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
 from ..formats.dataset import DataSet, ImageRecord
-from ..journal.place import Plane
+from ..images.images import image_info
+from ..journal.about import about
+from ..journal.naming import channels_of_part
+from ..journal.place import Plane, locate
 from ..nuclei import Nuclei
 from ..progress import Progress
 from .files import Item
@@ -74,16 +78,30 @@ def gather(
 def _exported(
     workspace: Workspace, item: Item, known: Mapping[Key, Nuclei], id: int
 ) -> list[tuple[ImageRecord, Nuclei]]:
-    def of(plane: Plane) -> Nuclei:
-        found = known.get((item.path, plane))
-        return workspace.stored(item.path, plane) if found is None else found
+    def of(plane: Plane, part: str) -> Nuclei:
+        found = known.get((item.path, plane, part))
+        return workspace.stored(item.path, plane, part) if found is None else found
 
     if item.record is not None:
-        return [(item.record, of(item.plane))]
+        return [(item.record, of(item.plane, item.part))]
+    channels = image_info(item.path).channels
     planes = workspace.planes(item.path)
-    out = []
-    for number, plane in enumerate(planes):
-        extra: dict[str, Any] = {"plane": list(plane), "stack": [len(planes)]} if plane else {}
-        found = of(plane)
-        out.append((ImageRecord(id + number, item.name, *found.shape, extra=extra), found))
+    out: list[tuple[ImageRecord, Nuclei]] = []
+    for plane in planes:
+        for part in workspace.parts(item.path, plane):
+            extra: dict[str, Any] = {"plane": list(plane), "stack": [len(planes)]} if plane else {}
+            seen = channels_of_part(part)
+            if channels > 1 and not seen:
+                seen = _seen(item.path, plane) or tuple(range(min(3, channels)))
+            extra |= {"channels": list(seen)} if seen else {}
+            found = of(plane, part)
+            record = ImageRecord(id + len(out), item.name, *found.shape, extra=extra)
+            out.append((record, found))
     return out
+
+
+def _seen(image: Path, plane: Plane) -> tuple[int, ...]:
+    """Return the channels that a model has seen of a plane; () where that is not known."""
+    path = locate(image, plane)
+    said = None if path is None else about(path)
+    return () if said is None else said.channels

@@ -18,6 +18,7 @@ from ..formats.coco_reader import from_json, read_images
 from ..formats.dataset import DataSet, ImageRecord
 from ..formats.files import read_json, write_json
 from ..images.images import find_images, is_zarr
+from ..journal.naming import part_of_channels
 from ..journal.place import FOLDER, Plane, user_folder
 
 
@@ -42,6 +43,11 @@ class Item:
     path: Path
     plane: Plane = ()
     record: ImageRecord | None = None
+
+    @property
+    def part(self) -> str:
+        """Which part of the plane, where a list names a channel; else empty."""
+        return "" if self.record is None else part_of_channels(self.record.channels)
 
     @property
     def name(self) -> str:
@@ -124,9 +130,8 @@ def _items(source: Path, folder: Path, records: Iterable[ImageRecord]) -> list[I
         if path is None:
             missing.append(record.file_name)
             continue
-        plane = record.extra.get("plane")
-        is_plane = isinstance(plane, list) and all(isinstance(k, int) for k in plane)
-        items.append(Item(path.absolute(), tuple(plane) if is_plane and plane else (), record))
+        plane = () if record.plane is None else (record.plane,)
+        items.append(Item(path.absolute(), plane, record))
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise MissingImagesError(

@@ -17,8 +17,8 @@ from ..errors import UserError
 from ..formats.categories import DEFAULT, Category
 from ..formats.dataset import DataSet
 from ..images.images import image_info, image_size
-from ..journal.naming import journal_name
-from ..journal.place import FOLDER, Plane, find
+from ..journal.naming import channels_of_part, journal_name
+from ..journal.place import Plane, locate
 from ..journal.safe_file import KEEPER
 from ..journal.snapshot import peek
 from ..nuclei import Nuclei
@@ -26,8 +26,10 @@ from ..progress import Progress
 from ..review import Review
 from .export import LeftOut, gather
 from .files import Place, SmallFile, items_of
+from .journals import Journals
 
-Key = tuple[Path, Plane]
+Key = tuple[Path, Plane, str]
+"""An image file, a plane of it, and the part of the plane where a list names one."""
 
 
 class Workspace:
@@ -49,6 +51,8 @@ class Workspace:
         The images; a folder's in natural order.
     remarks : list of str
         What a person should know of what was left out or mended.
+    journals : Journals
+        Which of their planes have reviews.
 
     Raises
     ------
@@ -68,7 +72,7 @@ class Workspace:
         place = None if folder is None else Path(folder)
         found, self._data = items_of(self.path, place, None if strict else self.remarks)
         self.items = tuple(found)
-        self._by_key = {(item.path, item.plane): item for item in self.items}
+        self._by_key = {(item.path, item.plane, item.part): item for item in self.items}
         self._named: dict[Path, set[Plane]] = {}
         for item in self.items:
             if item.plane:
@@ -81,30 +85,35 @@ class Workspace:
         self._index = self._index_file.read()
         self._place: Place | None = None
         self._unsaved: set[str] = set()
-        self._listed: dict[Path, tuple[int, dict[str, list[Plane]]]] = {}
+        self.journals = Journals()
 
     # -- reviews ----------------------------------------------------------------------
 
-    def review(self, image: Path, plane: Plane = ()) -> Review:
+    def review(self, image: Path, plane: Plane = (), part: str = "") -> Review:
         """Return the review of an image, opened if it is not yet; see `Review.open`."""
         with self._busy:
-            key = (image.absolute(), plane)
+            key = (image.absolute(), plane, part)
             if key not in self._reviews:
-                self._reviews[key] = Review.open(*key, self._start(key))
+                path, _, actual = self.journals.key(*key)
+                review = Review.open(path, plane, self._start(key), part=actual)
+                if actual and not part:
+                    channel = channels_of_part(actual)[0]
+                    review.remarks.append(f"This review is of channel {channel} of {path.name}.")
+                self._reviews[key] = review
             return self._reviews[key]
 
-    def is_open(self, image: Path, plane: Plane = ()) -> bool:
+    def is_open(self, image: Path, plane: Plane = (), part: str = "") -> bool:
         """Whether a review is open already."""
-        return (image.absolute(), plane) in self._reviews
+        return (image.absolute(), plane, part) in self._reviews
 
     def open_planes(self, image: Path) -> list[Plane]:
         """List the planes of an image whose reviews are open."""
-        return [plane for path, plane in list(self._reviews) if path == image.absolute()]
+        return [plane for path, plane, _ in list(self._reviews) if path == image.absolute()]
 
-    def release(self, image: Path, plane: Plane = ()) -> str:
+    def release(self, image: Path, plane: Plane = (), part: str = "") -> str:
         """Close a review that is not shown any more; see `Review.close`."""
         with self._busy:
-            key = (image.absolute(), plane)
+            key = (image.absolute(), plane, part)
             if key not in self._reviews:
                 return ""
             review = self._reviews[key]
@@ -162,44 +171,30 @@ class Workspace:
 
     # -- how far each one is ----------------------------------------------------------
 
-    def standing(self, image: Path, plane: Plane = ()) -> Standing:
+    def standing(self, image: Path, plane: Plane = (), part: str = "") -> Standing:
         """Say how far the review of an image, or of one plane of it, is, without opening it."""
         image = image.absolute()
-        if plane:
-            return self._standing((image, plane))
-        planes = self._begun_planes(image)
-        found = [self._standing((image, plane)) for plane in planes]
-        if planes == [()]:
+        if plane or part:
+            return self._standing((image, plane, part))
+        keys = self._begun_keys(image)
+        found = [self._standing(key) for key in keys]
+        if keys == [(image, (), "")]:
             return found[0]
-        return Standing.together(found, len(self.planes(image)))
+        more = len(keys) - len({at for _, at, _ in keys})  # channels of one plane
+        return Standing.together(found, len(self.planes(image)) + more)
 
-    def _begun_planes(self, image: Path) -> list[Plane]:
-        """List the planes of an image that have a review; () if it has none."""
-        planes = set(self._planes_in(image.parent).get(image.name, ()))
-        planes |= {plane for path, plane in self._reviews if path == image and plane}
-        planes |= self._named.get(image, set())
-        return sorted(planes) or [()]
-
-    def _planes_in(self, folder: Path) -> dict[str, list[Plane]]:
-        """List the planes that have a journal, for each image of a folder that has such."""
-        try:
-            stamp = (folder / FOLDER).stat().st_mtime_ns
-        except OSError:
-            return {}
-        if self._listed.get(folder, (0,))[0] != stamp:
-            found: dict[str, list[Plane]] = {}
-            for path in (folder / FOLDER).glob("*@*.jsonl"):
-                name, _, numbers = path.stem.rpartition("@")
-                if numbers.replace("-", "").isdigit():
-                    found.setdefault(name, []).append(tuple(map(int, numbers.split("-"))))
-            self._listed[folder] = (stamp, found)
-        return self._listed[folder][1]
+    def _begun_keys(self, image: Path) -> list[Key]:
+        """List the planes of an image, and parts of them, that have a review; all if none has."""
+        keys = {(image, plane, part) for plane, part in self.journals.of(image)}
+        keys |= {key for key in self._reviews if key[0] == image and key[1]}
+        keys |= {(image, plane, "") for plane in self._named.get(image, ())}
+        return sorted(keys) or [(image, (), "")]
 
     def _standing(self, key: Key) -> Standing:
         review = self._reviews.get(key)
         if review is not None:
             return Standing.of(review.nuclei, review.counts)
-        path = find(*key)
+        path = locate(*self.journals.key(*key))
         known = self._index.get(_name(key))
         if path is None:
             return self._standing_at_start(key)
@@ -222,7 +217,7 @@ class Workspace:
         return Standing.of(self._data.of(item.record))
 
     def _note(self, key: Key, standing: Standing, stamp: list[int] | None = None) -> None:
-        path = find(*key)
+        path = locate(*self.journals.key(*key))
         if path is None:
             return
         about = path.stat()
@@ -274,7 +269,12 @@ class Workspace:
         """Gather all images and their nuclei for an export; see `workspace_export.gather`."""
         return gather(self, live, left_out)
 
-    def stored(self, image: Path, plane: Plane = ()) -> Nuclei:
+    def parts(self, image: Path, plane: Plane = ()) -> list[str]:
+        """List the parts of a plane that have a review of their own; ``[""]`` if none has."""
+        found = [part for at, part in self.journals.of(image.absolute()) if at == plane]
+        return found or [""]
+
+    def stored(self, image: Path, plane: Plane = (), part: str = "") -> Nuclei:
         """Return the nuclei of an image as they are on disk, or with which a review would begin.
 
         Raises
@@ -282,8 +282,8 @@ class Workspace:
         UserError
             If the image or its journal cannot be read.
         """
-        key = (image.absolute(), plane)
-        path = find(*key)
+        key = (image.absolute(), plane, part)
+        path = locate(*self.journals.key(*key))
         found = None if path is None else peek(path)
         return self._start(key) if found is None else found
 
@@ -293,4 +293,4 @@ class Workspace:
 
 
 def _name(key: Key) -> str:
-    return str(key[0].parent / journal_name(key[0].name, key[1]))
+    return str(key[0].parent / journal_name(key[0].name, *key[1:]))
