@@ -37,6 +37,7 @@ from .time_left import TimeLeft
 
 if TYPE_CHECKING:
     from ..prediction.predict import Prediction
+    from .messages import Spot
 
 CORRECT = (
     "Go along the doubtful ones with N: A accepts, R rejects, Delete deletes, S splits; brush and "
@@ -85,6 +86,14 @@ class Segmenting(QObject):
     def image(self) -> Image | None:
         """The image that is being segmented."""
         return self._run.source.image if self._run else None
+
+    @property
+    def spot(self) -> Spot | None:
+        """The image and plane that are being segmented; of several planes the image alone."""
+        run = self._run
+        if run is None:
+            return None
+        return run.source.image, None if run.several else run.source.plane
 
     @property
     def is_stack(self) -> bool:

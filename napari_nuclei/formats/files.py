@@ -121,6 +121,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     UserError
         If it cannot be read, or is not JSON.
     """
+    name = streams.name_of(Path(path))
     try:
         data = streams.content_of(Path(path))
     except OSError as error:
@@ -128,11 +129,11 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     try:
         return json.loads(data, parse_constant=_refuse)
     except UserError as error:
-        raise UserError(f"{path} {error}") from None
+        raise UserError(f"{name} {error}") from None
     except (ValueError, RecursionError) as error:
         where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         raise UserError(
-            f"{path} is not a JSON file, or is cut short{where}: write it again"
+            f"{name} is not a JSON file, or is cut short{where}: write it again"
         ) from error
 
 
