@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 
 from ..prompts.kinds import SameKind
 from ..queue.self_check import SHARE
-from .keys import KEYS
+from .keys import KEYS, filled
 from .parts import line, quiet
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class PromptPanel(QWidget):
     def _on_reset(self) -> None:
         if self._actions is not None:
             self._actions.walk.reset()
-            self._actions.told.emit("N goes by the order that it began with.")
+            self._actions.told.emit(filled("{next} goes by the order that it began with."))
 
     # -- what is shown ----------------------------------------------------------------
 

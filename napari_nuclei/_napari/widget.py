@@ -25,9 +25,10 @@ from .folder import Folder
 from .folder_panel import FolderPanel
 from .help_overlay import HelpOverlay
 from .messages import Messages
-from .panels import ADOPT, OPEN, PRESS, RESUMED, SAMPLE, Panels
+from .panels import ADOPT, OPEN, PRESS, RESUMED, SAMPLE, TEACH, Panels
 from .parts import canvas_of, focus_canvas, when_closed
 from .preloading import Preloading
+from .retrain_source import UNCORRECTED, is_worth_it
 from .scopes import Scope
 from .segmenting import Segmenting
 from .session import Session
@@ -173,7 +174,7 @@ class NucleiWidget(Panels):
         if image is not None and not self.segmenting.running:
             bridge = self.session.resume(image)
             if bridge is not None:
-                self.say(RESUMED)
+                self.say(keys.filled(RESUMED))
         self.show_state()
 
     def _on_session(self) -> None:
@@ -214,13 +215,16 @@ class NucleiWidget(Panels):
         self.result.show_review(bridge.review if bridge else None, removed)
         self.review.show_review(bridge.actions if bridge else None)
         self.retrain_button.setVisible(bridge is not None)
+        worth_it = is_worth_it(self.session)
+        self.retrain_button.setEnabled(worth_it)
+        self.retrain_button.setToolTip(TEACH if worth_it else UNCORRECTED)
         self.prompts.show_review(bridge.actions if bridge else None)
         other = adoptable(self.session, image)
         self.adopt_button.setVisible(other is not None and not running)
         if other is not None:
             name = self.fontMetrics().elidedText(other.name, Qt.TextElideMode.ElideMiddle, 160)
             self.adopt_button.setText(f"Adopt “{name}”")
-            self.adopt_button.setToolTip(ADOPT)
+            self.adopt_button.setToolTip(keys.filled(ADOPT))
 
     # -- what the buttons do ----------------------------------------------------------
 
@@ -270,7 +274,9 @@ class NucleiWidget(Panels):
         except UserError as error:
             self.say(str(error), problem=True)
         else:
-            self.say(f"“{other.name}” is under review now; Ctrl+Z takes that back.")
+            self.say(
+                f"“{other.name}” is under review now; {keys.filled('{undo}')} takes that back."
+            )
             focus_canvas(self)
 
     def _on_retrain(self) -> None:
