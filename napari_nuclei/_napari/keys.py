@@ -172,4 +172,13 @@ class _Now(dict[str, str]):
     def __missing__(self, name: str) -> str:
         key = next((key for key in KEYS if key.name == name), None)
         shown = key.shortcut if key is not None else next(iter(of_napari(name)), "")
-        return shown or f"“{name.replace('_', ' ').capitalize()}”"
+        return shown or f"“{_TITLES.get(name, name.replace('_', ' ').capitalize())}”"
+
+
+_TITLES = {
+    "reading": "Reread",
+    "ghosts": "Candidates",
+    "fix_kind": "Fix all of this kind",
+    "show_keys": "Keys",
+}
+"""What buttons say, where it is not the action's name."""

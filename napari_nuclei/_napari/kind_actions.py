@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..review import Review
     from .actions import Actions
 
+FIRST = "Delete, accept or promote one first: {fix_kind} finds the rest."
 NO_WIDGET = "Open the Nuclei widget first (Plugins ▸ Nuclei): it knows the model to ask."
 
 
@@ -84,9 +85,7 @@ class Asking:
         review = self._actions.review
         examples, deed = examples_of(review.done)
         if deed is None:
-            self._actions.told.emit(
-                filled("Delete, accept or promote one first: {fix_kind} finds the rest.")
-            )
+            self._actions.told.emit(filled(FIRST))
             return
         nuclei, model = review.nuclei.copy(), self._model
         features = self._features.setdefault((id(review), model), Features())

@@ -126,9 +126,7 @@ class ResultPanel(QWidget):
         self.redo_button.setEnabled(bool(undone))
         keys = {name: f" ({filled(f'{{{name}}}')})" for name in ("undo", "redo")}
         self.undo_button.setToolTip(f"Undo: {done}{keys['undo']}" if done else "Nothing to undo")
-        self.redo_button.setToolTip(
-            f"Redo: {undone}{keys['redo']}" if undone else "Nothing to redo"
-        )
+        self.redo_button.setToolTip(f"Redo: {undone}{keys['redo']}" if undone else "")
         self.export_button.setEnabled(review is not None)
         self.back_button.setVisible(removed)
         self.setVisible(review is not None or removed)

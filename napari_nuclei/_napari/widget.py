@@ -274,9 +274,8 @@ class NucleiWidget(Panels):
         except UserError as error:
             self.say(str(error), problem=True)
         else:
-            self.say(
-                f"“{other.name}” is under review now; {keys.filled('{undo}')} takes that back."
-            )
+            undo = keys.filled("{undo}")
+            self.say(f"“{other.name}” is under review now; {undo} takes that back.")
             focus_canvas(self)
 
     def _on_retrain(self) -> None:
