@@ -103,9 +103,9 @@ def formats() -> str:
 
 def keys() -> str:
     """Return the keys of the window, as they are set by default."""
-    from napari_nuclei._napari.keys import KEYS, NAPARI
+    from napari_nuclei._napari.keys import listed
 
-    rows = [(key.key, key.text) for key in KEYS] + NAPARI
+    rows = listed(default=True)
     return "\n".join(
         [
             "# Keys",

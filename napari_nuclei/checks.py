@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from .errors import UserError
+
+DEVICES = "auto, cpu, cuda, cuda:N or mps"
 
 
 def number(value: Any, name: str) -> float:
@@ -56,3 +59,10 @@ def several(value: Any, name: str, one: Callable[[Any, str], int]) -> list[int]:
     """Return a list of one or more, each checked by `one`."""
     rows = value if isinstance(value, Iterable) and not isinstance(value, str) else [value]
     return [one(row, name) for row in rows]
+
+
+def device(value: Any) -> str:
+    """Return the name of a device; whether it is there is found out later."""
+    if not isinstance(value, str) or not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
+        raise UserError(f"no device {value!r} here. There are: {DEVICES}.")
+    return value

@@ -20,6 +20,7 @@ from ..nuclei import Nuclei
 from .bridge import Bridge
 from .camera import bring_into_view, look_at
 from .gestures import Gestures, Point, Tool
+from .keys import filled
 from .preview import Preview
 from .queue_walk import QueueWalk
 
@@ -211,7 +212,7 @@ class Actions:
         self.review.select(())
 
     def _on_tool(self, tool: Tool | None) -> None:
-        self.told.emit(f"{tool.hint} Escape puts the tool down." if tool else "")
+        self.told.emit(f"{tool.hint} {filled('{escape}')} puts the tool down." if tool else "")
 
     # -- selection and the walk -------------------------------------------------------
 

@@ -12,6 +12,7 @@ from .. import edits
 from ..nuclei import Nuclei
 from ..shape_edits import pieces
 from .bridge import Bridge
+from .keys import filled
 from .record import nuclei_and_remark
 from .session import Session
 from .source import shape_of
@@ -54,10 +55,11 @@ def adopt(session: Session, image: Image, layer: Labels) -> str:
     bridge = _adopted(session, image, nuclei, remark)
     layer.visible = False
     session.activate(bridge)
+    undo = filled("{undo}")
     if not remark:
-        return f"“{layer.name}” is under review now; Ctrl+Z takes that back."
+        return f"“{layer.name}” is under review now; {undo} takes that back."
     return (
-        f"“{layer.name}” {remark}: each piece is a nucleus now. Ctrl+Z joins them again, and once "
+        f"“{layer.name}” {remark}: each piece is a nucleus now. {undo} joins them again, and once "
         "more takes all back."
     )
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..queue.doubts import Evidence
     from ..review import Review
     from .bridge import Bridge
+    from .messages import Spot
     from .queue_walk import QueueWalk
     from .session import Session
 
@@ -110,6 +111,12 @@ class Asker(QObject):
         self._idle = QTimer(self)
         self._idle.setSingleShot(True)
         self._idle.timeout.connect(self._look_ahead)
+
+    @property
+    def spot(self) -> Spot | None:
+        """The image and plane that are being asked about."""
+        asked = self._current
+        return None if asked is None else (asked.source.image, asked.source.plane)
 
     # -- questions --------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ class Companions:
         """Give a new review layer its companions."""
         bridge.actions = actions = Actions(bridge, self._session.viewer)
         actions.prompts = Prompts(actions, self._session.asking, self._session.viewer)
-        actions.told.connect(self._session.hint)
+        actions.told.connect(lambda text: self._session.hint(text, bridge))
         actions.helped.connect(self._session.ask_for_keys)
         if is_large(bridge.pane.whole):
             follower = PaneFollower(bridge, self._session.viewer, self._session.hint)

@@ -7,6 +7,8 @@ from typing import Any
 from qtpy.QtCore import QSize, QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from .parts import calm
+
 HEIGHT = 170
 DRAW_MS = 300
 """How long a drawing waits for more to draw."""
@@ -87,6 +89,7 @@ class Curve(QWidget):
         self._canvas = FigureCanvasQTAgg(figure)
         self._canvas.setStyleSheet("background: transparent")
         self._column.addWidget(self._canvas)
+        calm(self, self._canvas)
 
 
 def _thinned(points: list[tuple[float, float]]) -> tuple[list[float], list[float]]:

@@ -135,7 +135,7 @@ class Folder(QObject):
         if not self.leave():
             return
         self.workspace = workspace
-        self.loader = Loader(workspace, self.session.tell)
+        self.loader = Loader(workspace, self.session.announce)
         self.order = range(len(self.items))
         self.standings.start(workspace)
         self.opened.emit()
@@ -191,7 +191,7 @@ class Folder(QObject):
 
     def _on_unreadable(self, number: int, by: int, error: Exception) -> None:
         self.standings.set_problem(number, str(error))
-        self.session.tell(f"{error} It is left out." if by else str(error))
+        self.session.announce(f"{error} It is left out." if by else str(error))
         further = self.neighbour(number, by) if by else None
         self.asked = None if further is None else number
         if further is not None:
@@ -251,7 +251,7 @@ class Folder(QObject):
         try:
             moved = self.workspace.close()
         except UserError as error:
-            self.session.tell(f"{error}. The folder stays open, so that nothing is lost.")
+            self.session.announce(f"{error}. The folder stays open, so that nothing is lost.")
             self._show_again()
             return False
         self.layers.take_away()
@@ -273,7 +273,7 @@ class Folder(QObject):
             try:
                 moved = self.workspace.close()
             except UserError as error:
-                self.session.tell(str(error))
+                self.session.announce(str(error))
         self.layers.forget()
         self._end(moved)
         if self._tasks is not None:
@@ -282,7 +282,7 @@ class Folder(QObject):
 
     def _end(self, moved: list[str]) -> None:
         for path in moved:
-            self.session.tell(f"A review could not be kept in its place; it is in {path}.")
+            self.session.announce(f"A review could not be kept in its place; it is in {path}.")
         self._generation += 1
         self.standings.stop()
         if self.loader is not None:

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import (
     QComboBox,
     QDialog,
@@ -23,8 +24,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ..formats.registry import FORMATS, WRITABLE, Format
-from .parts import line
+from ..formats.registry import FORMATS, WRITABLE, Format, odd_ending
+from .parts import calm, line
 
 
 class FormatDialog(QDialog):
@@ -48,16 +49,15 @@ class FormatDialog(QDialog):
         self._many = many
         self.format_box = QComboBox()
         for name in WRITABLE:
-            self.format_box.addItem(FORMATS[name].title, name)
+            if FORMATS[name].is_there:
+                self.format_box.addItem(FORMATS[name].title, name)
         self.about = line()
         self.about.setMinimumWidth(300)
         self.place = QLineEdit()
         self.browse_button = QPushButton("Browse…")
-        self.browse_button.setAutoDefault(False)
         self.note = line()
         self.note.setTextFormat(Qt.TextFormat.PlainText)
         self.save_button = QPushButton("Export")
-        self.save_button.setDefault(True)
         self._place_label = QLabel()
         self._place_label.setBuddy(self.place)
         self._was_folder = False
@@ -77,11 +77,22 @@ class FormatDialog(QDialog):
         buttons.accepted.connect(self._on_save)
         buttons.rejected.connect(self.reject)
         self.form.addRow(buttons)
+        self.save_button.setDefault(True)  # once it is in the dialog: else it goes with the focus
+        calm(self)
         self.browse_button.clicked.connect(self._on_browse)
         self.place.textChanged.connect(self._show_note)
         self.format_box.currentIndexChanged.connect(self.show_format)
         self.show_format()
         self.save_button.setFocus()
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Export on Return wherever the focus is; a button that has it takes Return itself."""
+        plain = (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)
+        keys = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        if event is not None and event.key() in keys and event.modifiers() in plain:
+            self._on_save()
+        else:
+            super().keyPressEvent(event)
 
     @property
     def format(self) -> Format:
@@ -152,9 +163,13 @@ class FormatDialog(QDialog):
             problem = f"There is no folder {path.parent}: choose another one."
         elif path.exists():
             note = f"{path.name} exists already and is replaced."
+        elif odd := odd_ending(path, self.format):
+            note = odd
         elif path.name != Path(self.place.text().strip()).name:
             note = f"Writes {path.name}."
         self.note.setText(f"⚠ {problem or note}" if problem or "replaced" in note else note)
+        if problem and self.save_button.hasFocus():
+            self.place.setFocus()  # not Cancel, which comes next
         self.save_button.setEnabled(not problem)
         replaces = path is not None and not problem and not self.into_folder and path.exists()
         self.save_button.setText("Replace" if replaces else "Export")

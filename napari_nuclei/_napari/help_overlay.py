@@ -5,12 +5,14 @@ from __future__ import annotations
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QWidget
 
-from .keys import listed
+from .keys import filled, listed
 
 STYLE = """
 QFrame#keys { background: rgba(20, 22, 26, 235); border: 1px solid #8a8f98; border-radius: 8px; }
 QLabel { color: #f0f1f2; background: transparent; }
 """
+
+HINT = "Change them under Preferences ▸ Shortcuts. {show_keys} or a click closes this."
 
 SMALLER = ("", "QLabel { font-size: 11px; }", "QLabel { font-size: 9px; }")
 """Fonts that are tried until the list fits on the canvas."""
@@ -54,7 +56,7 @@ class HelpOverlay(QFrame):
         title = QLabel("<b>Keys while the nuclei's layer is active</b>")
         self._grid.addWidget(title, 0, 0, 1, 2)
         rows = [(QLabel(f"<b>{key}</b>", self), QLabel(text, self)) for key, text in listed()]
-        hint = QLabel("Change them under Preferences ▸ Shortcuts. H or a click closes this.", self)
+        hint = QLabel(filled(HINT), self)
         for label in (hint, *(label for row in rows for label in row)):
             label.ensurePolished()  # the style has fonts of its own
         keys = max(key.sizeHint().width() for key, _ in rows)

@@ -1,6 +1,6 @@
 """The keys of a review layer, as actions of napari: its preferences show and change them.
 
-Here: which key does what. Not here: doing it (`actions.py`).
+Here: which key does what, of napari's own keys too. Not here: doing it (`actions.py`).
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from napari.layers import Labels as Base
 from napari.settings import get_settings
 from napari.utils.action_manager import action_manager
 from napari.utils.key_bindings import KeyBinding
+from napari.utils.shortcuts import default_shortcuts
 
 from .layer import Labels
 
@@ -76,18 +78,15 @@ KEYS = [
     Key("show_keys", "H", "Show or hide these keys"),
 ]
 
-NAPARI = [
-    ("Click", "with pan and zoom (7): select a nucleus"),
-    ("Shift + click", "add to the selection, or take away from it"),
-    ("Shift + drag", "select all in a lasso"),
-    ("1 2 3 4 5 6 7", "eraser, brush, polygon, fill, pick, transform, pan and zoom"),
-    ("M", "new label: the next stroke adds a nucleus"),
-    ("L", "pick the label that you click on"),
-    ("[ and ]", "smaller and larger brush"),
-    ("Page Down, Page Up", "next image of the folder, and the one before"),
-    ("Ctrl+Z, Ctrl+Shift+Z", "undo and redo, across all tools and restarts"),
+TOOLS = [
+    ("activate_labels_erase_mode", "eraser"),
+    ("activate_labels_paint_mode", "brush"),
+    ("activate_labels_polygon_mode", "polygon"),
+    ("activate_labels_fill_mode", "fill"),
+    ("activate_labels_picker_mode", "pick a label"),
+    ("activate_labels_pan_zoom_mode", "pan and zoom"),
 ]
-"""Mouse and keys that are worth knowing besides."""
+"""Actions of napari's tools, and what they are."""
 
 
 def register() -> None:
@@ -110,7 +109,76 @@ def _command(key: Key) -> Callable[[Labels], None]:
     return command
 
 
-def listed() -> Iterator[tuple[str, str]]:
-    """Yield keys as they are set now and what they do, for a person."""
-    yield from ((key.shortcut, key.text) for key in KEYS if key.shortcut)
-    yield from NAPARI
+def of_napari(action: str, default: bool = False) -> list[str]:
+    """Return the keys of one of napari's own actions, as a person reads them.
+
+    Keys that are taken by ours do not count. With `default` they are those that napari comes with.
+    """
+    if action in ("undo", "redo"):  # which its preferences do not know
+        bound = [k for k, call in Base.class_keymap.items() if _name(call) == action]
+    else:
+        known = default_shortcuts if default else get_settings().shortcuts.shortcuts
+        bound = list(known.get(f"napari:{action}", ()))
+    ours = {str(k) for key in KEYS for k in ([key.key] if default else key.bound)}
+    return [str(k) for k in bound if str(k) not in ours]
+
+
+def _name(call: object) -> str:
+    return str(getattr(call, "__name__", ""))
+
+
+def listed(default: bool = False) -> Iterator[tuple[str, str]]:
+    """Yield keys and gestures and what they do, for a person.
+
+    The keys are those that are set now, or with `default` those that everything comes with.
+    """
+    for key in KEYS:
+        if shown := key.key if default else key.shortcut:
+            yield shown, key.text
+
+    def first(action: str) -> str:
+        return next(iter(of_napari(action, default)), "")
+
+    pan = first("activate_labels_pan_zoom_mode")
+    yield "Click", f"with pan and zoom{f' ({pan})' if pan else ''}: select a nucleus"
+    yield "Shift + click", "add to the selection, or take away from it"
+    yield "Shift + drag", "select all in a lasso"
+    tools = [(first(action), text) for action, text in TOOLS]
+    if tools := [(key, text) for key, text in tools if key]:
+        yield " ".join(key for key, _ in tools), ", ".join(text for _, text in tools)
+    for actions, words, text in (
+        (("new_label",), "", "new label: the next stroke adds a nucleus"),
+        (("decrease_brush_size", "increase_brush_size"), " and ", "smaller and larger brush"),
+    ):
+        keys = [first(action) for action in actions]
+        if all(keys):
+            yield words.join(keys), text
+    yield "Page Down, Page Up", "next image of the folder, and the one before"
+    both = ", ".join(filter(None, map(first, ("undo", "redo"))))
+    yield both, "undo and redo, across all tools and restarts"
+
+
+def filled(text: str) -> str:
+    """Put the keys as they are set now into a text that names actions in braces.
+
+    An action without a key is called by the name of its button.
+    """
+    return text.format_map(_Now())
+
+
+class _Now(dict[str, str]):
+    """The keys of actions by their names; those of napari's by what `of_napari` takes."""
+
+    def __missing__(self, name: str) -> str:
+        key = next((key for key in KEYS if key.name == name), None)
+        shown = key.shortcut if key is not None else next(iter(of_napari(name)), "")
+        return shown or f"“{_TITLES.get(name, name.replace('_', ' ').capitalize())}”"
+
+
+_TITLES = {
+    "reading": "Reread",
+    "ghosts": "Candidates",
+    "fix_kind": "Fix all of this kind",
+    "show_keys": "Keys",
+}
+"""What buttons say, where it is not the action's name."""

@@ -17,12 +17,14 @@ from ..nuclei import Nuclei, Nucleus
 from ..progress import Progress
 from ..prompts.kinds import Deed, Features, SameKind, examples_of, fix, learn_steps, same_kind
 from .asking import Asker
+from .keys import filled
 
 if TYPE_CHECKING:
     from ..prompts.prompter import Prompter
     from ..review import Review
     from .actions import Actions
 
+FIRST = "Delete, accept or promote one first: {fix_kind} finds the rest."
 NO_WIDGET = "Open the Nuclei widget first (Plugins ▸ Nuclei): it knows the model to ask."
 
 
@@ -84,7 +86,7 @@ class Asking:
         review = self._actions.review
         examples, deed = examples_of(review.done)
         if deed is None:
-            self._actions.told.emit("Delete, accept or promote one first: K finds the rest.")
+            self._actions.told.emit(filled(FIRST))
             return
         nuclei, known = review.nuclei.copy(), self._features.setdefault(review, {})
 
@@ -100,7 +102,8 @@ class Asking:
         self.kind_changed.emit(kind)
         self.preview_kind(kind.likely)
         many = f"{kind.likely:,} of {len(kind.ids):,} look like it"
-        self._actions.told.emit(f"{kind.deed}: {many}. K does it, the slider says how many.")
+        key = filled("{fix_kind}")
+        self._actions.told.emit(f"{kind.deed}: {many}. {key} does it, the slider says how many.")
 
     def preview_kind(self, count: int) -> None:
         """Select the likest ones, so that they are seen."""

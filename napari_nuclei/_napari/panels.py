@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
 )
 
 from .folder_panel import FolderPanel
+from .keys import filled
 from .parts import combo, line, refill, scroll
 from .prompt_panel import PromptPanel
 from .result_panel import ResultPanel
@@ -29,11 +30,12 @@ OPEN = (
 SAMPLE = "histology"
 """Key of the sample that the button opens."""
 PRESS = "<b>Press Segment</b><br>The nuclei that are found come as a Labels layer."
-RESUMED = "This image's review goes on where you left it; Ctrl+Z reaches back to its first edit."
+RESUMED = "This image's review goes on where you left it; {undo} reaches back to its first edit."
 ADOPT = (
     "Take the labels of this layer as the nuclei under review, in the place of those that are "
-    "there now. Ctrl+Z takes it back."
+    "there now. {undo} takes it back."
 )
+TEACH = "Teach a model what you have corrected"
 
 
 class Panels(QWidget):
@@ -49,7 +51,6 @@ class Panels(QWidget):
         self.prompts = PromptPanel()
         self.adopt_button = QPushButton()
         self.retrain_button = QPushButton("Retrain…")
-        self.retrain_button.setToolTip("Teach a model what you have corrected")
         self.advice = line()
         self.sample_button = QPushButton("Open a sample image")
         self.segment_button = QPushButton("Segment")
@@ -91,7 +92,7 @@ class Panels(QWidget):
             return  # or a list that is open would close
         refill(self.scope_box, [(scope.value, scope) for scope in scopes])
         for k, scope in enumerate(scopes):
-            self.scope_box.setItemData(k, TIPS[scope], Qt.ItemDataRole.ToolTipRole)
+            self.scope_box.setItemData(k, filled(TIPS[scope]), Qt.ItemDataRole.ToolTipRole)
         self._on_scope()
 
     def warn(self, lines: list[str]) -> None:
@@ -100,7 +101,7 @@ class Panels(QWidget):
         self.warning.setVisible(bool(lines))
 
     def _on_scope(self) -> None:
-        tip = TIPS[self.scope]
+        tip = filled(TIPS[self.scope])
         self.scope_box.setToolTip(f"How much is segmented. {self.scope.value}: {tip}")
         self.segment_button.setToolTip(tip)
 

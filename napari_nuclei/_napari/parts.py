@@ -9,12 +9,15 @@ from typing import Any
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import (
+    QAbstractSpinBox,
     QComboBox,
     QFrame,
     QHBoxLayout,
     QLabel,
     QMainWindow,
+    QMessageBox,
     QScrollArea,
+    QSlider,
     QWidget,
 )
 
@@ -41,10 +44,45 @@ def scroll(outside: QWidget, inside: QWidget, width: int) -> None:
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)
     area.setWidget(inside)
+    calm(inside)
     whole = QHBoxLayout(outside)
     whole.setContentsMargins(0, 0, 0, 0)
     whole.addWidget(area)
     outside.setMinimumWidth(width)
+
+
+def confirmed(parent: QWidget, title: str, question: str) -> bool:
+    """Ask before something that cannot be taken back; Return alone is no answer to it."""
+    buttons = QMessageBox.StandardButton
+    answer = QMessageBox.question(parent, title, question, buttons.Yes | buttons.No, buttons.No)
+    return answer == buttons.Yes
+
+
+class _Calm(QObject):
+    """Leaves the wheel to what scrolls below a control that does not have the focus."""
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Pass the wheel on."""
+        if event is None or event.type() != QEvent.Type.Wheel:
+            return False
+        if isinstance(watched, QWidget) and watched.hasFocus():
+            return False
+        event.ignore()
+        return True
+
+
+def calm(root: QWidget, *others: QWidget) -> None:
+    """Have the wheel scroll over sliders, number boxes and lists, and not change them.
+
+    It does that in all of a widget; once a control has the focus, by a click or a key, the wheel is
+    its own. `others` take the wheel too, though they have no use for it.
+    """
+    kinds = (QSlider, QAbstractSpinBox, QComboBox)
+    keeper = _Calm(root)
+    for widget in (*(w for kind in kinds for w in root.findChildren(kind)), *others):
+        if widget.focusPolicy() == Qt.FocusPolicy.WheelFocus:
+            widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        widget.installEventFilter(keeper)
 
 
 def combo(tooltip: str) -> QComboBox:

@@ -20,6 +20,7 @@ from ..prompts.edits import Answer, nudge, promote, put, take_reading
 from .asking import Asker
 from .gestures import Point, Tool
 from .ghosts import Ghosts
+from .keys import filled
 from .kind_actions import Asking
 
 if TYPE_CHECKING:
@@ -174,14 +175,15 @@ class Prompts(Asking):
         cycle.at += 1
         if cycle.at >= len(cycle.readings):
             self._cycle = None
-            self._actions.told.emit("As it was. T begins anew.")
+            self._actions.told.emit(filled("As it was. {reading} begins anew."))
             return
         words, make = cycle.readings[cycle.at]
         if self._do(cycle.review, make):
             cycle.edit = cycle.review.done[-1]
             self._actions.choose(cycle.edit.after[0].id)
             place = f"{cycle.at + 1} of {len(cycle.readings)}"
-            self._actions.told.emit(f"Reading {place}: {words}. T shows the next.")
+            key = filled("{reading}")
+            self._actions.told.emit(f"Reading {place}: {words}. {key} shows the next.")
 
     # -- nudging ----------------------------------------------------------------------
 

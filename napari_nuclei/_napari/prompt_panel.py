@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 
 from ..prompts.kinds import SameKind
 from ..queue.self_check import SHARE
-from .keys import KEYS
+from .keys import KEYS, filled
 from .parts import line, quiet
 
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ BUTTONS = [
     ("fix_kind", "Fix all of this kind"),
 ]
 TOOLS = ("box", "click", "ghosts")
+
+CHECK = (
+    f"About {SHARE:.0%} of what {{next}} shows are nuclei that you have accepted before, unmarked: "
+    "so you see how consistent you are."
+)
 
 DEEDS = {
     "delete": "Delete",
@@ -69,14 +74,9 @@ class PromptPanel(QWidget):
         self.kind_drop.clicked.connect(lambda: self._with_prompts("drop_kind"))
         self.check_box = QCheckBox("Show one again now and then")
         self.check_box.setChecked(True)
-        self.check_box.setToolTip(
-            f"About {SHARE:.0%} of what N shows are nuclei that you have accepted before, "
-            "unmarked: so you see how consistent you are."
-        )
         self.check_box.toggled.connect(self._on_check)
         self.consistency = line()
-        self.reset_button = QPushButton("Reset the order of N")
-        self.reset_button.setToolTip("Forget what N has learned from your corrections.")
+        self.reset_button = QPushButton()
         self.reset_button.clicked.connect(self._on_reset)
         self._lay_out()
 
@@ -148,7 +148,7 @@ class PromptPanel(QWidget):
     def _on_reset(self) -> None:
         if self._actions is not None:
             self._actions.walk.reset()
-            self._actions.told.emit("N goes by the order that it began with.")
+            self._actions.told.emit(filled("{next} goes by the order that it began with."))
 
     # -- what is shown ----------------------------------------------------------------
 
@@ -170,7 +170,13 @@ class PromptPanel(QWidget):
             button.setEnabled(not actions.review.read_only)
         for key in KEYS:
             if key.of == "prompts":
-                self.buttons[key.name].setToolTip(f"{key.text} ({key.shortcut})")
+                shown = f" ({key.shortcut})" if key.shortcut else ""
+                self.buttons[key.name].setToolTip(f"{key.text}{shown}")
+        self.check_box.setToolTip(filled(CHECK))
+        self.reset_button.setText(filled("Reset the order of {next}"))
+        self.reset_button.setToolTip(
+            filled("Forget what {next} has learned from your corrections.")
+        )
         tool = actions.gestures.tool
         for name in TOOLS:
             with quiet(self.buttons[name]):

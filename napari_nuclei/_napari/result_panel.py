@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 from .. import edits
 from ..edits import Edit
 from ..review import Review
+from .keys import filled
 from .parts import line, quiet
 
 STEPS = 100
@@ -126,8 +127,9 @@ class ResultPanel(QWidget):
         undone = review.undone.last_words if review and writable else ""
         self.undo_button.setEnabled(bool(done))
         self.redo_button.setEnabled(bool(undone))
-        self.undo_button.setToolTip(f"Undo: {done} (Ctrl+Z)" if done else "Nothing to undo")
-        self.redo_button.setToolTip(f"Redo: {undone} (Ctrl+Shift+Z)" if undone else "")
+        keys = {name: f" ({filled(f'{{{name}}}')})" for name in ("undo", "redo")}
+        self.undo_button.setToolTip(f"Undo: {done}{keys['undo']}" if done else "Nothing to undo")
+        self.redo_button.setToolTip(f"Redo: {undone}{keys['redo']}" if undone else "")
         self.export_button.setEnabled(review is not None)
         self.back_button.setVisible(removed)
         self.setVisible(review is not None or removed)

@@ -18,7 +18,6 @@ from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import (
     QGroupBox,
     QHBoxLayout,
-    QMessageBox,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
@@ -29,11 +28,11 @@ from ..box import Box
 from ..models.registry import user_folder
 from .curve import Curve
 from .gate_view import GateView
-from .parts import line, main_window_of, scroll
+from .parts import confirmed, line, main_window_of, scroll
 from .retrain_child import Child
 from .retrain_form import RetrainForm
 from .retrain_places import go_to, show_locked
-from .retrain_source import choices, open_planes, summary, write
+from .retrain_source import Summary, choices, open_planes, summary, write
 from .runner import Runner
 from .session import Session
 from .versions_view import VersionsView
@@ -71,6 +70,7 @@ class RetrainPanel(QWidget):
         self.keep_button = QPushButton("Keep the old one")
         self.versions = VersionsView()
         self._report: dict[str, Any] | None = None
+        self._summary: Summary | None = None
         self._boxes: dict[str, list[Box]] = {}
         self._watched: weakref.ref[QObject] | None = None
         self._lay_out()
@@ -123,10 +123,10 @@ class RetrainPanel(QWidget):
 
     def _on_source(self) -> None:
         source = self.form.source
+        self._summary = None
         if source is not None and source.folder is None:
-            self.form.show_summary(summary(open_planes(self.session)))
-        else:
-            self.form.show_summary(None)
+            self._summary = summary(open_planes(self.session))
+        self.form.show_summary(self._summary)
         self.show_state()
 
     # -- what is shown ----------------------------------------------------------------
@@ -147,6 +147,7 @@ class RetrainPanel(QWidget):
         self.form.setEnabled(not running)
         self.versions.setEnabled(not running)
         self.button.setText("Cancel" if running else "Retrain")
+        self.button.setEnabled(running or self._summary is None or self._summary.is_enough)
         self.bar.setVisible(running)
         done = self._report is not None and not running
         self.gate.setVisible(done)
@@ -265,8 +266,7 @@ class RetrainPanel(QWidget):
         """Ask before the window closes on a training that runs."""
         closing = event is not None and event.type() == QEvent.Type.Close
         if closing and self._watched and watched is self._watched() and self.running:
-            answer = QMessageBox.question(self, "Retraining", CLOSING)
-            if answer != QMessageBox.StandardButton.Yes:
+            if not confirmed(self, "Retraining", CLOSING):
                 assert event is not None
                 event.ignore()
                 return True

@@ -6,7 +6,7 @@ the process (`retrain_child.py`), what counts as learned (`learn/`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from ..batch.writable import make_folder
 from ..counts import Counts
+from ..errors import UserError
 from ..formats import coco
 from ..formats.dataset import DataSet, ImageRecord
-from ..nuclei import Nuclei
+from ..nuclei import Kind, Nuclei
 from ..progress import Progress
 from ..workspace.workspace import Workspace
 from .openers import file_of, pixels_at
@@ -84,13 +85,29 @@ def open_planes(session: Session) -> list[Open]:
     return out
 
 
+UNCORRECTED = (
+    "Nothing is corrected, drawn or rejected yet, so there is nothing that a model could learn."
+)
+
+
+def teaches(nuclei: Nuclei, counts: Counts | None = None) -> bool:
+    """Whether there is something in a review that its model did not say."""
+    c = Counts.of(nuclei) if counts is None else counts
+    own = c.corrected or c.added or c.rejected
+    return bool(own) or any(n.origin.kind is Kind.IMPORT for n in nuclei)
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How much has been reviewed: images, areas marked complete, and numbers of nuclei."""
+    """How much has been reviewed: images, areas marked complete, and numbers of nuclei.
+
+    `teaches` is whether there is something to learn from in it.
+    """
 
     images: int
     areas: int
     counts: Counts
+    teaches: bool = False
 
     def __str__(self) -> str:
         c = self.counts
@@ -102,16 +119,32 @@ class Summary:
         done = ", ".join(f"{n} {kind}" for kind, n in (*kinds, ("rejected", c.rejected)))
         if not self.areas:
             return f"{images}: {done}. <b>Nothing is marked complete</b>: More ▸ Mark the image."
-        return f"{images}, {areas}: {done}."
+        return f"{images}, {areas}: {done}." + f" {UNCORRECTED}" * (not self.teaches)
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether a model can be retrained on it."""
+        return bool(self.areas) and self.teaches
 
 
-def summary(planes: list[Open]) -> Summary:
+def summary(planes: Iterable[Open]) -> Summary:
     """Count what is reviewed in open images."""
     counts = Counts()
     begun = [p for p in planes if Counts.of(p.nuclei).begun or p.nuclei.complete]
     for plane in begun:
         counts.add(plane.nuclei, plane.nuclei)
-    return Summary(len(begun), sum(len(p.nuclei.complete) for p in begun), counts)
+    areas = sum(len(p.nuclei.complete) for p in begun)
+    return Summary(len(begun), areas, counts, any(teaches(p.nuclei) for p in begun))
+
+
+def is_worth_it(session: Session) -> bool:
+    """Whether anything was corrected in the images that are open, or in the folder that is."""
+    reviews = (review for record in session.records for review in record.reviews.values())
+    if any(teaches(review.nuclei, review.counts) for review in reviews):
+        return True
+    folder = session.folder
+    known = () if folder is None else map(folder.standings.of, range(len(folder.items)))
+    return any(s.counts.corrected or s.counts.added or s.counts.rejected for s in known if s)
 
 
 def write(planes: list[Open], choice: Choice, place: Path) -> Generator[Progress, None, Path]:
@@ -126,6 +159,11 @@ def write(planes: list[Open], choice: Choice, place: Path) -> Generator[Progress
     -------
     Path
         The data set, as the generator's value.
+
+    Raises
+    ------
+    UserError
+        If there is nothing to learn from.
     """
     make_folder(place)
     if choice.folder is not None:
@@ -138,6 +176,11 @@ def write(planes: list[Open], choice: Choice, place: Path) -> Generator[Progress
             yield Progress(id - 1, len(planes), "Gathering the images")
             data.images.append(_record(plane, id, place))
             data.nuclei[id] = plane.nuclei
+    found = [(image, nuclei) for image, nuclei in data if len(nuclei) or nuclei.complete]
+    if not any(nuclei.complete for _, nuclei in found):
+        raise UserError("Nothing is marked complete: review an image to its end, and mark it.")
+    if not any(teaches(nuclei) for _, nuclei in found):
+        raise UserError(UNCORRECTED)
     path = place / "reviewed.json"
     coco.write(path, data)
     return path

@@ -32,7 +32,7 @@ class Scope(Enum):
 
 
 KEPT = (
-    "Proposals there that nobody has reviewed are replaced; all else stays as it is, and Ctrl+Z "
+    "Proposals there that nobody has reviewed are replaced; all else stays as it is, and {undo} "
     "takes it back in one step."
 )
 

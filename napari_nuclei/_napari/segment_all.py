@@ -100,7 +100,7 @@ class SegmentAll(QObject):
         self.folder.standings.set_problem(*value)
 
     def _on_told(self, job: Job, value: str) -> None:
-        self.folder.session.tell(value)
+        self.folder.session.announce(value)
 
     def _on_found(self, job: Job, value: tuple[int, Plane, Prediction]) -> None:
         number = value[0]

@@ -28,6 +28,7 @@ from ..progress import Progress, within
 from .arrivals import Arrivals
 from .engine import Engine, read_and_segment
 from .gestures import Point, Tool
+from .keys import filled
 from .openers import is_held_elsewhere, note_channels
 from .record import Record
 from .runner import Runner
@@ -39,10 +40,12 @@ from .time_left import TimeLeft
 
 if TYPE_CHECKING:
     from ..prediction.predict import Prediction
+    from .messages import Spot
 
 CORRECT = (
-    "Go along the doubtful ones with N: A accepts, R rejects, Delete deletes, S splits; brush and "
-    "eraser (2, 1) change outlines, M starts a new one. H shows all keys."
+    "Go along the doubtful ones with {next}: {accept} accepts, {reject} rejects, {delete} deletes, "
+    "{split} splits; brush and eraser ({activate_labels_paint_mode}, {activate_labels_erase_mode}) "
+    "change outlines, {new_label} starts a new one. {show_keys} shows all keys."
 )
 NOTHING_TO_SEGMENT = "There is no image to segment: open one first."
 NO_MODEL = "There is no model to segment with: reinstall napari-nuclei."
@@ -87,6 +90,14 @@ class Segmenting(QObject):
     def image(self) -> Image | None:
         """The image that is being segmented."""
         return self._run.source.image if self._run else None
+
+    @property
+    def spot(self) -> Spot | None:
+        """The image and plane that are being segmented; of several planes the image alone."""
+        run = self._run
+        if run is None:
+            return None
+        return run.source.image, None if run.several else run.source.plane
 
     @property
     def is_stack(self) -> bool:
@@ -216,7 +227,7 @@ class Segmenting(QObject):
             self.settings.show_found_diameter(result.diameter)
             self._diameters.setdefault(run.source.image, {})[run.card.name] = result.diameter
         self.settings.load_devices()
-        self.said.emit(CORRECT if result.found or run.several else self._nothing(), False)
+        self.said.emit(filled(CORRECT) if result.found or run.several else self._nothing(), False)
         self.found.emit()
 
     def _nothing(self) -> str:

@@ -15,7 +15,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QListWidget,
     QListWidgetItem,
-    QMessageBox,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -24,7 +23,7 @@ from qtpy.QtWidgets import (
 from ..errors import UserError
 from ..models import registry, versions
 from ..models.card import Card
-from .parts import quiet
+from .parts import confirmed, quiet
 
 BACK = "Ctrl+Shift+B"
 
@@ -119,8 +118,7 @@ class VersionsView(QWidget):
         if card is None:
             return
         question = f"Delete the model {card.name!r} and its weights? This cannot be undone."
-        answer = QMessageBox.question(self, "Remove a model", question)
-        if answer != QMessageBox.StandardButton.Yes:
+        if not confirmed(self, "Remove a model", question):
             return
         try:
             versions.remove(card.name)

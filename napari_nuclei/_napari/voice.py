@@ -13,24 +13,31 @@ class Voice:
     Attributes
     ----------
     told : Signal
-        A line about something that went wrong; may come from a thread.
+        A line about something that went wrong with what is in view; may come from a thread.
+    announced : Signal
+        A line about something that is not in view; may come from a thread.
     hinted : Signal
-        A line about what they are doing.
+        A line about what they are doing, and the bridge of the layer, if it is about one.
     helped : Signal
         They ask for the keys.
     """
 
     told = Signal(str)
-    hinted = Signal(str)
+    announced = Signal(str)
+    hinted = Signal(str, object)
     helped = Signal()
 
     def tell(self, text: str) -> None:
         """Tell the person something; from any thread."""
         self.told.emit(text)
 
-    def hint(self, text: str) -> None:
-        """Tell the person about what they are doing."""
-        self.hinted.emit(text)
+    def announce(self, text: str) -> None:
+        """Tell the person of something that is not in view; from any thread."""
+        self.announced.emit(text)
+
+    def hint(self, text: str, bridge: object = None) -> None:
+        """Tell the person about what they are doing, on the layer of a bridge if it is given."""
+        self.hinted.emit(text, bridge)
 
     def ask_for_keys(self) -> None:
         """Have the keys shown."""

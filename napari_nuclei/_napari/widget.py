@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
-from qtpy.QtCore import QEvent, Qt, QTimer, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtGui import QCloseEvent
 
 from ..errors import UserError
@@ -24,9 +24,11 @@ from .export_dialog import ask_export
 from .folder import Folder
 from .folder_panel import FolderPanel
 from .help_overlay import HelpOverlay
-from .panels import ADOPT, OPEN, PRESS, RESUMED, SAMPLE, Panels
+from .messages import Messages
+from .panels import ADOPT, OPEN, PRESS, RESUMED, SAMPLE, TEACH, Panels
 from .parts import canvas_of, focus_canvas, when_closed
 from .preloading import Preloading
+from .retrain_source import UNCORRECTED, is_worth_it
 from .scopes import Scope
 from .segmenting import Segmenting
 from .session import Session
@@ -50,8 +52,6 @@ class NucleiWidget(Panels):
         What finds the nuclei; the project's own models by default.
     """
 
-    _told = Signal(str)
-
     def __init__(self, napari_viewer: Viewer, engine: Engine | None = None) -> None:
         super().__init__()
         keys.register()
@@ -60,6 +60,7 @@ class NucleiWidget(Panels):
         self.settings = SettingsPanel(self.engine)
         self.folder = FolderPanel(Folder.of(napari_viewer), self.engine, self.settings)
         self.lay_out()
+        self.messages = Messages(self.message, self.session, self.settings)
         self.asker = Asker(self.session, self.engine, self.settings, self)
         self.session.ask_through(self.asker)
         self.segmenting = Segmenting(self.session, self.engine, self.settings, self)
@@ -86,21 +87,17 @@ class NucleiWidget(Panels):
         self.result.redo.connect(lambda: self._on_history("redo"))
         self.result.export.connect(self.export)
         self.result.bring_back.connect(self._on_bring_back)
-        self.folder.said.connect(self.say)
+        self.folder.said.connect(self.messages.say)
         self.review.outlined.connect(self._on_outlined)
         self.adopt_button.clicked.connect(self._on_adopt)
         self.segmenting.progressed.connect(self._on_progress)
-        self.segmenting.said.connect(self.say)
-        self.asker.said.connect(self.say)
+        self.messages.listen(self.segmenting, self.asker)
         self.asker.follow_view()
         self.segmenting.found.connect(self._on_found)
         self.segmenting.began.connect(self.show_state)
         self.segmenting.ended.connect(self.show_state)
         self.session.changed.connect(self._on_session)
-        # What is told may come from a thread: queued, it arrives on the main one.
-        self._told.connect(self._on_told, Qt.ConnectionType.QueuedConnection)
-        self.session.told.connect(self._pass_on)
-        self.session.hinted.connect(self._on_hint)
+        self.session.hinted.connect(self._on_session)
         self.session.helped.connect(self._on_help)
         self.session.freed.connect(self._on_freed)
         self.session.models_changed.connect(self._on_models)
@@ -136,7 +133,7 @@ class NucleiWidget(Panels):
         image = self.segmenting.image
         if image is not None and image not in self.session.viewer.layers:
             self.segmenting.cancel()
-            self.say("Stopped: the image was removed.")
+            self.messages.say("Stopped: the image was removed.")
         self.show_state()
 
     def _load_images(self) -> None:
@@ -173,19 +170,12 @@ class NucleiWidget(Panels):
     def _on_image(self) -> None:
         """Go on with the review that an image has from before."""
         image = self.settings.image
+        self.messages.follow()
         if image is not None and not self.segmenting.running:
             bridge = self.session.resume(image)
             if bridge is not None and not bridge.review.warnings:
-                self.say(RESUMED)
-            elif bridge is None and self.message.text() == RESUMED:
-                self.say("")  # it was of another image
+                self.say(keys.filled(RESUMED))
         self.show_state()
-
-    def _pass_on(self, text: str) -> None:
-        self._told.emit(text)
-
-    def _on_told(self, text: str) -> None:
-        self.say(text, problem=True)
 
     def _on_session(self) -> None:
         self._timer.start(SETTLE_MS)
@@ -204,9 +194,8 @@ class NucleiWidget(Panels):
         return self.session.bridge_of(self.settings.image)
 
     def say(self, text: str, problem: bool = False) -> None:
-        """Show one line below the button."""
-        self.message.setText(f"⚠ {text}" if problem else text)
-        self.message.setVisible(bool(text))
+        """Show one line below the button, about what is in view."""
+        self.messages.say(text, problem, self.messages.here)
 
     def show_state(self) -> None:
         """Bring everything that depends on the chosen image up to date."""
@@ -231,13 +220,16 @@ class NucleiWidget(Panels):
         self.result.show_review(bridge.review if bridge else None, removed)
         self.review.show_review(bridge.actions if bridge else None)
         self.retrain_button.setVisible(bridge is not None)
+        worth_it = is_worth_it(self.session)
+        self.retrain_button.setEnabled(worth_it)
+        self.retrain_button.setToolTip(TEACH if worth_it else UNCORRECTED)
         self.prompts.show_review(bridge.actions if bridge else None)
         other = adoptable(self.session, image)
         self.adopt_button.setVisible(other is not None and not running)
         if other is not None:
             name = self.fontMetrics().elidedText(other.name, Qt.TextElideMode.ElideMiddle, 160)
             self.adopt_button.setText(f"Adopt “{name}”")
-            self.adopt_button.setToolTip(ADOPT)
+            self.adopt_button.setToolTip(keys.filled(ADOPT))
 
     # -- what the buttons do ----------------------------------------------------------
 
@@ -264,7 +256,7 @@ class NucleiWidget(Panels):
         self.bar.setRange(0, 1000 if progress.total else 0)
         if progress.total:
             self.bar.setValue(round(1000 * progress.done / progress.total))
-        self.say(progress.message)
+        self.messages.say(progress.message, of=self.segmenting.spot)
 
     def _on_found(self) -> None:
         focus_canvas(self)
@@ -301,10 +293,6 @@ class NucleiWidget(Panels):
     def _on_models(self) -> None:
         self.settings.load_models()
         self.settings.model_box.setCurrentIndex(0)  # the one in use
-
-    def _on_hint(self, text: str) -> None:
-        self.say(text)
-        self._timer.start(SETTLE_MS)
 
     def _on_help(self) -> None:
         canvas = canvas_of(self)

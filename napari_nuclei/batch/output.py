@@ -155,7 +155,7 @@ class _LabelsOutput(Output):
         self.written.append(path)
         if lost:
             self.remarks.append(
-                f"{name_of(path)}: {lost:,} px of nuclei that lie below others are left out."
+                f"{Path(name_of(path)).name}: {lost:,} px of nuclei below others are left out."
             )
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 
-DEVICE = "auto, cpu, cuda, cuda:N or mps"
+from .. import checks
+from ..errors import UserError
 
 
 def number(text: str) -> float:
@@ -77,10 +77,11 @@ def strict(p: argparse.ArgumentParser) -> None:
 
 
 def device(text: str) -> str:
-    """Check the name of a device; whether it is there is found out later."""
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
-        raise argparse.ArgumentTypeError(f"no device {text!r} here; choose {DEVICE}")
-    return text
+    """Check the name of a device."""
+    try:
+        return checks.device(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error).rstrip(".")) from None
 
 
 def source(text: str) -> Path:

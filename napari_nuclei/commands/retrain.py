@@ -31,9 +31,11 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..checks import DEVICES
 from ..errors import UserError
 from ..progress import Progress
-from .arguments import DEVICE, device, positive, strict
+from ..wording import Place, read_here
+from .arguments import device, positive, strict
 from .terminal import say, shown
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ def arguments(p: ArgumentParser) -> None:
         metavar="COCO.json",
         help="data set of what must not be forgotten; its images beside it or in images/ there",
     )
-    p.add_argument("--device", type=device, default="auto", help=DEVICE)
+    p.add_argument("--device", type=device, default="auto", help=DEVICES)
     strict(p)
     output = p.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print the report as JSON")
@@ -71,9 +73,11 @@ def run(options: Namespace) -> int:
     """Retrain; 0 if the new model is accepted, 1 if it is refused."""
     _be_polite()
     if options.lines and isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", errors="strict")
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    # Whoever has lines read shows them in a window, which has no options.
     try:
-        report = _run(options)
+        with read_here(Place.WINDOW if options.lines else Place.SHELL):
+            report = _run(options)
     except UserError as error:
         if options.lines:
             _line({"event": "error", "text": str(error)})
@@ -98,8 +102,10 @@ def _be_polite() -> None:
 
 
 def _run(options: Namespace) -> Report | None:
-    from ..learn.retrain import Job, retrain
     from ..models.registry import current
+
+    _refuse_early(options)
+    from ..learn.retrain import Job, retrain  # torch takes long to load
 
     job = Job(
         options.coco,
@@ -124,6 +130,23 @@ def _run(options: Namespace) -> Report | None:
     else:
         _tell_person(shown(passing()))
     return kept[0]
+
+
+def _refuse_early(options: Namespace) -> None:
+    """Refuse what is plainly not there."""
+    from ..models import registry, versions
+    from ..wording import worded
+
+    registry.find(options.model) if options.model else registry.current()
+    if options.name:
+        versions.check_name(options.name)
+    for path in (options.coco, options.replay):
+        if path is not None and not path.is_file():
+            raise UserError(f"cannot read {path}: there is no such file")
+    if not options.images.is_dir():
+        raise UserError(
+            f"{options.images}: no such folder of images." + worded(" Name it by --images.", "", "")
+        )
 
 
 def _line(value: dict[str, Any]) -> None:

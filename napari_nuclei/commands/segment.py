@@ -13,9 +13,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..checks import DEVICES
 from ..errors import UserError
 from ..formats.registry import WRITABLE
-from .arguments import DEVICE, channels, device, diameter, positive, share, source, target, whole
+from .arguments import channels, device, diameter, positive, share, source, target, whole
 from .terminal import refuse_two_answers, say, shown
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def arguments(p: ArgumentParser) -> None:
         "--channels", type=channels, metavar="N,…", help="channels of an image, counted from 0"
     )
     p.add_argument("--pixel-size", type=positive, metavar="UM", help="side of a pixel in µm")
-    p.add_argument("--device", type=device, default="auto", help=DEVICE)
+    p.add_argument("--device", type=device, default="auto", help=DEVICES)
     p.add_argument(
         "--scheduler",
         metavar="ADDRESS",

@@ -7,7 +7,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from .arguments import DEVICE, device, positive, strict
+from ..checks import DEVICES
+from .arguments import device, positive, strict
 from .terminal import say, shown
 
 
@@ -16,7 +17,7 @@ def arguments(p: ArgumentParser) -> None:
     p.add_argument("recipe", type=Path, metavar="RECIPE.toml")
     p.add_argument("--data", type=Path, metavar="DIR", help="folder that the recipe's data lie in")
     p.add_argument("--out", type=Path, metavar="DIR", help="folder of checkpoints and the model")
-    p.add_argument("--device", type=device, default="auto", help=DEVICE)
+    p.add_argument("--device", type=device, default="auto", help=DEVICES)
     p.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     p.add_argument("--minutes", type=positive, metavar="M", help="time budget")
     strict(p)
@@ -24,8 +25,7 @@ def arguments(p: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Train a model and pack it."""
-    from ..learn.recipe import read_recipe
-    from ..learn.run import train
+    from ..learn.recipe import check_places, read_recipe
 
     changes: dict[str, Any] = {}
     if options.minutes:
@@ -33,6 +33,9 @@ def run(options: Namespace) -> int:
     if options.out:
         changes["out"] = options.out
     recipe = read_recipe(options.recipe, changes)
+    check_places(recipe, options.data or Path(), options.resume)
+    from ..learn.run import train  # torch takes long to load: not before a word on a wrong path
+
     last = ""
     first = os.environ.get("RANK", "0") == "0"  # of those that torchrun started, one speaks
     steps = train(recipe, options.data, options.device, options.resume, options.strict)

@@ -138,11 +138,12 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     UserError
         If it cannot be read, or is not JSON.
     """
+    name = streams.name_of(Path(path))
     try:
         data = streams.content_of(Path(path))
     except OSError as error:
         raise unreadable(path, error) from error
-    return parse_json(unpacked(data, path), path)
+    return parse_json(unpacked(data, name), name)
 
 
 def unpacked(data: bytes, path: str | os.PathLike[str]) -> bytes:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import UserError
+from ..models.registry import find
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
@@ -163,6 +164,30 @@ def read_recipe(path: Path, changes: dict[str, Any] | None = None) -> Recipe:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UserError(f"{path}: {where}: {first['msg']}") from None
+
+
+def check_places(recipe: Recipe, folder: Path, resume: bool) -> None:
+    """Find out, before anything takes time, whether what a recipe names is there.
+
+    Raises
+    ------
+    UserError
+        If it names no data or some that are not in `folder`, no model that there is to start
+        from, or, to `resume`, there is nothing.
+    """
+    if not recipe.data.train:
+        raise UserError("the recipe names no training data: add [[data.train]] to it.")
+    for source in (*recipe.data.train, *recipe.data.validation):
+        images, data = folder / source.images, folder / source.coco
+        if not images.is_dir():
+            raise UserError(f"{images}: no such folder of images. Name the data folder by --data.")
+        if not data.is_file():
+            raise UserError(f"cannot read {data}: there is no such file")
+    if recipe.network.start:
+        find(recipe.network.start)
+    last = recipe.out / "last.ckpt"
+    if resume and not last.is_file():
+        raise UserError(f"{last}: nothing to resume. Leave --resume out to begin anew.")
 
 
 def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

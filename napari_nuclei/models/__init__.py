@@ -28,6 +28,12 @@ def load(model: str, device: str = "auto") -> MaskRCNNDetector:
     UserError
         If there is no such model or device, or its files are damaged.
     """
+    from .. import checks
+    from .registry import find
+
+    # Torch takes long to load: not before a word on a wrong name.
+    checks.device(device)
+    find(model)
     from .maskrcnn_detector import MaskRCNNDetector
     from .runtime import pick_device
     from .weights import load_network
