@@ -81,6 +81,7 @@ def write_coco(path: Path, data: DataSet, beside: Beside) -> None:
 def read_results(path: Path, beside: Beside) -> DataSet:
     """Read a results list; images are called by their ids, scores are cut to 0…1."""
     read = results.read(path)
+    beside.known = {}  # such a list knows no names
     out = DataSet([], {})
     origin = Origin(Kind.IMPORT, path.name)
     for image_id, found in sorted(read.found.items()):
@@ -103,13 +104,15 @@ def write_results(path: Path, data: DataSet, beside: Beside) -> None:
 def read_labels(path: Path, beside: Beside) -> tuple[ImageRecord, Nuclei]:
     """Read a label image."""
     nuclei = label_tiff.read(path)
-    image = beside.image(path, stem_of(path))
-    return ImageRecord(1, image.name if image else stem_of(path), *nuclei.shape), nuclei
+    said = label_tiff.image_name_in(path)
+    image = beside.image_of(path, *[said] * bool(said))
+    name = said or (image.name if image else stem_of(path))
+    return ImageRecord(1, name, *nuclei.shape), nuclei
 
 
 def write_labels(path: Path, image: ImageRecord, nuclei: Nuclei, beside: Beside) -> None:
     """Write a label image, and remark on what it cannot hold."""
-    lost = label_tiff.write(path, nuclei, beside.pixel_size_of(image))
+    lost = label_tiff.write(path, nuclei, beside.pixel_size_of(image), image.file_name)
     if lost:
         seen = np.count_nonzero(np.unique(draw(nuclei)))
         gone = sum(1 for n in nuclei.shown() if n.mask) - seen
@@ -122,6 +125,8 @@ def write_labels(path: Path, image: ImageRecord, nuclei: Nuclei, beside: Beside)
 
 def read_masks(path: Path, beside: Beside) -> DataSet:
     """Read folders of masks."""
-    prepared = result_of(mask_folders.read(mask_folders.find_files(path)))
+    files = mask_folders.find_files(path)
+    prepared = result_of(mask_folders.read(files))
+    beside.known, beside.homes = {file.name: file for file in files}, [path.resolve()]
     beside.remarks += prepared.remarks
     return prepared.data

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from ..collector import without_collector
 from ..errors import UserError
 from .beside import Beside
 from .dataset import DataSet, ImageRecord
 from .detect import detect
+from .image_ids import Listed
+from .image_sizes import check_sizes
 from .registry import FORMATS, READABLE, WRITABLE, Format, by_ending, function, named, write
 
 
@@ -88,21 +90,11 @@ def convert(
     beside = Beside(images, pixel_size)
     data, found = read(given, beside, source)
     if image_ids is not None:
-        data = numbered(data, image_ids)
-    if beside.images is None:
-        beside.images = _folder_of(given, data, beside)
+        data = _numbered(data, image_ids, given[0], beside)
     written = write(out, data, target, beside)
     nuclei = sum(1 for image in data.images for _ in data.of(image).shown())
     remarks = list(dict.fromkeys(beside.remarks))
     return Converted(len(data.images), nuclei, found.name, target.name, written, remarks)
-
-
-def _folder_of(given: list[Path], data: DataSet, beside: Beside) -> Path | None:
-    """Return where the first image lies, for writers that want pixels."""
-    if not data.images:
-        return None
-    found = beside.image(given[0], data.images[0].file_name)
-    return found.parent if found else None
 
 
 def read(
@@ -116,14 +108,15 @@ def read(
         Files, or folders, all of the same format. Of a format with a file an image there may be
         many; they are numbered from 1 on.
     beside : Beside
-        Where images lie; takes remarks.
+        Where images lie; takes remarks, and the images that are found.
     source : str, optional
         Name of the format; found out by default.
 
     Raises
     ------
     UserError
-        If one is of none of the formats, of another one than the rest, or broken.
+        If one is of none of the formats, of another one than the rest, or broken, or if an
+        image is at hand and of another size.
     """
     files = [file for path in paths for file in _files(path, source)]
     if not files:
@@ -136,13 +129,38 @@ def read(
             "convert them one after the other"
         )
     reader = function(first.reader)
+    if len(files) > 1 and not first.per_image:
+        raise UserError(f"{first.title} holds many images already: name one file of it")
+    beside.known = beside.homes = None
+    data: DataSet
     with without_collector():
         if first.per_image:
-            return _together([reader(file, beside) for file in files], files), first
-        if len(files) > 1:
-            raise UserError(f"{first.title} holds many images already: name one file of it")
-        data: DataSet = reader(files[0], beside)
-        return data, first
+            data = _together([reader(file, beside) for file in files], files)
+        else:
+            data = reader(files[0], beside)
+    if beside.known is None:
+        _find(data, files if first.per_image else files * len(data.images), beside)
+    return data, first
+
+
+def _find(data: DataSet, sources: Sequence[Path], beside: Beside) -> None:
+    """Find the images of a data set, and compare their sizes with what its files say.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        The file that each image's nuclei were read from.
+    """
+    known: dict[str, Path] = {}
+    homes: list[Path] = []
+    for source in dict.fromkeys(sources):
+        own = [i for i, its in zip(data.images, sources, strict=True) if its == source]
+        located = beside.locate(source, own)
+        beside.remarks += check_sizes(own, located.files, source)
+        known |= located.files
+        beside.gaps |= located.gaps
+        homes += beside.files(source).homes
+    beside.known, beside.homes = known, list(dict.fromkeys(homes))
 
 
 def _files(path: Path, source: str | None) -> list[Path]:
@@ -195,39 +213,29 @@ def _together(read: list[tuple[ImageRecord, object]], files: list[Path]) -> Data
     return out
 
 
-def numbered(data: DataSet, image_ids: Path) -> DataSet:
+def _numbered(data: DataSet, image_ids: Path, source: Path, beside: Beside) -> DataSet:
     """Give images the names and ids of a competition's list, in its order.
 
-    Raises
-    ------
-    UserError
-        If an image is not listed, listed with another size, or its name is not clear.
+    Images that are not known by their old names are looked for by the new ones.
     """
     from .results import read_image_ids
 
     listed = read_image_ids(image_ids)
-    names: dict[str, list[ImageRecord]] = {}
-    for record in listed:
-        name = PurePath(record.file_name)
-        for key in {name.name, name.stem, f"image {record.id}"}:
-            names.setdefault(key, []).append(record)
+    found = Listed(listed, image_ids).find_all(data.images)
     out = DataSet([], {}, data.about, data.categories)
+    known = {}
     for image in data.images:
-        name = PurePath(image.file_name.replace("\\", "/"))
-        found = names.get(name.name) or names.get(name.stem) or []
-        if len(found) != 1:
-            problem = "lists more than once" if found else "does not list"
-            raise UserError(f"{image_ids} {problem} the image {image.file_name}")
-        (record,) = found
-        if record.shape != image.shape:
-            raise UserError(
-                f"{image_ids} says that {record.file_name} is {record.height}×{record.width} px, "
-                f"but its nuclei are of an image of {image.height}×{image.width}"
-            )
-        if record.id in out.nuclei:
-            raise UserError(f"two images are {record.file_name} of {image_ids}: convert one")
+        record = found[image.id]
         out.images.append(replace(image, id=record.id, file_name=record.file_name))
         out.nuclei[record.id] = data.of(image)
+        if beside.known and image.file_name in beside.known:
+            known[record.file_name] = beside.known[image.file_name]
     order = {record.id: k for k, record in enumerate(listed)}
     out.images.sort(key=lambda i: order[i.id])
+    new = [image for image in out.images if image.file_name not in known]
+    files = beside.files(source / "file" if source.is_dir() else source)
+    located = files.find_all(image.file_name for image in new)
+    beside.remarks += check_sizes(new, located.files, image_ids)
+    beside.gaps |= located.gaps
+    beside.known, beside.homes = {**known, **located.files}, files.homes
     return out

@@ -21,6 +21,8 @@ from ..nuclei import Nuclei
 from .beside import Beside
 from .dataset import DataSet, ImageRecord
 from .files import replacing
+from .image_files import Located
+from .image_sizes import other_size
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,16 +75,18 @@ def _all(path: Path, data: DataSet, beside: Beside) -> pd.DataFrame:
 
 def _frames(path: Path, data: DataSet, beside: Beside) -> Iterator[pd.DataFrame]:
     without, unscaled = 0, 0
+    located = beside.locate(path, (i for i in data.images if beside.arrays.get(i.id) is None))
     for image in data.images:
-        pixels = _pixels_of(path, image, beside)
+        pixels = _pixels_of(image, located, beside)
         without += pixels is None
         size = beside.pixel_size_of(image)
         unscaled += size is None
         yield frame(image, data.of(image), pixels, size)
     if without:
+        which = f" ({located.words()})" if located.gaps else ""
         beside.remarks.append(
             f"{path.name}: no intensities for {without:,} of {len(data.images):,} images, which "
-            "were not found: name their folder with --images."
+            f"were not found{which}: name their folder with --images."
         )
     if unscaled:
         beside.remarks.append(
@@ -91,21 +95,17 @@ def _frames(path: Path, data: DataSet, beside: Beside) -> Iterator[pd.DataFrame]
         )
 
 
-def _pixels_of(path: Path, image: ImageRecord, beside: Beside) -> Any:
+def _pixels_of(image: ImageRecord, located: Located, beside: Beside) -> Any:
     """Return the pixels of an image; None if it is not found."""
     if (pixels := beside.arrays.get(image.id)) is not None:
         return pixels
-    file = beside.image(path, image.file_name)
+    file = located.files.get(image.file_name)
     plane = image.extra.get("plane")
     if file is None or (isinstance(plane, list) and len(plane) != 1):
         return None
     pixels = read_image(file, plane=plane[0] if isinstance(plane, list) else None)
     if pixels.shape[:2] != image.shape:
-        height, width = pixels.shape[:2]
-        raise UserError(
-            f"{file} is {height}×{width} px (height × width), but its nuclei are of an "
-            f"image of {image.height}×{image.width}: is it the right image?"
-        )
+        raise other_size(file, pixels.shape[:2], image.shape, "the file of its nuclei")
     return pixels
 
 

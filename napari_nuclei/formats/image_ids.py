@@ -1,0 +1,96 @@
+"""Which images of one file are which of another: by their names, and never two as one.
+
+Here: records ↔ records, for lists of ids and for scoring. Not here: what names mean
+(`image_names.py`), ids and sizes that a file lacks (`image_rows.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..errors import UserError
+from .dataset import ImageRecord
+from .image_names import Match, Names, listed, settled, shown
+from .image_sizes import other_size
+
+Plane = tuple[int, ...]
+
+
+def plane_of(image: ImageRecord) -> Plane:
+    """Return which plane of a stack an image is; () for an ordinary one."""
+    plane = image.extra.get("plane")
+    numbers = plane if isinstance(plane, list) else []
+    return tuple(k for k in numbers if isinstance(k, int))
+
+
+class Listed:
+    """The images of a file, to be found by the names that another one has for them.
+
+    Parameters
+    ----------
+    records : sequence of ImageRecord
+        The images.
+    source : object
+        What lists them, for messages.
+    """
+
+    def __init__(self, records: Sequence[ImageRecord], source: object) -> None:
+        self.source = source
+        self._by_name: dict[str, list[ImageRecord]] = {}
+        for record in records:
+            self._by_name.setdefault(record.file_name, []).append(record)
+        self._names = Names((name, name) for name in self._by_name)
+        self._by_id = {f"image {record.id}": record for record in records}
+
+    def find_all(self, images: Iterable[ImageRecord], sizes: bool = True) -> dict[int, ImageRecord]:
+        """Find the records of some images, by the ids that these have.
+
+        Parameters
+        ----------
+        sizes : bool
+            Whether they must be of the same size.
+
+        Raises
+        ------
+        UserError
+            If one is not listed, it cannot be told as which, two are listed as one, or one is
+            listed with another size.
+        """
+        every = list(images)
+        names = dict.fromkeys(image.file_name for image in every)
+        matches = settled({name: self._names.find(name) for name in names})
+        out: dict[int, ImageRecord] = {}
+        taken: dict[int, ImageRecord] = {}
+        for image in every:
+            record = self._record(image, matches[image.file_name])
+            if record.id in taken:
+                raise UserError(
+                    f"{shown(image.file_name)} and {shown(taken[record.id].file_name)} are the "
+                    f"same image of {self.source}, {shown(record.file_name)}: give one of them"
+                )
+            if sizes and record.shape != image.shape:
+                name = f"the image {shown(image.file_name)}"
+                raise other_size(name, image.shape, record.shape, self.source)
+            taken[record.id], out[image.id] = image, record
+        return out
+
+    def _record(self, image: ImageRecord, match: Match[str]) -> ImageRecord:
+        name = shown(image.file_name)
+        if match.value is None:
+            by_id = self._by_id.get(image.file_name)
+            if by_id is not None and not match.rivals:
+                return by_id
+            raise UserError(self._gap(image.file_name, match))
+        found = self._by_name[match.value]
+        same = [record for record in found if plane_of(record) == plane_of(image)] or found
+        if len(same) > 1:
+            raise UserError(f"{self.source} lists more than once the image {name}")
+        return same[0]
+
+    def _gap(self, name: str, match: Match[str]) -> str:
+        if not match.rivals:
+            return f"{self.source} does not list the image {shown(name)}"
+        others = [other for other in match.rivals if other != name]
+        if name in match.rivals:
+            return f"{self.source} lists {shown(name)} and {listed(others)} as one image"
+        return f"{self.source} does not say whether {shown(name)} is {' or '.join(others[:3])}"
