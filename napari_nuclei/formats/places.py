@@ -50,7 +50,7 @@ def places(path: Path, images: Sequence[ImageRecord], format: Format) -> list[Pa
         raise UserError(f"{path} is a file: name a folder") from None
     except OSError as error:
         raise unwritable(path, error) from error
-    _check_case(names, path)
+    check_case(names, path)
     return [path / f"{name}{format.ending}" for name in names]
 
 
@@ -94,19 +94,23 @@ def names_of(images: Iterable[ImageRecord]) -> list[str]:
     return list(names)
 
 
-def check_names(format: Format, images: Iterable[ImageRecord]) -> None:
-    """Find out before any work whether images could be told apart in what is written.
+def check_names(format: Format, images: Iterable[ImageRecord], out: Path) -> None:
+    """Find out before any work whether what is written would clash, or with what is there.
 
     Raises
     ------
     UserError
-        As `names_of`.
+        As `names_of`, or if there are masks of one of the images already.
     """
-    if format.per_image or format.name in BY_STEM:
+    if format.name == "masks":
+        from .mask_pngs import folders_of
+
+        folders_of(out, images)
+    elif format.per_image or format.name in BY_STEM:
         names_of(images)
 
 
-def _check_case(names: Sequence[str], folder: Path) -> None:
+def check_case(names: Sequence[str], folder: Path) -> None:
     """Refuse names that the disk of a folder takes for the same one."""
     alike: dict[str, str] = {}
     for name in names:

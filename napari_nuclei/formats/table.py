@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import UserError
-from ..images.images import read_image
+from ..images.large_files import open_image
 from ..measure import measure
 from ..nuclei import Nuclei
 from .beside import Beside
 from .dataset import DataSet, ImageRecord
 from .files import replacing
 from .image_files import Located
+from .image_ids import plane_of
 from .image_sizes import other_size
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 LENGTHS = ("perimeter", "equivalent_diameter_area", "axis_major_length", "axis_minor_length")
 """Columns in px that are given in µm as well."""
+
+LARGEST = 1 << 28
+"""Px of an image that is read whole at most, for its intensities."""
 
 AREAS = ("area", "area_convex")
 """Columns in px² that are given in µm² as well."""
@@ -76,18 +80,21 @@ def _all(path: Path, data: DataSet, beside: Beside) -> pd.DataFrame:
 def _frames(path: Path, data: DataSet, beside: Beside) -> Iterator[pd.DataFrame]:
     without, unscaled = 0, 0
     located = beside.locate(path, (i for i in data.images if beside.arrays.get(i.id) is None))
+    unread: list[str] = []
     for image in data.images:
-        pixels = _pixels_of(image, located, beside)
-        without += pixels is None
+        pixels = _pixels_of(image, located, beside, unread)
+        without += pixels is None and image.file_name in located.gaps
         size = beside.pixel_size_of(image)
         unscaled += size is None
         yield frame(image, data.of(image), pixels, size)
     if without:
-        which = f" ({located.words()})" if located.gaps else ""
         beside.remarks.append(
             f"{path.name}: no intensities for {without:,} of {len(data.images):,} images, which "
-            f"were not found{which}: name their folder with --images."
+            f"were not found ({located.words()}): name their folder with --images."
         )
+    if unread:
+        more = f" and {len(unread) - 1:,} more" if len(unread) > 1 else ""
+        beside.remarks.append(f"{path.name}: no intensities for {unread[0]}{more}.")
     if unscaled:
         beside.remarks.append(
             f"{path.name}: lengths are in px only for {unscaled:,} of {len(data.images):,} images, "
@@ -95,18 +102,28 @@ def _frames(path: Path, data: DataSet, beside: Beside) -> Iterator[pd.DataFrame]
         )
 
 
-def _pixels_of(image: ImageRecord, located: Located, beside: Beside) -> Any:
-    """Return the pixels of an image; None if it is not found."""
+def _pixels_of(image: ImageRecord, located: Located, beside: Beside, unread: list[str]) -> Any:
+    """Return the pixels of an image; None, and why, if they are not to be had."""
     if (pixels := beside.arrays.get(image.id)) is not None:
         return pixels
     file = located.files.get(image.file_name)
-    plane = image.extra.get("plane")
-    if file is None or (isinstance(plane, list) and len(plane) != 1):
+    if file is None:
         return None
-    pixels = read_image(file, plane=plane[0] if isinstance(plane, list) else None)
-    if pixels.shape[:2] != image.shape:
-        raise other_size(file, pixels.shape[:2], image.shape, "the file of its nuclei")
-    return pixels
+    place = plane_of(image)
+    if len(place) > 1:
+        unread.append(f"{image.file_name}, a plane along {len(place)} axes")
+        return None
+    try:
+        picture = open_image(file, place[0] if place else beside.part.plane, beside.part.channels)
+    except UserError as error:
+        unread.append(str(error))
+        return None
+    if picture.shape != image.shape:
+        raise other_size(file, picture.shape, image.shape, "the file of its nuclei")
+    if picture.size > LARGEST:
+        unread.append(f"{image.file_name}, which is too large to be read whole")
+        return None
+    return picture.read((0, 0, *picture.shape))
 
 
 def frame(
