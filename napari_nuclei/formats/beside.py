@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..images.images import image_size
 from .dataset import ImageRecord
-from .image_files import ImageFiles, Located, files_near, lies_in
+from .image_files import MISSING, ImageFiles, Located, files_near, lies_in
 from .image_names import Match, has_ending, last_of, listed
 
 _ADDED = re.compile(
@@ -138,7 +138,7 @@ class Beside:
             return self.files(source).find_all(names)
         return Located(
             {name: self.known[name] for name in names if name in self.known},
-            {n: self.gaps.get(n, "is not there") for n in names if n not in self.known},
+            {n: self.gaps.get(n, MISSING) for n in names if n not in self.known},
         )
 
     def may_copy(self, source: Path, path: Path) -> bool:

@@ -12,6 +12,7 @@ import os
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import product
 from pathlib import Path, PurePath
 from urllib.parse import unquote
@@ -19,10 +20,14 @@ from urllib.parse import unquote
 from ..errors import UserError
 from ..images.images import IMAGE_SUFFIXES, is_zarr
 from ..images.own_outputs import is_own_output
+from .dataset import ImageRecord
 from .image_names import Level, Match, Names, has_ending, last_of, listed, parts_of, settled, shown
 
 MOST_FILES = 200_000
 """Files below a folder that are looked through for a name."""
+
+MISSING = "is not there"
+"""Why a name has no file, mostly."""
 
 MOST_PARTS = 16
 """Last parts of a path that are looked for."""
@@ -44,8 +49,9 @@ class Located:
     gaps: dict[str, str] = field(default_factory=dict)
 
     def words(self) -> str:
-        """List the first gaps for a message."""
-        first = [f"{shown(name)} {why}" for name, why in list(self.gaps.items())[:2]]
+        """List the first gaps for a message about what is missing."""
+        some = list(self.gaps.items())[:2]
+        first = [shown(name) + ("" if why == MISSING else f" {why}") for name, why in some]
         more = f"; {len(self.gaps) - 2:,} more" if len(self.gaps) > 2 else ""
         return "; ".join(first) + more
 
@@ -119,7 +125,7 @@ class ImageFiles:
         stem = PurePath(last_of(name)).stem
         near = [self._listed(f, False).find_at(Level.STEM, stem).value for f in self.folders]
         other = next((path.name for path in near if path is not None), "")
-        return f"is not there; {shown(other)} is another file" if other else "is not there"
+        return f"{MISSING}; {shown(other)} is another file" if other else MISSING
 
     # -- as it is written -------------------------------------------------------------
 
@@ -210,26 +216,52 @@ def _below(folder: Path) -> list[Path]:
 def files_near(source: Path, images: Path | None = None) -> ImageFiles:
     """Return the images that a file may mean: in the folder that was named, or beside the file."""
     if images is not None:
-        return ImageFiles([images, images / "images"], deep=True, homes=[_real(images)])
+        return files_in(images)
     here = source.parent
     above = here.parent if here.name not in ("", "..") else here / ".."
     near = [here, here / "images", above / "images", above]
     return ImageFiles(near, homes=[_real(here), _real(above) / "images"])
 
 
+def files_in(folder: Path, deep: bool = True) -> ImageFiles:
+    """Return the images that a file may mean in one folder, or in its folder ``images``."""
+    return ImageFiles([folder, folder / "images"], deep, [_real(folder)])
+
+
 def image_in(folder: Path, name: str) -> Path:
     """Return the file that a name means in a folder of images.
+
+    What is in the folder is listed once for all names.
 
     Raises
     ------
     UserError
         If there is none, or it cannot be told.
     """
-    files = files_near(folder, folder)
+    files = _kept(folder)
     match = files.find(name)
     if match.value is None:
         raise UserError(f"{folder}: the image {shown(name)} {files.why(name, match)}")
     return match.value
+
+
+def all_in(folder: Path, images: Iterable[ImageRecord]) -> dict[str, Path]:
+    """Return the files of all images of a data set in a folder, by their names.
+
+    Raises
+    ------
+    UserError
+        If there is none for one of them, or it cannot be told.
+    """
+    located = files_in(folder).find_all(image.file_name for image in images)
+    if located.gaps:
+        raise UserError(f"{folder}: {len(located.gaps):,} images are missing ({located.words()})")
+    return located.files
+
+
+@lru_cache(maxsize=4)
+def _kept(folder: Path) -> ImageFiles:
+    return files_in(folder)
 
 
 def lies_in(path: Path, homes: Iterable[Path]) -> bool:

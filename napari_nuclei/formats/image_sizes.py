@@ -21,8 +21,8 @@ Shape = tuple[int, int]
 def other_size(path: object, size: Shape, said: Shape, source: object) -> UserError:
     """Say that an image is not of the size that a file says; both are (height, width)."""
     return UserError(
-        f"{path} is {size[0]}×{size[1]} px (height × width), but {source} says "
-        f"{said[0]}×{said[1]}. Is it the right image?"
+        f"{path} is {size[0]}×{size[1]} px, but {source} says {said[0]}×{said[1]} px "
+        "(height × width). Is it the right image?"
     )
 
 

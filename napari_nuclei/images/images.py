@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import UserError
 from .decoders import Channels, ImageInfo, Pixels, decode, inspect, pick_channels
+from .own_outputs import is_own_output
 
 IMAGE_SUFFIXES = frozenset(
     ".png .jpg .jpeg .tif .tiff .bmp .gif .webp .jp2 .pgm .ppm .zarr".split()
@@ -40,7 +41,8 @@ def find_images(paths: str | Path | Iterable[str | Path]) -> list[Path]:
     ----------
     paths : path or iterable of paths
         Files (taken whatever their ending), folders (searched for `IMAGE_SUFFIXES`, not
-        below, hidden files skipped) or patterns such as ``"scans/*.tif"``.
+        below, hidden files skipped) or patterns such as ``"scans/*.tif"``. Of a folder, and of
+        a pattern that other images match too, what this program has written is left out.
 
     Returns
     -------
@@ -69,7 +71,13 @@ def _find(item: str | Path) -> list[Path]:
             raise UserError(f"{path}: cannot be read ({error.strerror})") from error
         if not found:
             raise UserError(f"{path}: no image in this folder (looked for {_endings()})")
-        return found
+        images = [image for image in found if not is_own_output(image)]
+        if not images:
+            raise UserError(
+                f"{path}: no image in this folder but what was written by napari-nuclei "
+                f"({found[0].name}): name such files one by one if they are meant"
+            )
+        return images
     if path.exists():
         return [path]
     if not glob.has_magic(str(path)):
@@ -77,7 +85,7 @@ def _find(item: str | Path) -> list[Path]:
     found = _only_images(Path(match) for match in glob.glob(str(path)))
     if not found:
         raise UserError(f"{path}: no image matches (looked for {_endings()})")
-    return found
+    return [image for image in found if not is_own_output(image)] or found
 
 
 def is_zarr(path: Path) -> bool:

@@ -21,7 +21,7 @@ def is_own_output(path: Path) -> bool:
     return path.name.lower().endswith((OVERLAY, *LABELS))
 
 
-def without_own_outputs(paths: Iterable[Path]) -> list[Path]:
-    """Return the files that are not this program's; all of them where there are no others."""
-    files = list(paths)
-    return [path for path in files if not is_own_output(path)] or files
+def own_outputs_in(paths: Iterable[str | Path]) -> list[Path]:
+    """List the files of this program in the folders among some paths, which are passed over."""
+    folders = [path for path in map(Path, paths) if path.is_dir()]
+    return [file for folder in folders for file in sorted(folder.iterdir()) if is_own_output(file)]

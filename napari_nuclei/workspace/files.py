@@ -17,6 +17,9 @@ from ..errors import UserError
 from ..formats.coco_reader import from_json, read_images
 from ..formats.dataset import DataSet, ImageRecord
 from ..formats.files import read_json, write_json
+from ..formats.image_files import MISSING, files_in
+from ..formats.image_ids import plane_of
+from ..formats.image_names import shown
 from ..images.images import find_images, is_zarr
 from ..journal.place import FOLDER, Plane, user_folder
 
@@ -79,7 +82,7 @@ def items_of(path: Path, folder: Path | None = None) -> tuple[list[Item], DataSe
     path : Path
         One of these. A folder's images come in natural order, a list's in its own.
     folder : Path, optional
-        Where a list's images lie; by default beside it, or in ``images`` beside it.
+        Where a list's images lie; by default they are looked for beside it.
 
     Returns
     -------
@@ -103,32 +106,25 @@ def items_of(path: Path, folder: Path | None = None) -> tuple[list[Item], DataSe
         raise UserError(f"{path} is neither a list of images nor a COCO file")
     if not records:
         raise UserError(f"{path} lists no images")
-    return _items(path, folder or path.parent, records), data
+    return _items(path, folder, records), data
 
 
 def _has(value: Any, key: str) -> bool:
     return isinstance(value, dict) and key in value
 
 
-def _items(source: Path, folder: Path, records: Iterable[ImageRecord]) -> list[Item]:
-    items, missing = [], []
-    for record in records:
-        name = Path(record.file_name.replace("\\", "/"))
-        places = [folder / name, folder / "images" / name, folder / name.name]
-        path = next((p for p in places if p.is_file() or is_zarr(p)), None)
-        if path is None:
-            missing.append(record.file_name)
-            continue
-        plane = record.extra.get("plane")
-        is_plane = isinstance(plane, list) and all(isinstance(k, int) for k in plane)
-        items.append(Item(path.absolute(), tuple(plane) if is_plane and plane else (), record))
-    if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+def _items(source: Path, folder: Path | None, records: Iterable[ImageRecord]) -> list[Item]:
+    every = list(records)
+    near = folder or source.parent
+    located = files_in(near, deep=folder is not None).find_all(r.file_name for r in every)
+    if located.gaps:
+        name, why = next(iter(located.gaps.items()))
+        more = f" and {len(located.gaps) - 1} more" if len(located.gaps) > 1 else ""
+        why = why.replace(MISSING, f"is not in {near}", 1)
         raise MissingImagesError(
-            f"{source} names {missing[0]}{more}, which is not in {folder}: name the folder of "
-            "its images"
+            f"{source} names {shown(name)}{more}, which {why}: name the folder of its images"
         )
-    return items
+    return [Item(located.files[r.file_name].absolute(), plane_of(r), r) for r in every]
 
 
 class SmallFile:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Mapping
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ..counts import Counts, Stage, Standing
 from ..errors import UserError
 from ..formats.dataset import DataSet
+from ..formats.image_files import files_in
+from ..formats.image_sizes import other_size
 from ..images.images import image_info, image_size
 from ..journal.away import journal_name
 from ..journal.place import FOLDER, Plane, find
@@ -44,6 +46,9 @@ class Workspace:
     ----------
     items : tuple of Item
         The images; a folder's in natural order.
+    homes : tuple of Path
+        Folders out of which no image that a list names is copied; none where the person has
+        named the images.
 
     Raises
     ------
@@ -57,7 +62,9 @@ class Workspace:
 
     def __init__(self, path: str | Path, folder: str | Path | None = None) -> None:
         self.path = Path(path).expanduser().absolute()
-        found, self._data = items_of(self.path, None if folder is None else Path(folder))
+        near = None if folder is None else Path(folder)
+        found, self._data = items_of(self.path, near)
+        self.homes = () if found[0].record is None else files_in(near or self.path.parent).homes
         self.items = tuple(found)
         self._by_key = {(item.path, item.plane): item for item in self.items}
         self._named: dict[Path, set[Plane]] = {}
@@ -140,10 +147,7 @@ class Workspace:
             return Nuclei(size)
         record = item.record
         if record.shape != size:
-            raise UserError(
-                f"{key[0]} is {size[0]}×{size[1]} px, but {self.path} says "
-                f"{record.height}×{record.width}. Is it the right image?"
-            )
+            raise other_size(key[0], size, record.shape, self.path)
         return Nuclei(size) if self._data is None else self._data.of(record)
 
     # -- how far each one is ----------------------------------------------------------
@@ -224,8 +228,7 @@ class Workspace:
         if self._place is None:
             row = self._place_file.read()
             try:
-                images = {str(item.path.name): item.path for item in self.items}
-                path = images[Path(row["image"]).name]
+                path = self._path_of(str(row["image"]))
                 plane = tuple(int(k) for k in row["plane"])
                 self._place = Place(str(path), plane, dict(row["view"]), row["nucleus"])
             except (KeyError, TypeError, ValueError):
@@ -236,6 +239,14 @@ class Workspace:
     def place(self, place: Place) -> None:
         self._place = place
         self._save("place")
+
+    def _path_of(self, said: str) -> Path:
+        """Return the image that was in view; its folder may have been moved since."""
+        paths = {item.path for item in self.items}
+        if Path(said) in paths:
+            return Path(said)
+        (path,) = {path for path in paths if path.name == PurePath(said).name}
+        return path
 
     def _save(self, what: str) -> None:
         self._unsaved.add(what)
