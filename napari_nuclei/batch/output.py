@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..formats.beside import Beside, Part
+from ..formats.beside import Beside
 from ..formats.dataset import DataSet, ImageRecord
 from ..formats.places import check_case, check_names, name_of, names_of
 from ..formats.registry import FORMATS, WRITABLE, Format, write
@@ -39,6 +39,8 @@ class Output:
         What each of them is called.
     sizes : dict
         Image → (height, width) that it must have.
+    part : (int, sequence of int)
+        Which plane and channels of the images are segmented; None for all there is.
     done, count : int
         Images and nuclei so far.
     remarks : list of str
@@ -50,11 +52,11 @@ class Output:
         out: Path,
         records: dict[Path, ImageRecord],
         overlay: Path | None,
-        part: Part,
     ) -> None:
-        self.out, self.paths, self.overlay, self.part = out, list(records), overlay, part
+        self.out, self.paths, self.overlay = out, list(records), overlay
         self.records = records
         self.sizes = {path: record.shape for path, record in records.items() if record.height}
+        self.part: tuple[int | None, Sequence[int] | None] = (None, None)
         self.done = self.count = 0
         self.remarks: list[str] = []
         self.written: list[Path] = []
@@ -115,7 +117,7 @@ class _Collected(Output):
 class _CocoOutput(_Collected):
     def _keep(self, result: Segmented) -> None:
         super()._keep(result)
-        plane = self.part.plane
+        plane = self.part[0]
         if plane is not None and (count := image_info(result.path).planes) > 1:
             record = self.data.images.pop()
             place = {"plane": [plane], "stack": [count]}
@@ -163,7 +165,7 @@ class _AnyOutput(_Collected):
         super().__init__(*arguments)
         self.format = format
         known = {record.file_name: path for path, record in self.records.items()}
-        self.beside = Beside(known=known, homes=(), part=self.part)
+        self.beside = Beside(known=known, homes=())
 
     def _keep(self, result: Segmented) -> None:
         super()._keep(result)
@@ -194,7 +196,6 @@ def make_output(
     paths: Sequence[Path],
     image_ids: Path | None = None,
     overlay: Path | None = None,
-    part: Part | None = None,
 ) -> Output:
     """Check all that can be checked before work begins, and make the output.
 
@@ -208,8 +209,6 @@ def make_output(
         A list of images with ids: exactly these are segmented.
     overlay : Path, optional
         Folder for pictures; made if it is missing.
-    part : Part, optional
-        What of each image is segmented.
 
     Raises
     ------
@@ -233,7 +232,7 @@ def make_output(
         check_case(names_of(chosen.values()), folder)
     if not into_folder:
         check_writable(out, folder_is_good=per_image)
-    return _KINDS[kind](out, chosen, overlay, part or Part())
+    return _KINDS[kind](out, chosen, overlay)
 
 
 def _refuse_doubles(records: Iterable[ImageRecord]) -> None:

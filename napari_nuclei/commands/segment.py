@@ -79,15 +79,12 @@ def arguments(p: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Segment images into one file or a folder of label images."""
     from ..batch.output import make_output
-    from ..formats.beside import Part
     from ..images.images import find_images
 
     paths = find_images(options.paths)
     score = 0.05 if options.score is None and options.format == "results" else options.score
-    part = Part(options.plane, options.channels)
-    output = make_output(
-        options.format, options.out, paths, options.image_ids, options.overlay, part
-    )
+    output = make_output(options.format, options.out, paths, options.image_ids, options.overlay)
+    output.part = (options.plane, options.channels)
     with _machine(options) as machine:
         return _segment(options, output, score, machine)
 

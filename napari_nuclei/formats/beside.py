@@ -30,22 +30,6 @@ PIXEL_SIZE = "pixel_size_um"
 """Key of the side of a pixel in what a data set says of an image."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What of each image the nuclei are of, where a file does not say it.
-
-    Attributes
-    ----------
-    plane : int or None
-        Of a stack.
-    channels : sequence of int or None
-        Of an image with several.
-    """
-
-    plane: int | None = None
-    channels: Sequence[int] | None = None
-
-
 @dataclass
 class Beside:
     """What a person can say besides, and what is found beside a file.
@@ -71,8 +55,6 @@ class Beside:
         the file. None at all says that the person named the images themselves.
     arrays : mapping of int to array
         Pixels of images, by their ids, for those that have no file.
-    part : Part
-        What of the images' files the nuclei are of.
     """
 
     images: Path | None = None
@@ -83,7 +65,6 @@ class Beside:
     gaps: dict[str, str] = field(default_factory=dict)
     homes: Sequence[Path] | None = None
     arrays: Mapping[int, NDArray[Any] | None] = field(default_factory=dict)
-    part: Part = Part()
 
     def image(self, source: Path, name: str) -> Path | None:
         """Find an image by the name that a file has for it; see `image_files.py`.

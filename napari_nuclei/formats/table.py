@@ -79,18 +79,20 @@ def _all(path: Path, data: DataSet, beside: Beside) -> pd.DataFrame:
 
 def _frames(path: Path, data: DataSet, beside: Beside) -> Iterator[pd.DataFrame]:
     without, unscaled = 0, 0
-    located = beside.locate(path, (i for i in data.images if beside.arrays.get(i.id) is None))
+    located = beside.locate(path, data.images)
+    gaps: dict[str, str] = {}
     unread: list[str] = []
     for image in data.images:
         pixels = _pixels_of(image, located, beside, unread)
-        without += pixels is None and image.file_name in located.gaps
+        if pixels is None and image.file_name in located.gaps:
+            without, gaps[image.file_name] = without + 1, located.gaps[image.file_name]
         size = beside.pixel_size_of(image)
         unscaled += size is None
         yield frame(image, data.of(image), pixels, size)
     if without:
         beside.remarks.append(
             f"{path.name}: no intensities for {without:,} of {len(data.images):,} images, which "
-            f"were not found ({located.words()}): name their folder with --images."
+            f"were not found ({Located(gaps=gaps).words()}): name their folder with --images."
         )
     if unread:
         more = f" and {len(unread) - 1:,} more" if len(unread) > 1 else ""
@@ -114,7 +116,7 @@ def _pixels_of(image: ImageRecord, located: Located, beside: Beside, unread: lis
         unread.append(f"{image.file_name}, a plane along {len(place)} axes")
         return None
     try:
-        picture = open_image(file, place[0] if place else beside.part.plane, beside.part.channels)
+        picture = open_image(file, place[0] if place else None)
     except UserError as error:
         unread.append(str(error))
         return None
