@@ -70,3 +70,11 @@ def from_runs(
     ends = (4 * np.cumsum(sizes)).tolist()
     for (y, x, height, width), start, end in zip(corners.tolist(), [0, *ends], ends, strict=False):
         yield Mask(y, x, height, width, counts[start:end]) if end > start else Mask()
+
+
+def runs_of(masks: Sequence[Mask], shape: tuple[int, int]) -> tuple[rle.Ints, rle.Ints, rle.Ints]:
+    """Return start, end (outside) and number of the mask of all runs in an image of this shape."""
+    boxes = np.array([m.box for m in masks], np.int64).reshape(-1, 4)
+    runs = np.frombuffer(b"".join(m.counts for m in masks), "<u4").astype(np.int64)
+    sizes = np.array([len(m.counts) // 4 for m in masks], np.int64)
+    return rle.object_runs(*rle.to_image(boxes, runs, sizes, shape))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from .errors import UserError
 from .mask import Box, Mask
-from .nuclei import Kind, Nuclei, Nucleus, State
+from .nuclei import Crowd, Kind, Nuclei, Nucleus, State
 
 
 class EditError(UserError):
@@ -42,6 +42,8 @@ class Edit:
         The score threshold before and after, if it changes.
     complete : (tuple of Box, tuple of Box) or None
         The complete areas before and after, if they change.
+    crowds : (tuple of Crowd, tuple of Crowd) or None
+        The ignored areas before and after, if they change.
     time : float
         Seconds since the epoch.
     author : str
@@ -55,6 +57,7 @@ class Edit:
     complete: tuple[tuple[Box, ...], tuple[Box, ...]] | None = None
     time: float = field(default_factory=time.time)
     author: str = field(default_factory=login_name)
+    crowds: tuple[tuple[Crowd, ...], tuple[Crowd, ...]] | None = None
 
     def inverse(self) -> Edit:
         """Return the edit that takes this one back."""
@@ -64,6 +67,7 @@ class Edit:
             after=self.before,
             threshold=self.threshold and self.threshold[::-1],
             complete=self.complete and self.complete[::-1],
+            crowds=self.crowds and self.crowds[::-1],
         )
 
     def then(self, edit: Edit) -> Edit | None:
@@ -71,7 +75,8 @@ class Edit:
 
         One goes on with the other where both move the threshold, or change the same nuclei.
         """
-        if self.name != edit.name or self.complete is not None or edit.complete is not None:
+        areas = (self.complete, edit.complete, self.crowds, edit.crowds)
+        if self.name != edit.name or any(each is not None for each in areas):
             return None
         if self.after != edit.before or (self.threshold is None) != (edit.threshold is None):
             return None

@@ -239,9 +239,10 @@ def adopt(nuclei: Nuclei, others: Nuclei, name: str = "adopt") -> Edit:
     new = (others.threshold, others.complete)
     change = (nuclei.threshold, new[0]) if nuclei.threshold != new[0] else None
     areas = (nuclei.complete, new[1]) if nuclei.complete != new[1] else None
-    if not (rows or len(nuclei) or change or areas):
+    crowds = (nuclei.crowds, others.crowds) if nuclei.crowds != others.crowds else None
+    if not (rows or len(nuclei) or change or areas or crowds):
         raise EditError("Nothing to do: there are no nuclei in it.")
-    return Edit(name, tuple(nuclei), rows, change, areas)
+    return Edit(name, tuple(nuclei), rows, change, areas, crowds=crowds)
 
 
 def _renumbered(nucleus: Nucleus, up: int) -> Nucleus:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 CELL = 128
 """Side of a cell of the spatial index in px."""
 
+NUCLEUS = "nucleus"
+"""The category of what nobody has given another one."""
+
 
 class State(StrEnum):
     """What a person has said of a nucleus."""
@@ -78,6 +81,8 @@ class Nucleus:
         0 for what a model drew. Where nuclei overlap, the higher one is drawn on top.
     note : str
         A person's remark.
+    category : str
+        Name of its category; a `DataSet` lists them with their ids and colours.
     """
 
     id: int
@@ -87,6 +92,7 @@ class Nucleus:
     origin: Origin = Origin()
     order: int = 0
     note: str = ""
+    category: str = NUCLEUS
 
     @property
     def touched(self) -> bool:
@@ -110,6 +116,22 @@ class Nucleus:
         return self.order, self.score, self.id
 
 
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """An area whose nuclei nobody has told apart, COCO's `iscrowd`: ignored, not a nucleus.
+
+    Attributes
+    ----------
+    mask : Mask
+        Its pixels.
+    category : str
+        Of what it holds.
+    """
+
+    mask: Mask
+    category: str = NUCLEUS
+
+
 class Nuclei:
     """The nuclei of one image.
 
@@ -126,6 +148,8 @@ class Nuclei:
         Areas in which a person has said that nothing is missing.
     next_id : int
         The id of the next new nucleus; at least one more than the highest.
+    crowds : tuple of Crowd
+        Areas that are ignored where models are judged or trained.
 
     Notes
     -----
@@ -139,11 +163,13 @@ class Nuclei:
         threshold: float = 0.0,
         complete: tuple[Box, ...] = (),
         next_id: int = 1,
+        crowds: tuple[Crowd, ...] = (),
     ) -> None:
         self.shape = (int(shape[0]), int(shape[1]))
         self.threshold = threshold
         self.complete = complete
         self.next_id = next_id
+        self.crowds = crowds
         self._rows: dict[int, Nucleus] = {}
         self._cells: dict[tuple[int, int], set[int]] = {}
         for row in rows:
@@ -173,6 +199,7 @@ class Nuclei:
             and self._rows == other._rows
             and self.threshold == other.threshold
             and self.complete == other.complete
+            and self.crowds == other.crowds
         )
 
     __hash__ = None  # type: ignore[assignment]
@@ -219,7 +246,7 @@ class Nuclei:
     def copy(self, box: Box | None = None) -> Nuclei:
         """Return nuclei that change apart from these, all or those that meet a box."""
         rows = self if box is None else self.in_box(box)
-        return Nuclei(self.shape, rows, self.threshold, self.complete, self.next_id)
+        return Nuclei(self.shape, rows, self.threshold, self.complete, self.next_id, self.crowds)
 
     # -- changing ---------------------------------------------------------------------
 
@@ -245,6 +272,8 @@ class Nuclei:
             self.threshold = edit.threshold[1]
         if edit.complete is not None:
             self.complete = edit.complete[1]
+        if edit.crowds is not None:
+            self.crowds = edit.crowds[1]
 
     def _put(self, nucleus: Nucleus) -> None:
         self._rows[nucleus.id] = nucleus

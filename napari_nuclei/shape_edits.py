@@ -12,7 +12,7 @@ from dataclasses import replace
 from . import shaping
 from .edit import Edit, EditError, changed, on_record, take
 from .mask import Mask
-from .nuclei import Nuclei, Nucleus, Origin, State
+from .nuclei import Nuclei, Nucleus, Origin
 
 
 def merge(nuclei: Nuclei, ids: Sequence[int]) -> Edit:
@@ -52,7 +52,7 @@ def _split_into(nuclei: Nuclei, nucleus: Nucleus, parts: list[Mask]) -> Edit:
     first = changed(nuclei, nucleus, parts[0])
     origin = Origin(parents=(nucleus.id,))
     others = [
-        Nucleus(nuclei.next_id + k, part, 1.0, State.ACCEPTED, origin, first.order)
+        replace(first, id=nuclei.next_id + k, mask=part, score=1.0, origin=origin, note="")
         for k, part in enumerate(parts[1:])
     ]
     return Edit("split", (nucleus,), (first, *others))

@@ -53,3 +53,12 @@ def channels(text: str) -> list[int]:
 def diameter(text: str) -> float | None:
     """Parse px, or ``auto``: None."""
     return None if text == "auto" else positive(text)
+
+
+def strict(p: argparse.ArgumentParser) -> None:
+    """Add the option that every command has which reads files of nuclei."""
+    p.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse a file with a broken entry (default: it is left out or mended, and named)",
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..formats.registry import READABLE, WRITABLE
-from .arguments import positive
+from .arguments import positive, strict
 from .terminal import say
 
 
@@ -42,6 +42,7 @@ def arguments(p: ArgumentParser) -> None:
         help="list of images with their ids, or a COCO file: the result has its names and ids",
     )
     p.add_argument("--pixel-size", type=positive, metavar="UM", help="side of a pixel in µm")
+    strict(p)
     p.add_argument("--json", action="store_true", help="print a summary as JSON")
 
 
@@ -59,7 +60,10 @@ def run(options: Namespace) -> int:
         images=options.images,
         image_ids=options.image_ids,
         pixel_size=options.pixel_size,
+        strict=options.strict,
     )
+    for failure in done.failed:
+        say(f"napari-nuclei: {failure}")
     for remark in done.remarks:
         say(remark)
     say(f"{done.nuclei:,} nuclei of {done.images:,} images → {options.out}")
@@ -71,6 +75,7 @@ def run(options: Namespace) -> int:
             "to": done.target,
             "written": [str(path) for path in done.written],
             "remarks": done.remarks,
+            "failed": done.failed,
         }
         print(json.dumps(summary))
-    return 0
+    return 1 if done.failed else 0

@@ -7,7 +7,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from .arguments import count, share
+from .arguments import count, share, strict
+from .terminal import say
 
 
 def arguments(p: ArgumentParser) -> None:
@@ -31,6 +32,7 @@ def arguments(p: ArgumentParser) -> None:
         metavar="N",
         help="detections of an image that AP looks at (default: 2000); several give AP for each",
     )
+    strict(p)
     p.add_argument("--json", action="store_true", help="print the figures as JSON")
 
 
@@ -38,9 +40,16 @@ def run(options: Namespace) -> int:
     """Print the figures of predictions against the truth."""
     from ..scoring.scoring import score_files
 
+    remarks: list[str] = []
     figures = score_files(
-        options.truth, options.predictions, options.score, options.max_detections
+        options.truth,
+        options.predictions,
+        options.score,
+        options.max_detections,
+        None if options.strict else remarks,
     ).to_json()
+    for remark in remarks:
+        say(remark)
     print(json.dumps(figures) if options.json else _table(figures))
     return 0
 

@@ -6,11 +6,7 @@ here: what is in their files.
 
 from __future__ import annotations
 
-import json
-import zipfile
-import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,51 +15,19 @@ from ..labels import draw
 from ..nuclei import Kind, Nuclei, Nucleus, Origin
 from ..progress import result_of
 from . import coco, label_tiff, mask_folders, results
+from .archives import json_of
 from .beside import Beside, stem_of
-from .coco_reader import NAMESPACE, from_json
+from .categories import DEFAULT, Category
+from .coco_reader import from_json
 from .dataset import DataSet, ImageRecord
-from .files import read_json
-
-LIMIT = 1 << 32
-"""Bytes of JSON in an archive that are read at most."""
 
 
 def read_coco(path: Path, beside: Beside) -> DataSet:
     """Read a COCO data set: its file, or a folder or archive as CVAT and Label Studio export."""
     if path.is_dir():
         path = _only(sorted(path.glob("annotations/*.json")) or [path / "result.json"])
-    if not zipfile.is_zipfile(path):
-        return from_json(_with_masks(read_json(path), path, beside), str(path))
-    try:
-        with zipfile.ZipFile(path) as z:
-            entries = [e for e in z.infolist() if e.filename.endswith(".json")]
-            entry = entries[0]
-            if len(entries) > 1:
-                raise UserError(
-                    f"{path} holds {len(entries)} JSON files: unpack it and name one of them"
-                )
-            if entry.file_size > LIMIT:
-                raise UserError(f"{path} holds more than 4 GB of JSON: unpack it first")
-            value = json.loads(z.read(entry))
-    except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError) as error:
-        raise UserError(f"{path} is a damaged zip file: download it again") from error
-    except ValueError as error:
-        raise UserError(f"{path}: {entry.filename} is not JSON: download it again") from error
-    return from_json(_with_masks(value, path, beside), str(path))
-
-
-def _with_masks(value: Any, path: Path, beside: Beside) -> Any:
-    """Leave out the annotations of other tools that are mere boxes, and remark on it."""
-    rows = value.get("annotations") if isinstance(value, dict) else None
-    if not isinstance(rows, list):
-        return value  # not a data set, which is found out later
-    kept = [r for r in rows if not isinstance(r, dict) or NAMESPACE in r or r.get("segmentation")]
-    if len(kept) < len(rows):
-        beside.remarks.append(
-            f"{path.name}: {len(rows) - len(kept):,} of {len(rows):,} annotations have a box but "
-            "no mask; left out."
-        )
-    return value | {"annotations": kept}
+    value, _ = json_of(path, "coco")
+    return from_json(value, str(path), beside.on_broken)
 
 
 def _only(files: list[Path]) -> Path:
@@ -80,25 +44,43 @@ def write_coco(path: Path, data: DataSet, beside: Beside) -> None:
 
 def read_results(path: Path, beside: Beside) -> DataSet:
     """Read a results list; images are called by their ids, scores are cut to 0…1."""
-    read = results.read(path)
+    value, _ = json_of(path, "results")
+    read = results.from_json(value, str(path), beside.on_broken)
     beside.known = {}  # such a list knows no names
-    out = DataSet([], {})
+    names = {id: _category(id) for of in read.categories.values() for id in of}
+    out = DataSet([], {}, categories=tuple(names[id] for id in sorted(names)) or (DEFAULT,))
     origin = Origin(Kind.IMPORT, path.name)
+    cut = empty = 0
     for image_id, found in sorted(read.found.items()):
         rows = [
-            Nucleus(k, mask, min(max(score, 0.0), 1.0), origin=origin)
-            for k, (mask, score) in enumerate(found, 1)
+            Nucleus(
+                k, mask, min(max(score, 0.0), 1.0), origin=origin, category=names[category].name
+            )
+            for k, ((mask, score), category) in enumerate(
+                zip(found, read.categories[image_id], strict=True), 1
+            )
             if mask
         ]
+        cut += sum(not 0 <= score <= 1 for _, score in found)
+        empty += len(found) - len(rows)
         shape = read.shapes[image_id]
         out.images.append(ImageRecord(image_id, f"image {image_id}", *shape))
         out.nuclei[image_id] = Nuclei(shape, rows)
+    if cut:
+        beside.remarks.append(f"{path.name}: {cut:,} scores outside of 0 to 1 are cut to that.")
+    if empty:
+        beside.remarks.append(f"{path.name}: {empty:,} entries hold no pixel; left out.")
     return out
+
+
+def _category(id: int) -> Category:
+    return DEFAULT if id == DEFAULT.id else Category(id, f"category {id}")
 
 
 def write_results(path: Path, data: DataSet, beside: Beside) -> None:
     """Write a results list, under the ids of the images."""
-    results.write(path, {image.id: data.of(image) for image in data.images})
+    nuclei = {image.id: data.of(image) for image in data.images}
+    results.write(path, nuclei, categories=data.categories)
 
 
 def read_labels(path: Path, beside: Beside) -> tuple[ImageRecord, Nuclei]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..images.images import image_size
+from .categories import Category
 from .dataset import ImageRecord
 from .image_files import MISSING, ImageFiles, Located, files_near, lies_in
 from .image_names import Match, has_ending, last_of, listed
@@ -55,6 +56,13 @@ class Beside:
         the file. None at all says that the person named the images themselves.
     arrays : mapping of int to array
         Pixels of images, by their ids, for those that have no file.
+    strict : bool
+        Whether a broken entry of a file is an error; otherwise it is left out or mended, and
+        remarked on.
+    failed : list of str
+        Why some of several files could not be read.
+    categories : dict of str to Category
+        Ids and colours of categories by their names, for formats with a file an image.
     """
 
     images: Path | None = None
@@ -65,6 +73,14 @@ class Beside:
     gaps: dict[str, str] = field(default_factory=dict)
     homes: Sequence[Path] | None = None
     arrays: Mapping[int, NDArray[Any] | None] = field(default_factory=dict)
+    strict: bool = False
+    failed: list[str] = field(default_factory=list)
+    categories: dict[str, Category] = field(default_factory=dict)
+
+    @property
+    def on_broken(self) -> list[str] | None:
+        """Where broken entries are remarked on; None where they are errors."""
+        return None if self.strict else self.remarks
 
     def image(self, source: Path, name: str) -> Path | None:
         """Find an image by the name that a file has for it; see `image_files.py`.
@@ -145,7 +161,9 @@ class Beside:
             return None
         return float(said)
 
-    def record(self, source: Path, name: str, extent: tuple[int, int] | None) -> ImageRecord:
+    def record(
+        self, source: Path, name: str, extent: tuple[int, int] | None, loose: bool = False
+    ) -> ImageRecord:
         """Describe the image of a file that holds the nuclei of one, but not its size.
 
         Parameters
@@ -156,6 +174,8 @@ class Beside:
             What it or its own name says of the image's name.
         extent : (int, int) or None
             Height and width that the nuclei take, if that can be told.
+        loose : bool
+            Whether they may reach over the edge of the image.
 
         Raises
         ------
@@ -163,9 +183,9 @@ class Beside:
             If the image is not found, or the nuclei do not lie in it.
         """
         match = self._match_of(source, [name])
-        if (path := match.value) is not None:
+        if (path := match.value or self._only(source, name, match)) is not None:
             height, width = image_size(path)
-            if extent and (extent[0] > height or extent[1] > width):
+            if extent and not loose and (extent[0] > height or extent[1] > width):
                 raise UserError(
                     f"{source}: its nuclei reach to {extent[0]}×{extent[1]} px (height × width), "
                     f"but {path} is {height}×{width}: is it the right image?"
@@ -186,6 +206,15 @@ class Beside:
         )
         return ImageRecord(1, name, max(1, extent[0]), max(1, extent[1]))
 
+    def _only(self, source: Path, name: str, match: Match[Path]) -> Path | None:
+        """Return the only image of the folder that a person has named, with a remark."""
+        path = None if self.images is None or match.rivals else self.files(source).only()
+        if path is not None:
+            self.remarks.append(
+                f"No image is named {name!r}: {path.name}, the only one in {self.images}, is taken."
+            )
+        return path
+
 
 def _doubt(source: Path, match: Match[Path]) -> str:
     example = f"{PurePath(match.rivals[0]).name}{''.join(source.suffixes[-1:])}"
@@ -197,4 +226,7 @@ def _doubt(source: Path, match: Match[Path]) -> str:
 
 def stem_of(path: Path) -> str:
     """Return the name of the image that a file was named after, as far as can be told."""
-    return _ADDED.sub("", path.stem) or path.stem
+    stem = path.stem
+    if path.suffix.lower() in (".gz", ".zip"):
+        stem = re.sub(r"\.(geo)?json$", "", stem, flags=re.IGNORECASE)
+    return _ADDED.sub("", stem) or stem

@@ -7,20 +7,19 @@ results files (`results.py`).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..codec import encode
 from ..collector import without_collector
 from ..mask import Mask
-from ..nuclei import Kind, Nucleus
-from .coco_reader import NAMESPACE, VERSION, from_json
+from ..nuclei import Crowd, Kind, Nucleus
+from .annotations import NAMESPACE
+from .coco_reader import VERSION, from_json
 from .dataset import DataSet, ImageRecord
 from .files import read_json, write_json
 
 __all__ = ["DataSet", "ImageRecord", "read", "to_json", "write"]
-
-CATEGORY = {"id": 1, "name": "nucleus"}
 
 
 def write(path: str | os.PathLike[str], data: DataSet) -> None:
@@ -31,8 +30,9 @@ def write(path: str | os.PathLike[str], data: DataSet) -> None:
     path : path
         In a folder that exists. Written whole or not at all.
     data : DataSet
-        The nuclei that are shown become annotations. Rejected ones and proposals below the
-        threshold go, with each image's state, into the top-level object ``napari_nuclei``.
+        The nuclei that are shown become annotations, areas to ignore such with `iscrowd` 1.
+        Rejected nuclei and proposals below the threshold go, with each image's state, into the
+        top-level object ``napari_nuclei``.
 
     Raises
     ------
@@ -47,14 +47,17 @@ def to_json(data: DataSet) -> dict[str, Any]:
     annotations: list[dict[str, Any]] = []
     unlisted: list[dict[str, Any]] = []
     states: list[dict[str, Any]] = []
+    categories = data.all_categories
+    ids = {category.name: category.id for category in categories}
     for image in data.images:
         nuclei = data.of(image)
         if nuclei.shape != image.shape:
             raise ValueError(f"{image.file_name}: nuclei of {nuclei.shape}, not {image.shape}")
         rows = list(nuclei)
         shown = {n.id for n in rows if nuclei.is_shown(n)}
-        for nucleus, row in zip(rows, _annotations(rows, image), strict=True):
+        for nucleus, row in zip(rows, _annotations(rows, image, ids), strict=True):
             (annotations if nucleus.id in shown else unlisted).append(row)
+        annotations += _crowds(nuclei.crowds, image, ids)
         states.append(
             {
                 "image_id": image.id,
@@ -68,13 +71,15 @@ def to_json(data: DataSet) -> dict[str, Any]:
     return {
         **data.about,
         "images": [image.to_json() for image in data.images],
-        "categories": [CATEGORY],
+        "categories": [category.to_json() for category in categories],
         "annotations": annotations,
         NAMESPACE: {"version": VERSION, "images": states, "not_exported": unlisted},
     }
 
 
-def _annotations(rows: list[Nucleus], image: ImageRecord) -> Iterator[dict[str, Any]]:
+def _annotations(
+    rows: list[Nucleus], image: ImageRecord, ids: dict[str, int]
+) -> Iterator[dict[str, Any]]:
     size = [image.height, image.width]
     codes = iter(encode([n.mask for n in rows], image.shape))
     predicted = [_predicted(n) for n in rows]
@@ -86,13 +91,30 @@ def _annotations(rows: list[Nucleus], image: ImageRecord) -> Iterator[dict[str, 
         yield {
             "id": 0,
             "image_id": image.id,
-            "category_id": CATEGORY["id"],
+            "category_id": ids[nucleus.category],
             "segmentation": {"size": size, "counts": next(codes)},
             "bbox": nucleus.mask.bbox,
             "area": nucleus.mask.area,
             "iscrowd": 0,
             "score": float(nucleus.score),
             NAMESPACE: own,
+        }
+
+
+def _crowds(
+    crowds: Sequence[Crowd], image: ImageRecord, ids: dict[str, int]
+) -> Iterator[dict[str, Any]]:
+    size = [image.height, image.width]
+    codes = encode([c.mask for c in crowds], image.shape)
+    for crowd, code in zip(crowds, codes, strict=True):
+        yield {
+            "id": 0,
+            "image_id": image.id,
+            "category_id": ids[crowd.category],
+            "segmentation": {"size": size, "counts": code},
+            "bbox": crowd.mask.bbox,
+            "area": crowd.mask.area,
+            "iscrowd": 1,
         }
 
 
@@ -120,7 +142,7 @@ def _provenance(nucleus: Nucleus) -> dict[str, Any]:
     return out
 
 
-def read(path: str | os.PathLike[str]) -> DataSet:
+def read(path: str | os.PathLike[str], remarks: list[str] | None = None) -> DataSet:
     """Read a data set of this project or of another tool.
 
     Parameters
@@ -128,7 +150,11 @@ def read(path: str | os.PathLike[str]) -> DataSet:
     path : path
         A COCO JSON file with masks as compressed or plain run lengths or polygons; several
         rings are one object. Boxes and areas are computed anew. Every annotation is taken
-        as one nucleus, whatever its category, and also where `iscrowd` is 1.
+        as one nucleus, whatever its category, but for those with `iscrowd` 1: they are areas to
+        ignore.
+    remarks : list of str, optional
+        Takes a line on the entries that are broken and left out or mended; without it they are
+        errors.
 
     Returns
     -------
@@ -137,7 +163,7 @@ def read(path: str | os.PathLike[str]) -> DataSet:
     Raises
     ------
     UserError
-        If it is not such a file, or an annotation in it is broken; the message names it.
+        If it is not such a file, or nothing in it can be used.
     """
     with without_collector():
-        return from_json(read_json(path), str(path))
+        return from_json(read_json(path), str(path), remarks)

@@ -6,18 +6,24 @@ Here: reading whatever is given, numbering images as a list of ids has them. Not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 from ..collector import without_collector
 from ..errors import UserError
+from ..nuclei import Nuclei
 from .beside import Beside
+from .categories import with_ids
 from .dataset import DataSet, ImageRecord
 from .detect import detect
 from .image_ids import Listed
 from .image_sizes import check_sizes
 from .registry import FORMATS, READABLE, WRITABLE, Format, by_ending, function, named, write
+
+T = TypeVar("T")
+Read = tuple[ImageRecord, Nuclei]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,8 @@ class Converted:
         Files and folders.
     remarks : list of str
         What the target cannot hold, and what was left out.
+    failed : list of str
+        Why files could not be read, one line each.
     """
 
     images: int
@@ -42,6 +50,7 @@ class Converted:
     target: str
     written: list[Path]
     remarks: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
 
 
 def convert(
@@ -53,6 +62,7 @@ def convert(
     images: Path | None = None,
     image_ids: Path | None = None,
     pixel_size: float | None = None,
+    strict: bool = False,
 ) -> Converted:
     """Read files of nuclei and write them in another format.
 
@@ -71,6 +81,9 @@ def convert(
         A competition's list of images or a COCO file, for names and ids.
     pixel_size : float, optional
         Side of a pixel in µm.
+    strict : bool
+        Whether a broken entry is an error; otherwise it is left out or mended, with a remark,
+        and of several files those that cannot be read are left out.
 
     Returns
     -------
@@ -87,14 +100,16 @@ def convert(
         raise UserError(f"{out} does not say its format by its ending: name one with --to")
     if out.exists() and any(p.exists() and out.samefile(p) for p in given):
         raise UserError(f"{out} is one of the files to read: name another one to write")
-    beside = Beside(images, pixel_size)
+    beside = Beside(images, pixel_size, strict=strict)
     data, found = read(given, beside, source)
     if image_ids is not None:
         data = _numbered(data, image_ids, given[0], beside)
     written = write(out, data, target, beside)
     nuclei = sum(1 for image in data.images for _ in data.of(image).shown())
     remarks = list(dict.fromkeys(beside.remarks))
-    return Converted(len(data.images), nuclei, found.name, target.name, written, remarks)
+    return Converted(
+        len(data.images), nuclei, found.name, target.name, written, remarks, beside.failed
+    )
 
 
 def read(
@@ -115,13 +130,13 @@ def read(
     Raises
     ------
     UserError
-        If one is of none of the formats, of another one than the rest, or broken, or if an
-        image is at hand and of another size.
+        If none of them can be read, one is of another format than the rest, or an image is at
+        hand and of another size.
     """
     files = [file for path in paths for file in _files(path, source)]
     if not files:
         raise UserError("nothing to read was named: name a file of nuclei")
-    formats = [named(source, READABLE) if source else _detected(file) for file in files]
+    files, formats = _with_formats(files, source, beside)
     first = formats[0]
     if other := next((k for k, f in enumerate(formats) if f != first), None):
         raise UserError(
@@ -135,11 +150,13 @@ def read(
     data: DataSet
     with without_collector():
         if first.per_image:
-            data = _together([reader(file, beside) for file in files], files)
+            each = _read_each(files, reader, beside)
+            data = _together(each, beside)
+            _find(data, [file for file, _ in each], beside)
         else:
             data = reader(files[0], beside)
-    if beside.known is None:
-        _find(data, files if first.per_image else files * len(data.images), beside)
+            if beside.known is None:
+                _find(data, files * len(data.images), beside)
     return data, first
 
 
@@ -172,7 +189,9 @@ def _files(path: Path, source: str | None) -> list[Path]:
         return [path]
     names = [whole.name] if whole else [f.name for f in FORMATS.values() if f.per_image]
     endings = tuple(e for name in names for e in FORMATS[name].endings)
-    files = sorted(p for p in path.iterdir() if p.name.lower().endswith(endings))
+    files = sorted(
+        p for p in path.iterdir() if p.name.lower().removesuffix(".gz").endswith(endings)
+    )
     # Of label images only those that are called so: the images themselves may lie beside them.
     marked = [p for p in files if p.suffix.lower() not in (".tif", ".tiff") or _is_marked(p)]
     files = marked or files
@@ -198,10 +217,51 @@ def _detected(path: Path) -> Format:
     return found
 
 
-def _together(read: list[tuple[ImageRecord, object]], files: list[Path]) -> DataSet:
-    out = DataSet([], {})
+def _with_formats(
+    files: list[Path], source: str | None, beside: Beside
+) -> tuple[list[Path], list[Format]]:
+    """Return the files that are of a format, and which."""
+    if source:
+        return files, [named(source, READABLE)] * len(files)
+    found = [(file, format) for file in files if (format := _tried(_detected, file, files, beside))]
+    if not found:
+        raise UserError(beside.failed[0])
+    return [file for file, _ in found], [format for _, format in found]
+
+
+def _read_each(files: list[Path], reader: Any, beside: Beside) -> list[tuple[Path, Read]]:
+    """Read files of an image each; what cannot be read does not stop the others."""
+    out = []
+
+    def of_its_size(path: Path) -> Read:
+        image, nuclei = reader(path, beside)
+        beside.remarks += check_sizes([image], beside.locate(path, [image]).files, path)
+        return image, nuclei
+
+    for file in files:
+        found = _tried(of_its_size, file, files, beside)
+        if found is not None:
+            out.append((file, found))
+    if not out:
+        raise UserError(beside.failed[0])
+    return out
+
+
+def _tried(do: Callable[[Path], T], file: Path, files: Sequence[Path], beside: Beside) -> T | None:
+    """Do something with one of several files; None if it fails, which is noted."""
+    try:
+        return do(file)
+    except UserError as error:
+        if beside.strict or len(files) == 1:
+            raise
+        beside.failed.append(str(error))
+        return None
+
+
+def _together(read: list[tuple[Path, Read]], beside: Beside) -> DataSet:
+    out = DataSet([], {}, categories=())
     names: dict[str, Path] = {}
-    for id, ((image, nuclei), file) in enumerate(zip(read, files, strict=True), 1):
+    for id, (file, (image, nuclei)) in enumerate(read, 1):
         if image.file_name in names:
             raise UserError(
                 f"{names[image.file_name]} and {file} are both of the image {image.file_name}: "
@@ -209,7 +269,9 @@ def _together(read: list[tuple[ImageRecord, object]], files: list[Path]) -> Data
             )
         names[image.file_name] = file
         out.images.append(replace(image, id=id))
-        out.nuclei[id] = nuclei  # type: ignore[assignment]
+        out.nuclei[id] = nuclei
+    known = (beside.categories[name] for name in out.in_use if name in beside.categories)
+    out.categories = with_ids(known, out.in_use)
     return out
 
 

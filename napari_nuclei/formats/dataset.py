@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..nuclei import Nuclei
+from .categories import DEFAULT, Category, listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,8 @@ class DataSet:
         For each image id; an image without an entry has none.
     about : dict
         The file's other top-level keys (`info`, `licenses`, …), kept as they are.
-    categories : tuple of str
-        Names of the categories that were read. All of them are taken as nuclei; files are
-        written with the one category ``"nucleus"``.
+    categories : tuple of Category
+        Kinds of nuclei, as a file lists them; see `all_categories`.
     foreign : bool
         Read from another tool's file, which does not say what has been reviewed.
     """
@@ -71,7 +71,7 @@ class DataSet:
     images: list[ImageRecord]
     nuclei: dict[int, Nuclei]
     about: dict[str, Any] = field(default_factory=dict)
-    categories: tuple[str, ...] = ("nucleus",)
+    categories: tuple[Category, ...] = (DEFAULT,)
     foreign: bool = field(default=False, compare=False)
 
     def __iter__(self) -> Iterator[tuple[ImageRecord, Nuclei]]:
@@ -85,3 +85,19 @@ class DataSet:
         """Return an image's nuclei."""
         found = self.nuclei.get(image.id)
         return Nuclei(image.shape) if found is None else found
+
+    @property
+    def in_use(self) -> list[str]:
+        """Names of the categories that nuclei and ignored areas have, in order."""
+        of = (self.of(image) for image in self.images)
+        return list(dict.fromkeys(n.category for each in of for n in (*each, *each.crowds)))
+
+    @property
+    def all_categories(self) -> tuple[Category, ...]:
+        """The categories that are listed, and those in use that are not."""
+        return listed(self.categories, self.in_use)
+
+    @property
+    def crowds(self) -> int:
+        """How many areas are to be ignored."""
+        return sum(len(self.of(image).crowds) for image in self.images)

@@ -1,20 +1,22 @@
-"""Which format a file is of, by its first bytes; names only help. Not here: reading it."""
+"""Which format a file is of, by what it holds; names only help. Not here: reading it."""
 
 from __future__ import annotations
 
-import json
-import zipfile
+import csv
+import gzip
+import zlib
+from contextlib import suppress
 from pathlib import Path
 
-from .files import unreadable
+from ..errors import UserError
+from . import archives
+from .files import GZIP, read_json, unreadable
 from .registry import FORMATS, Format
-
-HEAD = 1 << 16
-"""Bytes of a file that are looked at."""
+from .structure import HEAD, UNSURE, kind_of, kind_of_value, text_of
 
 
 def detect(path: Path) -> Format | None:
-    """Tell a file's format by its first bytes and its ending; None if it is none of these.
+    """Tell a file's format by what it holds; None if it is none of these.
 
     Raises
     ------
@@ -35,39 +37,48 @@ def detect(path: Path) -> Format | None:
     if head[:4] == b"Iout":
         return FORMATS["imagej"]
     if head[:4] == b"PK\3\4" or head[:4] == b"PK\5\6":
-        return FORMATS["coco" if _holds_json(path) else "imagej"]
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if text[:1] in (b"{", b"["):
-        return _detect_json(text, path)
-    if b"EncodedPixels" in text.split(b"\n", 1)[0]:
-        return FORMATS["dsb"]
-    return None
+        return _detect_zip(path)
+    is_packed = head[:2] == GZIP
+    if is_packed:
+        with suppress(OSError, EOFError, zlib.error), gzip.open(path) as stream:
+            head = stream.read(HEAD)
+    if text_of(head[:64]).lstrip()[:1] in ("{", "["):
+        return _detect_json(head, path)
+    return FORMATS["dsb"] if _is_dsb(head) and not is_packed else None
 
 
-def _detect_json(text: bytes, path: Path) -> Format | None:
-    is_list = text.startswith(b"[")
-    if path.suffix.lower() == ".geojson" or b'"Feature' in text or b'"geometry"' in text:
-        return FORMATS["geojson"]
-    if is_list and (b'"image_id"' in text or text.strip() == b"[]"):
-        return FORMATS["results"]
-    words = (b'"images"', b'"annotations"', b'"segmentation"', b'"categories"', b'"info"')
-    if not is_list and any(word in text for word in words):
-        return FORMATS["coco"]
-    if not is_list and len(text) == HEAD:  # may say it further down
+def _detect_json(head: bytes, path: Path) -> Format | None:
+    kind = kind_of(head, len(head) < HEAD)
+    if kind == UNSURE:  # may say it further down
         try:
-            keys = json.loads(path.read_bytes()).keys()
-        except (ValueError, OSError):
+            kind = kind_of_value(read_json(path))
+        except UserError:
             return None
-        return FORMATS["coco"] if {"images", "annotations"} <= keys else None
-    return None
+    if kind is None and ".geojson" in "".join(path.suffixes).lower():
+        kind = "geojson"
+    return None if kind is None else FORMATS[kind]
 
 
-def _holds_json(path: Path) -> bool:
+def _is_dsb(head: bytes) -> bool:
+    from .run_lengths import IMAGE, PIXELS
+
+    line = text_of(head).lstrip().split("\n", 1)[0].strip()
     try:
-        with zipfile.ZipFile(path) as z:
-            return any(name.endswith(".json") for name in z.namelist())
-    except (zipfile.BadZipFile, OSError):
+        return {IMAGE, PIXELS} <= {name.strip() for name in next(csv.reader([line]), [])}
+    except csv.Error:
         return False
+
+
+def _detect_zip(path: Path) -> Format | None:
+    """Tell what a zip holds: ROIs, or JSON of some kind."""
+    try:
+        with archives.opened(path) as z:
+            if archives.entries(z, ".roi"):
+                return FORMATS["imagej"]
+            kinds = [archives.kind_in(z, entry) for entry in archives.json_entries(z)]
+    except UserError:
+        return FORMATS["imagej"]  # damaged, as its reader will say
+    return next((FORMATS[k] for k in ("coco", "geojson", "results") if k in kinds), None)
 
 
 def _detect_folder(folder: Path) -> Format | None:

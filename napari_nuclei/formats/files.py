@@ -6,15 +6,24 @@ Here: what every format needs of the file system. Not here: what is inside of th
 from __future__ import annotations
 
 import errno
+import gzip
+import io
 import json
 import os
 import secrets
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import UserError
+
+GZIP = b"\x1f\x8b"
+"""How compressed files begin."""
+
+LIMIT = 1 << 32
+"""Bytes of a compressed file's contents that are read at most."""
 
 _REASONS = {
     errno.ENOSPC: "the disk is full: make room and try again",
@@ -98,14 +107,22 @@ def _beside(target: Path) -> Iterator[BinaryIO]:
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write a value as JSON, whole or not at all; see `replacing` for the errors."""
+    """Write a value as JSON, whole or not at all; see `replacing` for the errors.
+
+    What is called ``….gz`` is compressed.
+    """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    data = text.encode()
+    if Path(path).suffix.lower() == ".gz":
+        data = gzip.compress(data, 6, mtime=0)
     with replacing(path) as stream:
-        stream.write(text.encode())
+        stream.write(data)
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read a JSON file.
+    """Read a JSON file, which may be compressed by gzip.
+
+    NaN and infinite numbers, which JSON does not have but some programs write, are read as such.
 
     Raises
     ------
@@ -116,16 +133,35 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         data = Path(path).read_bytes()
     except OSError as error:
         raise unreadable(path, error) from error
+    return parse_json(unpacked(data, path), path)
+
+
+def unpacked(data: bytes, path: str | os.PathLike[str]) -> bytes:
+    """Return what gzip has compressed; all else as it is.
+
+    Raises
+    ------
+    UserError
+        If it is damaged, or larger than any file of nuclei.
+    """
+    if data[: len(GZIP)] != GZIP:
+        return data
     try:
-        return json.loads(data, parse_constant=_refuse)
-    except UserError as error:
-        raise UserError(f"{path} {error}") from None
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+            out = stream.read(LIMIT + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path} is damaged or cut short: write it again") from error
+    if len(out) > LIMIT:
+        raise UserError(f"{path} holds more than 4 GB: unpack it first")
+    return out
+
+
+def parse_json(data: bytes, path: str | os.PathLike[str]) -> Any:
+    """Make sense of a JSON file's bytes; see `read_json`."""
+    try:
+        return json.loads(data)
     except (ValueError, RecursionError) as error:
         where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         raise UserError(
             f"{path} is not a JSON file, or is cut short{where}: write it again"
         ) from error
-
-
-def _refuse(constant: str) -> None:
-    raise UserError(f"holds {constant}, which JSON does not have: write it again without")

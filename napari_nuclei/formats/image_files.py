@@ -127,6 +127,11 @@ class ImageFiles:
         other = next((path.name for path in near if path is not None), "")
         return f"{MISSING}; {shown(other)} is another file" if other else MISSING
 
+    def only(self) -> Path | None:
+        """Return the image that is alone in the first of the folders."""
+        files = [path for path in _in(self.folders[0]) if not is_own_output(path)]
+        return files[0] if len(files) == 1 else None
+
     # -- as it is written -------------------------------------------------------------
 
     def _written(self, name: str, but: Path | None) -> Match[Path] | None:

@@ -1,14 +1,13 @@
 """ImageJ's ROIs: one image's nuclei as a zip of outlines, or a single .roi file.
 
-Here: ROIs ↔ nuclei. Not here: the bytes of a ROI (the library roifile), how outlines are followed
-and filled (`outlines.py`).
+Here: ROIs ↔ nuclei. Not here: the bytes of a ROI (the library roifile), curves in them
+(`paths.py`), how outlines are followed and filled (`outlines.py`, `outlined.py`).
 """
 
 from __future__ import annotations
 
 import re
 import zipfile
-import zlib
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,27 +15,34 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import UserError
-from ..nuclei import Kind, Nuclei, Nucleus, Origin, State
-from ..outlines import Rings, fill, trace
+from ..nuclei import NUCLEUS, Kind, Nuclei, Nucleus, Origin, State
+from ..outlines import trace
+from . import archives
 from .beside import Beside, stem_of
+from .broken import Broken
+from .categories import Category
 from .dataset import ImageRecord
 from .files import replacing, unreadable
+from .numbers import number
+from .outlined import FAR, Outlines
+from .paths import CLOSE, LINE, MOVE, rings_of
 
 if TYPE_CHECKING:
     from roifile import ROI_SUBTYPE, ImagejRoi
 
-MOVE, LINE, CLOSE = 0.0, 1.0, 4.0
-"""The steps of a path of several rings, as java.awt.geom.PathIterator numbers them."""
-
 LIMIT = 1 << 28
 """Bytes of one ROI that are read at most."""
+
+MOST_GROUPS = 255
+"""The highest number of a group."""
 
 
 def write(path: Path, image: ImageRecord, nuclei: Nuclei, beside: Beside) -> None:
     """Write the nuclei that are shown, one ROI each, as ImageJ's ROI Manager opens them.
 
     Outlines of one ring become traced ROIs, those with holes or of several parts composite
-    ones. The id is the name, the score and the state are properties of the ROI.
+    ones. The id is the name; score, state and category are properties of the ROI, the id of the
+    category is its group.
 
     Raises
     ------
@@ -59,7 +65,19 @@ def write(path: Path, image: ImageRecord, nuclei: Nuclei, beside: Beside) -> Non
         for nucleus, outline in zip(rows, parts, strict=True):
             if outline:
                 name = f"{nucleus.id:0{digits}d}"
-                z.writestr(f"{name}.roi", _roi(nucleus, name, outline, position).tobytes())
+                roi = _roi(nucleus, name, outline, position)
+                _set_category(roi, nucleus.category, beside.categories.get(nucleus.category))
+                z.writestr(f"{name}.roi", roi.tobytes())
+
+
+def _set_category(roi: ImagejRoi, name: str, category: Category | None) -> None:
+    if name == NUCLEUS:
+        return
+    roi.props += f"category: {' '.join(name.split())}\n"
+    if category is not None and 0 < category.id <= MOST_GROUPS:
+        roi.group = category.id
+    if category is not None and category.colour:
+        roi.stroke_color = bytes((255, *category.colour))
 
 
 def _roi(nucleus: Nucleus, name: str, rings: list[Any], position: int) -> ImagejRoi:
@@ -100,95 +118,109 @@ def read(path: Path, beside: Beside) -> tuple[ImageRecord, Nuclei]:
     Raises
     ------
     UserError
-        If it is no such file, a ROI is broken, or the size of the image is not known.
+        If it is no such file, no ROI can be used, or the size of the image is not known.
     """
-    found = _rois(path)
+    broken = Broken(str(path), beside.on_broken, "ROI")
+    found, total = _rois(path, broken)
     if len({_position(roi) for _, roi in found} - {0}) > 1:
         raise UserError(f"{path} has ROIs on several planes of a stack: save one plane at a time")
-    kept: list[tuple[ImagejRoi, list[Any]]] = []
+    outlines = Outlines()
+    kept: list[ImagejRoi] = []
     left: Counter[str] = Counter()
     for name, roi in found:
-        outline = _rings(roi, f"{path}: ROI {name}")
-        if outline is None:
+        if _has_no_area(roi):
             holds = roi.subtype in _no_shapes()
             left[(roi.subtype.name if holds else roi.roitype.name).lower()] += 1
+        elif rings := _rings(roi):
+            outlines.add(name, rings)
+            kept.append(roi)
         else:
-            kept.append((roi, outline))
-    for kind, number in left.items():
+            broken.leave_out(name, "has no outline of three corners or more")
+    if kept:
+        image, masks = outlines.masks(path, stem_of(path), beside, broken, None)
+    for kind, count in left.items():
         beside.remarks.append(
-            f"{path.name}: {number:,} ROIs of type {kind}, which have no area, are left out."
+            f"{path.name}: {count:,} ROIs of type {kind}, which have no area, are left out."
         )
-    each = [(k, ring) for k, (_, outline) in enumerate(kept) for ring in outline]
-    points = np.concatenate([ring for _, ring in each]) if each else np.zeros((0, 2))
-    rings = Rings(
-        points,
-        np.array([len(ring) for _, ring in each], np.int64),
-        np.array([k for k, _ in each], np.int64),
+    broken.tell(total)
+    if not kept:
+        raise UserError(f"{path} holds no ROI that has an area, so there is no nucleus in it")
+    ids = _ids([roi.name for roi in kept])
+    rows = (
+        _nucleus(id, mask, roi, path, beside)
+        for roi, mask, id in zip(kept, masks, ids, strict=True)
+        if mask
     )
-    wide, tall = np.ceil(points.max(0, initial=0.5) - 0.5).astype(int).tolist()
-    image = beside.record(path, stem_of(path), (tall, wide))
-    masks = fill(rings, len(kept), image.shape)
-    rows = []
-    ids = _ids([roi.name for roi, _ in kept])
-    for (roi, _), mask, id in zip(kept, masks, ids, strict=True):
-        if mask:
-            rows.append(_nucleus(id, mask, roi, path))
-        else:
-            beside.remarks.append(f"{path.name}: ROI {roi.name} holds no pixel; left out.")
     return image, Nuclei(image.shape, rows)
 
 
-def _rois(path: Path) -> list[tuple[str, ImagejRoi]]:
+def _rois(path: Path, broken: Broken) -> tuple[list[tuple[str, ImagejRoi]], int]:
+    """Return the ROIs of a file with their names, and how many there are with damaged ones."""
     from roifile import ImagejRoi
 
-    def parsed(name: str, data: bytes) -> tuple[str, ImagejRoi]:
+    out: list[tuple[str, ImagejRoi]] = []
+
+    def parse(name: str, data: bytes) -> None:
         try:
             roi = ImagejRoi.frombytes(data)
-        except Exception as error:  # what roifile raises for damaged bytes has no common base
-            raise UserError(f"{path}: ROI {name} is damaged: write the file again") from error
+        except Exception:  # what roifile raises for damaged bytes has no common base
+            broken.leave_out(name, "is damaged")
+            return
         roi.name = roi.name or Path(name).stem
-        return name, roi
+        out.append((name, roi))
 
-    try:
-        if not zipfile.is_zipfile(path):
-            return [parsed(path.stem, path.read_bytes()[:LIMIT])]
-        with zipfile.ZipFile(path) as z:
-            entries = [e for e in z.infolist() if e.filename.lower().endswith(".roi")]
-            if not entries:
-                raise UserError(f"{path} holds no ROI: in ImageJ, save it from the ROI Manager")
-            if max(e.file_size for e in entries) > LIMIT:
-                raise UserError(f"{path} holds a ROI of more than 256 MB: it is damaged")
-            return [parsed(e.filename, z.read(e)) for e in entries]
-    except OSError as error:
-        raise unreadable(path, error) from error
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
-        raise UserError(f"{path} is a damaged zip file: write it again") from error
+    if not zipfile.is_zipfile(path):
+        try:
+            data = path.read_bytes()[:LIMIT]
+        except OSError as error:
+            raise unreadable(path, error) from error
+        if data[:4] == b"PK\3\4":
+            raise UserError(f"{path} is a damaged zip file: write it again")
+        parse(path.stem, data)
+        return out, 1
+    with archives.opened(path) as z:
+        entries = archives.entries(z, ".roi")
+        if not entries:
+            raise UserError(f"{path} holds no ROI: in ImageJ, save it from the ROI Manager")
+        for entry in entries:
+            if entry.file_size > LIMIT:
+                broken.leave_out(entry.filename, "is of more than 256 MB")
+                continue
+            try:
+                data = z.read(entry)
+            except archives.DAMAGED:
+                broken.leave_out(entry.filename, "is damaged")
+                continue
+            parse(entry.filename, data)
+    return out, len(entries)
 
 
 def _position(roi: ImagejRoi) -> int:
     return roi.position or roi.z_position or roi.t_position
 
 
-def _rings(roi: ImagejRoi, name: str) -> list[Any] | None:
-    """Return the outlines of a ROI; None for one without an area."""
-    from roifile import ROI_TYPE, ImagejRoi
+def _has_no_area(roi: ImagejRoi) -> bool:
+    from roifile import ROI_TYPE
 
     areas = (ROI_TYPE.POLYGON, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED, ROI_TYPE.RECT, ROI_TYPE.OVAL)
-    if roi.roitype not in areas or roi.subtype in _no_shapes():
-        return None
+    return roi.roitype not in areas or roi.subtype in _no_shapes()
+
+
+def _rings(roi: ImagejRoi) -> list[Any]:
+    """Return the outlines of a ROI; none if they are damaged."""
+    from roifile import ROI_TYPE
+
     try:
         if roi.roitype is ROI_TYPE.OVAL:
             rings = [_ellipse(roi)]
         elif roi.multi_coordinates is not None:
-            rings = ImagejRoi.path2coords(roi.multi_coordinates)
+            rings = rings_of(roi.multi_coordinates.tolist())
         else:
             rings = [roi.coordinates()]
         rings = [np.asarray(r, float).reshape(-1, 2) for r in rings if len(r) > 2]
-        if not rings or not all((np.abs(r) < 1e7).all() for r in rings):
-            raise ValueError
     except Exception:  # as for damaged bytes
-        raise UserError(f"{name} has no outline of three corners or more: remove it") from None
-    return rings
+        return []
+    return rings if all((np.abs(r) < FAR).all() for r in rings) else []
 
 
 def _no_shapes() -> tuple[ROI_SUBTYPE, ...]:
@@ -206,21 +238,32 @@ def _ellipse(roi: ImagejRoi) -> Any:
 
 
 def _ids(names: list[str]) -> list[int]:
-    """Take names that are numbers as ids, if all of them are and none comes twice."""
-    numbers = [int(n) if re.fullmatch(r"[0-9]{1,9}", n) else 0 for n in names]
-    if 0 in numbers or len(set(numbers)) < len(numbers):
-        return list(range(1, len(names) + 1))
-    return numbers
+    """Take names that are numbers as ids, the first time that they come; others get new ones."""
+    seen: set[int] = set()
+    out: list[int | None] = []
+    for name in names:
+        id = int(name) if re.fullmatch(r"[0-9]{1,9}", name.strip()) else 0
+        new = id > 0 and id not in seen
+        seen |= {id} if new else set()
+        out.append(id if new else None)
+    free = iter(range(max(seen, default=0) + 1, 2**31))
+    return [next(free) if id is None else id for id in out]
 
 
-def _nucleus(id: int, mask: Any, roi: ImagejRoi, path: Path) -> Nucleus:
+def _nucleus(id: int, mask: Any, roi: ImagejRoi, path: Path, beside: Beside) -> Nucleus:
     score, state = 1.0, State.PROPOSED
+    group = int(roi.group or 0)
+    category = f"group {group}" if group else NUCLEUS
     for key, _, value in (line.partition(":") for line in roi.props.splitlines()):
-        if key == "score":
-            try:
-                score = min(max(float(value), 0.0), 1.0)
-            except ValueError:
-                continue
+        if key == "score" and (said := number(value)) is not None:
+            score = min(max(said, 0.0), 1.0)
         if key == "state":
             state = next((s for s in State if s.value == value.strip()), state)
-    return Nucleus(id, mask, score, state, Origin(Kind.IMPORT, path.name))
+        if key == "category":
+            category = value.strip() or category
+    if group:
+        colour = [*roi.stroke_color[1:4]]
+        extra = {"color": colour} if any(roi.stroke_color) else {}
+        beside.categories.setdefault(category, Category(group, category, extra))
+    origin = Origin(Kind.IMPORT, path.name)
+    return Nucleus(id, mask, score, state, origin, category=category)

@@ -6,10 +6,12 @@ Here: the file. Not here: how nuclei are drawn and read back (`labels.py`).
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..labels import draw, from_labels
@@ -52,7 +54,7 @@ def write(
     """
     import tifffile
 
-    labels = draw(nuclei)
+    labels = drawn(path, nuclei)
     highest = int(labels.max(initial=0))
     labels = labels.astype(np.uint16 if highest <= np.iinfo(np.uint16).max else np.uint32)
     with replacing(path) as stream:
@@ -85,6 +87,28 @@ def image_name_in(path: Path) -> str:
             return "" if tag is None else str(tag.value)
     except Exception:  # what tifffile raises for damaged files has no common base
         return ""
+
+
+def drawn(path: str | os.PathLike[str], nuclei: Nuclei) -> NDArray[np.int32]:
+    """Draw the nuclei that are shown into a label image of the whole image.
+
+    Raises
+    ------
+    UserError
+        If that takes more memory than there is.
+    """
+    import psutil
+
+    height, width = nuclei.shape
+    needed = 6 * height * width  # as drawn, and as written
+    if needed < psutil.virtual_memory().available:
+        with suppress(MemoryError):
+            return draw(nuclei)
+    raise UserError(
+        f"cannot write {path}: a label image of {height}×{width} px takes {needed / 2**30:.1f} GB "
+        "of memory, more than is free here; write COCO, GeoJSON or the Data Science Bowl's run "
+        "lengths, which are small"
+    )
 
 
 def _scale(labels: np.ndarray[Any, Any], pixel_size: float | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..nuclei import NUCLEUS
 from .dataset import DataSet
 
 
@@ -37,6 +38,8 @@ class Format:
         ``write(path, data, beside)``.
     per_image : bool
         Whether there is one file an image.
+    categories, crowds : bool
+        Whether it has a place for categories of nuclei, and for areas to ignore.
     """
 
     name: str
@@ -46,6 +49,8 @@ class Format:
     reader: str = ""
     writer: str = ""
     per_image: bool = False
+    categories: bool = False
+    crowds: bool = False
 
     @property
     def ending(self) -> str:
@@ -64,6 +69,8 @@ FORMATS = {
             (".coco.json", ".json"),
             "adapters:read_coco",
             "adapters:write_coco",
+            categories=True,
+            crowds=True,
         ),
         Format(
             "results",
@@ -73,6 +80,7 @@ FORMATS = {
             (".results.json",),
             "adapters:read_results",
             "adapters:write_results",
+            categories=True,
         ),
         Format(
             "labels",
@@ -89,9 +97,11 @@ FORMATS = {
             "GeoJSON for QuPath",
             "Outlines with holes, ids, states and scores: in QuPath, drop the file on its image.",
             (".geojson",),
-            "geojson:read",
+            "geojson_reader:read",
             "geojson:write",
             per_image=True,
+            categories=True,
+            crowds=True,
         ),
         Format(
             "imagej",
@@ -101,6 +111,7 @@ FORMATS = {
             "imagej:read",
             "imagej:write",
             per_image=True,
+            categories=True,
         ),
         Format(
             "table",
@@ -109,6 +120,7 @@ FORMATS = {
             (".csv",),
             "",
             "table:write_csv",
+            categories=True,
         ),
         Format(
             "parquet",
@@ -117,6 +129,7 @@ FORMATS = {
             (".parquet",),
             "",
             "table:write_parquet",
+            categories=True,
         ),
         Format(
             "dsb",
@@ -173,6 +186,8 @@ def named(name: str, wanted: Sequence[str]) -> Format:
 def by_ending(name: str) -> Format | None:
     """Return the format that a file to be written is meant to be, by its ending; the longest."""
     lower = name.lower()
+    if lower.endswith("json.gz"):  # written compressed
+        lower = lower.removesuffix(".gz")
     fitting = [
         (len(ending), -order, f)
         for order, f in enumerate(FORMATS.values())
@@ -210,6 +225,8 @@ def write(path: Path, data: DataSet, format: Format, beside: Any) -> list[Path]:
     from .places import places
 
     write_one = function(format.writer)
+    beside.remarks += losses(path.name, data, format)
+    beside.categories |= {category.name: category for category in data.all_categories}
     if not format.per_image:
         written = write_one(path, data, beside)
         return written if isinstance(written, list) else [path]
@@ -217,3 +234,27 @@ def write(path: Path, data: DataSet, format: Format, beside: Any) -> list[Path]:
     for image, place in zip(data.images, paths, strict=True):
         write_one(place, image, data.of(image), beside)
     return paths
+
+
+def losses(name: str, data: DataSet, format: Format) -> list[str]:
+    """Say what of a data set a format has no place for, a line each.
+
+    Parameters
+    ----------
+    name : str
+        What is written.
+    """
+    out = []
+    classes = [c for c in data.in_use if c != NUCLEUS]
+    if classes and not format.categories:
+        listed = ", ".join(classes[:3]) + ", …" * (len(classes) > 3)
+        out.append(
+            f"{name}: categories ({listed}) are left out: this format has none. COCO keeps them."
+        )
+    if (count := data.crowds) and not format.crowds:
+        areas = "1 area to ignore is" if count == 1 else f"{count:,} areas to ignore are"
+        out.append(
+            f"{name}: {areas} left out (iscrowd): this format has no place for them. COCO and "
+            "GeoJSON keep them."
+        )
+    return out

@@ -7,7 +7,8 @@ scoring (`scoring/`).
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,10 +16,13 @@ from ..codec import encode
 from ..errors import UserError
 from ..mask import Mask
 from ..nuclei import Kind, Nuclei, Nucleus, State
+from .broken import Broken
+from .categories import DEFAULT, Category, listed
 from .coco_reader import read_images
 from .dataset import ImageRecord
 from .files import read_json, write_json
-from .segmentation import Shape, is_whole, read_all, size_of
+from .numbers import number, whole
+from .segmentation import Shape, read_all, size_of
 
 __all__ = ["ImageRecord", "Results", "read", "read_image_ids", "to_json", "write"]
 
@@ -34,14 +38,20 @@ class Results:
         was found is not there.
     shapes : dict of int to (int, int)
         Height and width of these images in px.
+    categories : dict of int to list of int
+        Their `category_id`, in the same order as `found`; 1 where a file gives none.
     """
 
     found: dict[int, list[tuple[Mask, float]]] = field(default_factory=dict)
     shapes: dict[int, Shape] = field(default_factory=dict)
+    categories: dict[int, list[int]] = field(default_factory=dict)
 
 
 def write(
-    path: str | os.PathLike[str], nuclei: Mapping[int, Nuclei], score: float | None = None
+    path: str | os.PathLike[str],
+    nuclei: Mapping[int, Nuclei],
+    score: float | None = None,
+    categories: Sequence[Category] = (DEFAULT,),
 ) -> int:
     """Write a results list, sorted by image id and falling score.
 
@@ -55,6 +65,8 @@ def write(
         Proposals from this score on are written instead of those that are shown. What a
         person has drawn, corrected or accepted is written at any score, what was rejected
         never.
+    categories : sequence of Category
+        Their ids; names that are not there get free ones.
 
     Returns
     -------
@@ -66,21 +78,29 @@ def write(
     UserError
         If the file cannot be written.
     """
-    rows = to_json(nuclei, score)
+    rows = to_json(nuclei, score, categories)
     write_json(path, rows)
     return len(rows)
 
 
-def to_json(nuclei: Mapping[int, Nuclei], score: float | None = None) -> list[dict[str, Any]]:
+def to_json(
+    nuclei: Mapping[int, Nuclei],
+    score: float | None = None,
+    categories: Sequence[Category] = (DEFAULT,),
+) -> list[dict[str, Any]]:
     """Return the list that `write` writes."""
+    names = (n.category for of_image in nuclei.values() for n in of_image)
+    ids = {category.name: category.id for category in listed(categories, names)}
     return [
         row
         for image_id, of_image in sorted(nuclei.items())
-        for row in _rows(image_id, of_image, of_image.threshold if score is None else score)
+        for row in _rows(image_id, of_image, of_image.threshold if score is None else score, ids)
     ]
 
 
-def _rows(image_id: int, nuclei: Nuclei, threshold: float) -> list[dict[str, Any]]:
+def _rows(
+    image_id: int, nuclei: Nuclei, threshold: float, ids: Mapping[str, int]
+) -> list[dict[str, Any]]:
     ranked = sorted(
         (n for n in nuclei if n.mask and _counts(n, threshold)),
         key=lambda n: (-score_of(n), n.id),
@@ -91,7 +111,7 @@ def _rows(image_id: int, nuclei: Nuclei, threshold: float) -> list[dict[str, Any
             "image_id": int(image_id),
             "bbox": nucleus.mask.bbox,
             "score": score_of(nucleus),
-            "category_id": 1,
+            "category_id": ids[nucleus.category],
             "segmentation": {"size": list(nuclei.shape), "counts": code},
         }
         for nucleus, code in zip(ranked, codes, strict=True)
@@ -109,51 +129,76 @@ def score_of(nucleus: Nucleus) -> float:
     return 1.0 if nucleus.origin.kind is Kind.HAND else float(nucleus.score)
 
 
-def read(path: str | os.PathLike[str]) -> Results:
+def read(path: str | os.PathLike[str], remarks: list[str] | None = None) -> Results:
     """Read a results list; its masks may be stored in any way that COCO knows.
+
+    Parameters
+    ----------
+    remarks : list of str, optional
+        Takes a line on the entries that are broken and left out or mended; without it they are
+        errors.
 
     Raises
     ------
     UserError
-        If it is no such list, or an entry is broken; the message names it.
+        If it is no such list, or nothing in it can be used.
     """
-    return from_json(read_json(path), str(path))
+    return from_json(read_json(path), str(path), remarks)
 
 
-def from_json(rows: Any, source: str) -> Results:
+def from_json(rows: Any, source: str, remarks: list[str] | None = None) -> Results:
     """Make results of what a file holds; `source` names it in messages. See `read`."""
     if not isinstance(rows, list):
         raise UserError(f"{source} is not a results list: it holds no list of found objects")
-    by_image: dict[int, list[tuple[int, dict[str, Any]]]] = {}
-    for number, row in enumerate(rows, 1):
+    broken = Broken(source, remarks, "entry")
+    by_image: dict[int, list[tuple[str, dict[str, Any]]]] = {}
+    for k, row in enumerate(rows, 1):
+        label = f"number {k}"
         problem = _problem(row)
         if problem:
-            raise UserError(f"{source}: entry number {number}: {problem}; mend or remove it")
-        by_image.setdefault(int(row["image_id"]), []).append((number, row))
+            broken.leave_out(label, problem)
+            continue
+        if texts := [key for key in ("image_id", "score") if isinstance(row[key], str)]:
+            broken.mend(label, f"its {' and '.join(texts)} is text")
+        by_image.setdefault(whole(row["image_id"]) or 0, []).append((label, row))
     out = Results()
-    for image_id, numbered in by_image.items():
-        shape = size_of(numbered[0][1]["segmentation"])
-        assert shape is not None  # `_problem` has looked
-        masks = read_all([row["segmentation"] for _, row in numbered], shape)
-        for (number, _), mask in zip(numbered, masks, strict=True):
-            if isinstance(mask, str):
-                raise UserError(f"{source}: entry number {number}: {mask}; mend or remove it")
-        scores = [float(row["score"]) for _, row in numbered]
-        out.shapes[image_id] = shape
-        out.found[image_id] = [
-            (m, s) for m, s in zip(masks, scores, strict=True) if isinstance(m, Mask)
-        ]
+    for image_id, labelled in by_image.items():
+        _read_image(out, image_id, labelled, broken)
+    broken.tell(len(rows))
     return out
 
 
+def _read_image(
+    out: Results, image_id: int, labelled: list[tuple[str, dict[str, Any]]], broken: Broken
+) -> None:
+    """Read what was found in one image, which is of the size that most of its masks say."""
+    sizes = Counter(size_of(row["segmentation"]) for _, row in labelled)
+    shape = labelled and sizes.most_common(1)[0][0]
+    assert shape  # `_problem` has looked
+    mended: dict[int, str] | None = None if broken.strict else {}
+    masks = read_all([row["segmentation"] for _, row in labelled], shape, mended)
+    found: list[tuple[Mask, float]] = []
+    categories: list[int] = []
+    for k, ((label, row), mask) in enumerate(zip(labelled, masks, strict=True)):
+        if isinstance(mask, str):
+            broken.leave_out(label, mask)
+            continue
+        if mended and k in mended:
+            broken.mend(label, mended[k])
+        found.append((mask, number(row["score"]) or 0.0))
+        categories.append(whole(row.get("category_id", DEFAULT.id)) or DEFAULT.id)
+    out.shapes[image_id], out.found[image_id] = shape, found
+    out.categories[image_id] = categories
+
+
 def _problem(row: Any) -> str | None:
-    if not isinstance(row, dict) or not is_whole(row.get("image_id")):
+    if not isinstance(row, dict) or whole(row.get("image_id")) is None:
         return "it has no whole number as its image_id"
     if size_of(row.get("segmentation")) is None:
         return "it has no mask: segmentation as run lengths with size and counts is needed"
-    score = row.get("score")
-    if isinstance(score, bool) or not isinstance(score, (int, float)) or not abs(score) < 1e9:
-        return f"its score {score!r} is not a number"
+    score = number(row.get("score"))
+    if score is None or not abs(score) < 1e9:
+        return f"its score {row.get('score')!r} is not a number"
     return None
 
 

@@ -7,6 +7,7 @@ masks (`mask_folders.py`). The file knows neither scores nor, usually, the size 
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path, PurePath
 from typing import Any
@@ -15,10 +16,11 @@ import numpy as np
 
 from .. import codec, rle
 from ..errors import UserError
-from ..labels import draw, from_labels
 from ..mask import Mask
 from ..nuclei import Kind, Nuclei, Nucleus, Origin
+from ..topmost import topmost
 from .beside import Beside
+from .broken import Broken
 from .dataset import DataSet, ImageRecord
 from .files import replacing, unreadable
 from .places import names_of
@@ -40,13 +42,10 @@ def write(path: Path, data: DataSet, beside: Beside) -> None:
     lines, lost = [f"{IMAGE},{PIXELS}"], 0
     stems = names_of(data.images)
     for image, stem in zip(data.images, stems, strict=True):
-        nuclei = data.of(image)
-        parts = from_labels(draw(nuclei))
-        lost += sum(n.mask.area for n in nuclei.shown()) - sum(n.mask.area for n in parts)
+        texts, hidden = _texts(data.of(image))
+        lost += hidden
         name = f'"{stem}"' if set(stem) & set(',"\n') else stem
-        lines += [f"{name},{text}" for text in _texts([n.mask for n in parts], image.shape)]
-        if not len(parts):
-            lines.append(f"{name},")
+        lines += [f"{name},{text}" for text in texts or [""]]
     with replacing(path) as stream:
         stream.write(("\n".join(lines) + "\n").encode())
     if lost:
@@ -56,15 +55,19 @@ def write(path: Path, data: DataSet, beside: Beside) -> None:
         )
 
 
-def _texts(masks: list[Mask], shape: tuple[int, int]) -> list[str]:
-    boxes = np.array([m.box for m in masks], np.int64).reshape(-1, 4)
-    runs = np.frombuffer(b"".join(m.counts for m in masks), "<u4").astype(np.int64)
-    sizes = np.array([len(m.counts) // 4 for m in masks], np.int64)
-    starts, ends, owner = rle.object_runs(*rle.to_image(boxes, runs, sizes, shape))
-    pairs = np.stack([starts + 1, ends - starts], 1).ravel().tolist()
-    borders = (2 * np.searchsorted(owner, np.arange(len(masks) + 1))).tolist()
-    words = list(map(str, pairs))
-    return [" ".join(words[a:b]) for a, b in pairwise(borders)]
+def _texts(nuclei: Nuclei) -> tuple[list[str], int]:
+    """Return the runs of what is seen of each nucleus, by id, and how many px are not."""
+    rows = sorted((n for n in nuclei.shown() if n.mask), key=lambda n: n.rank)
+    starts, ends, owner = codec.runs_of([n.mask for n in rows], nuclei.shape)
+    total = int((ends - starts).sum())
+    starts, ends, owner = topmost(starts, ends, owner)
+    ids = np.array([n.id for n in rows], np.int64)[owner]
+    order = np.lexsort((starts, ids))
+    starts, ends, ids = starts[order], ends[order], ids[order]
+    words = list(map(str, np.stack([starts + 1, ends - starts], 1).ravel().tolist()))
+    borders = [0, *(2 * np.flatnonzero(np.diff(ids)) + 2).tolist(), len(words)]
+    texts = [" ".join(words[a:b]) for a, b in pairwise(borders) if b > a]
+    return texts, total - int((ends - starts).sum())
 
 
 def read(path: Path, beside: Beside) -> DataSet:
@@ -73,27 +76,28 @@ def read(path: Path, beside: Beside) -> DataSet:
     Raises
     ------
     UserError
-        If it is no such file, runs are broken or lie outside of their image, or the size of an
-        image is not known.
+        If it is no such file, no line can be used, or the size of an image is not known.
     """
-    lines = _lines(path)
+    broken = Broken(str(path), beside.on_broken, "line")
+    lines, total = _lines(path, broken)
     data = DataSet([], {})
     for id, (name, rows) in enumerate(lines.items(), 1):
-        where = f"{path}: image {name}"
-        runs = [_numbers(row[PIXELS], f"{path}, line {number}") for number, row in rows]
         image = _image(path, name, rows[0][1], beside, id)
-        masks = _masks([r for r in runs if len(r)], image, where)
+        runs = [(f"{number}", _numbers(row[PIXELS])) for number, row in rows]
+        masks = _masks(runs, image, broken)
         origin = Origin(Kind.IMPORT, path.name)
         data.images.append(image)
         data.nuclei[id] = Nuclei(
             image.shape, (Nucleus(k, m, origin=origin) for k, m in enumerate(masks, 1) if m)
         )
+    broken.tell(total)
     return data
 
 
-def _lines(path: Path) -> dict[str, list[tuple[int, dict[str, Any]]]]:
-    """Return the lines of each image, with their numbers."""
+def _lines(path: Path, broken: Broken) -> tuple[dict[str, list[tuple[int, dict[str, Any]]]], int]:
+    """Return the lines of each image, with their numbers, and how many lines there are."""
     out: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+    total = 0
     csv.field_size_limit(1 << 30)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -101,26 +105,28 @@ def _lines(path: Path) -> dict[str, list[tuple[int, dict[str, Any]]]]:
             if not {IMAGE, PIXELS} <= set(reader.fieldnames or ()):
                 raise UserError(f"{path} has no columns {IMAGE} and {PIXELS}")
             for row in reader:
+                total += 1
                 name = PurePath((row[IMAGE] or "").strip()).name
                 if not name:
-                    raise UserError(f"{path}, line {reader.line_num} names no image: remove it")
+                    broken.leave_out(f"{reader.line_num}", "names no image")
+                    continue
                 out.setdefault(name, []).append((reader.line_num, row))
     except OSError as error:
         raise unreadable(path, error) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} is not a CSV file in UTF-8: write it again") from error
-    return out
+    return out, total
 
 
-def _numbers(text: str | None, where: str) -> Any:
+def _numbers(text: str | None) -> Any:
+    """Return pairs of start and length, none for an image without nuclei; None if broken."""
     try:
         numbers = np.array((text or "").split(), np.int64)
     except (ValueError, OverflowError):
-        numbers = np.zeros(1, np.int64)
-    pairs = numbers.reshape(-1, 2) if len(numbers) % 2 == 0 else np.zeros((1, 2), np.int64)
-    if len(pairs) and (pairs.min() < 1 or pairs.max() > 2**40):
-        raise UserError(f"{where}: runs are pairs of start and length, from 1 on: mend the line")
-    return pairs
+        return None
+    if len(numbers) % 2 or (len(numbers) and not 0 < numbers.min() <= numbers.max() <= 2**40):
+        return None
+    return numbers.reshape(-1, 2)
 
 
 def _image(path: Path, name: str, row: dict[str, Any], beside: Beside, id: int) -> ImageRecord:
@@ -134,21 +140,25 @@ def _image(path: Path, name: str, row: dict[str, Any], beside: Beside, id: int) 
     return ImageRecord(id, name, *size)
 
 
-def _masks(runs: list[Any], image: ImageRecord, where: str) -> list[Mask]:
+def _masks(runs: list[tuple[str, Any]], image: ImageRecord, broken: Broken) -> Iterator[Mask]:
+    """Make masks of the lines of an image that are sound."""
     total = image.height * image.width
-    owner = np.repeat(np.arange(len(runs)), [len(r) for r in runs])
-    pairs = np.concatenate([*runs, np.zeros((0, 2), np.int64)])
-    starts, ends = pairs[:, 0] - 1, pairs[:, 0] - 1 + pairs[:, 1]
-    order = np.lexsort((starts, owner))
-    starts, ends, owner = starts[order], ends[order], owner[order]
-    crossed = (owner[1:] == owner[:-1]) & (starts[1:] < ends[:-1])
-    if crossed.any():
-        raise UserError(f"{where}: a nucleus has runs that overlap: mend them")
-    if (ends > total).any():
-        raise UserError(
-            f"{where}: runs reach beyond its {image.height}×{image.width} px (height × width): "
-            "is it the right image?"
-        )
-    return list(
-        codec.from_runs(*rle.joined(starts, ends, owner, np.full(len(runs), total)), image.shape)
-    )
+    size = f"{image.height}×{image.width} px (height × width)"
+    kept = []
+    for label, pairs in runs:
+        if pairs is None:
+            broken.leave_out(label, "is not made of pairs of start and length, from 1 on")
+            continue
+        pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
+        ends = pairs.sum(1)
+        if (ends > total + 1).any():
+            what = f"reaches beyond the {size} of {image.file_name}: is it the right image?"
+            broken.leave_out(label, what)
+        elif (pairs[1:, 0] < ends[:-1]).any():
+            broken.leave_out(label, "has runs that overlap")
+        elif len(pairs):
+            kept.append(pairs)
+    owner = np.repeat(np.arange(len(kept)), [len(r) for r in kept])
+    joined = np.concatenate([*kept, np.zeros((0, 2), np.int64)])
+    starts, ends = joined[:, 0] - 1, joined.sum(1) - 1
+    return codec.from_runs(*rle.joined(starts, ends, owner, np.full(len(kept), total)), image.shape)

@@ -14,12 +14,22 @@ import numpy as np
 
 from ..codec import decode
 from ..mask import Mask
+from .numbers import is_whole, number, whole
 
 Shape = tuple[int, int]
 
+NO_POLYGON = "its polygon is not a list x, y, x, y, … of three corners or more"
 
-def read_all(segmentations: Sequence[Any], shape: Shape) -> list[Mask | str]:
+
+def read_all(
+    segmentations: Sequence[Any], shape: Shape, mended: dict[int, str] | None = None
+) -> list[Mask | str]:
     """Read the segmentations of one image's objects.
+
+    Parameters
+    ----------
+    mended : dict of int to str, optional
+        Takes what was mended, by the place in the sequence; without it that is wrong.
 
     Returns
     -------
@@ -27,24 +37,43 @@ def read_all(segmentations: Sequence[Any], shape: Shape) -> list[Mask | str]:
         In the same order; a text says what is wrong with that one.
     """
     # Nearly all files hold nothing but sound compressed code, which is read at once.
-    if all(_is_compressed(s) and s["size"] == [*shape] for s in segmentations):
-        try:
-            return [*decode([s["counts"] for s in segmentations], shape)]
-        except ValueError:
-            pass  # one is broken: find out which
-    return [_read(s, shape) for s in segmentations]
+    size = [*shape]
+    plain = [k for k, s in enumerate(segmentations) if _is_compressed(s) and s["size"] == size]
+    sound = _decoded([segmentations[k]["counts"] for k in plain], shape)
+    out: list[Mask | str] = [""] * len(segmentations)
+    for k, mask in zip(plain, sound, strict=True):
+        out[k] = mask or ""
+    for k in (k for k, found in enumerate(out) if isinstance(found, str)):
+        notes: list[str] = []
+        found = _read(segmentations[k], shape, notes)
+        if notes and isinstance(found, Mask):
+            if mended is None:
+                found = notes[0]
+            else:
+                mended[k] = notes[0]
+        out[k] = found
+    return out
+
+
+def _decoded(codes: list[str], shape: Shape) -> list[Mask | None]:
+    """Decode all at once; None for those that are broken, which are looked for by halves."""
+    try:
+        return [*decode(codes, shape)]
+    except ValueError:
+        half = len(codes) // 2
+        return [None] if not half else _decoded(codes[:half], shape) + _decoded(codes[half:], shape)
 
 
 def _is_compressed(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("counts"), str) and "size" in value
 
 
-def _read(value: Any, shape: Shape) -> Mask | str:
+def _read(value: Any, shape: Shape, notes: list[str]) -> Mask | str:
     try:
         if isinstance(value, dict):
-            return _from_rle(value, shape)
+            return _from_rle(value, shape, notes)
         if isinstance(value, list) and value:
-            return _from_polygons(value, shape)
+            return _from_polygons(value, shape, notes)
     except (ValueError, TypeError, OverflowError) as error:
         return str(error)
     return "it has neither run lengths nor a polygon as its segmentation"
@@ -53,22 +82,19 @@ def _read(value: Any, shape: Shape) -> Mask | str:
 def size_of(value: Any) -> Shape | None:
     """Return the height and width that run lengths give for their image, if they do."""
     size = value.get("size") if isinstance(value, dict) else None
-    if isinstance(size, list) and len(size) == 2 and all(is_whole(v) and v > 0 for v in size):
-        return int(size[0]), int(size[1])
+    if isinstance(size, list) and len(size) == 2:
+        height, width = map(whole, size)
+        if height and width and min(height, width) > 0:
+            return height, width
     return None
 
 
-def is_whole(value: Any) -> bool:
-    """Whether a value read from JSON is a whole number."""
-    if isinstance(value, float):
-        return value.is_integer()
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _from_rle(value: dict[str, Any], shape: Shape) -> Mask:
+def _from_rle(value: dict[str, Any], shape: Shape, notes: list[str]) -> Mask:
     size = size_of(value)
     if size is None:
         raise ValueError("its run lengths do not say for which size [height, width] they are")
+    if not all(map(is_whole, value["size"])):
+        notes.append("its size is text")
     if size != shape:
         raise ValueError(
             f"its mask is {size[0]}×{size[1]} (height × width), its image {shape[0]}×{shape[1]}"
@@ -77,7 +103,7 @@ def _from_rle(value: dict[str, Any], shape: Shape) -> Mask:
     if isinstance(counts, str) and counts[:2] in ("b'", 'b"'):  # bytes that were printed as text
         counts = _bytes_of(counts)
     if isinstance(counts, list) and not all(is_whole(v) for v in counts):
-        raise ValueError("its run lengths are not all whole numbers")
+        counts = _whole_of(counts, notes)
     if not isinstance(counts, (str, bytes, list)):
         raise ValueError("its run lengths (counts) are missing")
     try:
@@ -93,7 +119,15 @@ def _bytes_of(printed: str) -> Any:
         return printed
 
 
-def _from_polygons(rings: list[Any], shape: Shape) -> Mask:
+def _whole_of(counts: list[Any], notes: list[str]) -> list[int]:
+    found = [whole(v) for v in counts]
+    if None in found:
+        raise ValueError("its run lengths are not all whole numbers")
+    notes.append("its run lengths are text")
+    return [v for v in found if v is not None]
+
+
+def _from_polygons(rings: list[Any], shape: Shape, notes: list[str]) -> Mask:
     """Read one object drawn by one or several rings."""
     from pycocotools import mask as coco_rle
 
@@ -101,16 +135,33 @@ def _from_polygons(rings: list[Any], shape: Shape) -> Mask:
         rings = [rings]  # some tools leave out the outer list
     outlines = []
     for ring in rings:
-        if not isinstance(ring, list) or len(ring) < 6 or len(ring) % 2:
-            raise ValueError("its polygon is not a list x, y, x, y, … of three corners or more")
-        try:
-            corners = np.array(ring, float)
-        except (TypeError, ValueError):
-            raise ValueError("its polygon has corners that are not numbers") from None
+        corners = _corners(ring, notes)
+        if corners is None:
+            continue
         # pycocotools walks along the outline pixel by pixel, and would not come to an end.
         if not (np.abs(corners) <= 10 * max(shape)).all():
             raise ValueError("its polygon has corners far outside of the image")
         outlines.append(corners.tolist())
+    if not outlines:
+        raise ValueError(NO_POLYGON)
+    if len(outlines) < len(rings):
+        notes.append("its polygon has a part of fewer than three corners, which is left out")
     height, width = shape
     rle = coco_rle.merge(coco_rle.frPyObjects(outlines, height, width))
     return Mask.from_coco(rle)
+
+
+def _corners(ring: Any, notes: list[str]) -> Any:
+    """Return a ring's corners x, y, x, y, …; None if there are fewer than three."""
+    if isinstance(ring, list) and ring and all(isinstance(p, list) and len(p) == 2 for p in ring):
+        notes.append("its polygon has its corners as pairs")
+        ring = [v for pair in ring for v in pair]
+    if not isinstance(ring, list) or len(ring) < 6 or len(ring) % 2:
+        return None
+    if any(isinstance(v, str) for v in ring):
+        ring = [v if (as_number := number(v)) is None else as_number for v in ring]
+        notes.append("its polygon has numbers as text")
+    try:
+        return np.array(ring, float)
+    except (TypeError, ValueError):
+        raise ValueError("its polygon has corners that are not numbers") from None

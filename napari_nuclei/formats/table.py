@@ -147,8 +147,8 @@ def frame(
     Returns
     -------
     DataFrame
-        `image`, `image_id`, `id`, `state`, `origin`, `model`, `score`, `note`, and what
-        `measure` gives.
+        `image`, `image_id`, `id`, `category`, `state`, `origin`, `model`, `score`, `note`, and
+        what `measure` gives.
     """
     import pandas as pd
 
@@ -158,6 +158,7 @@ def frame(
         "image": np.full(len(rows), image.file_name, object),
         "image_id": np.full(len(rows), image.id, np.int64),
         "id": np.array([n.id for n in rows], np.int64),
+        "category": np.array([n.category for n in rows], object),
         "state": np.array([n.state.value for n in rows], object),
         "origin": np.array([n.origin.kind.value for n in rows], object),
         "model": np.array([n.origin.model for n in rows], object),

@@ -5,8 +5,8 @@ replayed. Not here: the file that holds the lines (`journal.py`).
 
 A row of a nucleus has only the keys that differ from the nucleus of the same id before, or
 from a new one's defaults: ``rle`` (COCO's compressed run lengths of the whole image),
-``score``, ``state``, ``order``, ``note`` and ``origin``; in the latter ``rle`` is what the
-model had predicted, or ``true`` where that is the nucleus's own mask.
+``score``, ``state``, ``order``, ``note``, ``category`` and ``origin``; in the latter ``rle`` is
+what the model had predicted, or ``true`` where that is the nucleus's own mask.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..codec import decode, encode
 from ..edit import Edit
 from ..history import History
 from ..mask import Mask
-from ..nuclei import Kind, Nuclei, Nucleus, Origin, State
+from ..nuclei import NUCLEUS, Crowd, Kind, Nuclei, Nucleus, Origin, State
 
 Row = dict[str, Any]
 Shape = tuple[int, int]
@@ -43,6 +43,8 @@ def edit_row(edit: Edit, shape: Shape) -> Row:
         row["threshold"] = [float(v) for v in edit.threshold]
     if edit.complete is not None:
         row["complete"] = [[list(map(int, box)) for box in boxes] for boxes in edit.complete]
+    if edit.crowds is not None:
+        row["crowds"] = [_crowd_rows(crowds, shape) for crowds in edit.crowds]
     return row
 
 
@@ -56,7 +58,14 @@ def nuclei_row(nuclei: Nuclei) -> Callable[[], Row]:
         "complete": [list(map(int, box)) for box in nuclei.complete],
     }
     rows, shape = list(nuclei), nuclei.shape
+    if nuclei.crowds:  # most images have none
+        head["crowds"] = _crowd_rows(nuclei.crowds, shape)
     return lambda: {**head, "nuclei": _rows(rows, {}, shape)}
+
+
+def _crowd_rows(crowds: Sequence[Crowd], shape: Shape) -> list[Row]:
+    codes = encode([c.mask for c in crowds], shape)
+    return [{"rle": rle, "category": c.category} for rle, c in zip(codes, crowds, strict=True)]
 
 
 def _rows(nuclei: Sequence[Nucleus], before: dict[int, Nucleus], shape: Shape) -> list[Row]:
@@ -100,6 +109,8 @@ def _changes(nucleus: Nucleus, old: Nucleus, code: str | None) -> Row:
         row["order"] = int(nucleus.order)
     if nucleus.note != old.note:
         row["note"] = nucleus.note
+    if nucleus.category != old.category:
+        row["category"] = nucleus.category
     origin = nucleus.origin
     if _differ(origin, old.origin):
         said: Row = {"kind": origin.kind.value}
@@ -122,7 +133,13 @@ def nuclei_of(row: Row) -> Nuclei:
     _decode(row["nuclei"], shape)
     rows = [_nucleus(r, _NEW) for r in row["nuclei"]]
     boxes = tuple(_box(b) for b in row["complete"])
-    return Nuclei(shape, rows, float(row["threshold"]), boxes, int(row["next_id"]))
+    crowds = _crowds(row.get("crowds", ()), shape)
+    return Nuclei(shape, rows, float(row["threshold"]), boxes, int(row["next_id"]), crowds)
+
+
+def _crowds(rows: Sequence[Row], shape: Shape) -> tuple[Crowd, ...]:
+    masks = decode([row["rle"] for row in rows], shape)
+    return tuple(Crowd(m, str(r["category"])) for m, r in zip(masks, rows, strict=True))
 
 
 @dataclass(slots=True)
@@ -194,7 +211,8 @@ def _edit(row: Row, nuclei: Nuclei) -> Edit:
     """Read an edit whose masks are decoded, made for the present state of the nuclei."""
     before = {i: nuclei[i] for i in row.get("before", ())}
     after = tuple(_nucleus(r, before.get(r["id"], _NEW)) for r in _after(row))
-    threshold, complete = row.get("threshold"), row.get("complete")
+    threshold, complete, crowds = (row.get(k) for k in ("threshold", "complete", "crowds"))
+    shape = nuclei.shape
     return Edit(
         str(row["edit"]),
         tuple(before.values()),
@@ -203,6 +221,7 @@ def _edit(row: Row, nuclei: Nuclei) -> Edit:
         None if complete is None else (_boxes(complete[0]), _boxes(complete[1])),
         float(row["time"]),
         str(row["by"]),
+        None if crowds is None else (_crowds(crowds[0], shape), _crowds(crowds[1], shape)),
     )
 
 
@@ -240,7 +259,8 @@ def _nucleus(row: Row, old: Nucleus) -> Nucleus:
         parents = tuple(said.get("parents", ()))
         origin = Origin(Kind(said["kind"]), said.get("model", ""), predicted, parents)
     if old is not _NEW:
-        changes = {k: row[k] for k in ("score", "order", "note") if k in row}
+        changes = {k: row[k] for k in ("score", "order", "note", "category") if k in row}
         return replace(old, mask=mask, state=state, origin=origin, **changes)
     score, order, note = row.get("score", 1.0), row.get("order", 0), row.get("note", "")
-    return Nucleus(int(row["id"]), mask, score, state, origin, order, note)
+    category = str(row.get("category", NUCLEUS))
+    return Nucleus(int(row["id"]), mask, score, state, origin, order, note, category)

@@ -39,7 +39,11 @@ from .validate import SAMPLE, calibrated, hits, predict_set, sample_figures
 
 
 def train(
-    recipe: Recipe, folder: Path | None = None, device: str = "auto", resume: bool = False
+    recipe: Recipe,
+    folder: Path | None = None,
+    device: str = "auto",
+    resume: bool = False,
+    strict: bool = False,
 ) -> Generator[Progress, None, Card | None]:
     """Train by a recipe, validate, pack the best weights with a card.
 
@@ -55,6 +59,8 @@ def train(
         As for `models.load`.
     resume : bool
         Go on from the last checkpoint in `recipe.out`.
+    strict : bool
+        Whether a broken entry of the data is an error; otherwise it is left out or mended.
 
     Yields
     ------
@@ -67,18 +73,21 @@ def train(
         Of the packed model, as the generator's value; None in all processes but the first.
     """
     with world(pick_device(device)) as processes:
-        return (yield from _train(recipe, folder or Path(), processes, resume))
+        return (yield from _train(recipe, folder or Path(), processes, resume, strict))
 
 
 def _train(
-    recipe: Recipe, folder: Path, processes: World, resume: bool
+    recipe: Recipe, folder: Path, processes: World, resume: bool, strict: bool
 ) -> Generator[Progress, None, Card | None]:
     chosen = processes.device
     yield Progress(0, 0, "Reading the data")
     if not recipe.data.train:
         raise UserError("the recipe names no training data: add [[data.train]] to it.")
-    examples = [e for s in recipe.data.train for e in _examples(s, folder, recipe.diameter)]
-    checks = [(_checked(s, folder), folder / s.images) for s in recipe.data.validation]
+    told: list[str] | None = None if strict else []
+    examples = [e for s in recipe.data.train for e in _examples(s, folder, recipe.diameter, told)]
+    checks = [(_checked(s, folder, told), folder / s.images) for s in recipe.data.validation]
+    for remark in dict.fromkeys(told or ()):
+        yield Progress(0, 0, new=remark)
     state = _state(recipe, resume, processes)
     yield Progress(0, 0, new=f"{len(examples)} images, from step {state.step}")
     if not processes.first:  # it steps along; the first one validates, writes and packs
@@ -93,15 +102,17 @@ def _train(
     return card
 
 
-def _examples(source: Source, folder: Path, diameter: float) -> list[Example]:
-    return load_examples(_checked(source, folder), folder / source.images, diameter)
+def _examples(
+    source: Source, folder: Path, diameter: float, remarks: list[str] | None
+) -> list[Example]:
+    return load_examples(_checked(source, folder, remarks), folder / source.images, diameter)
 
 
-def _checked(source: Source, folder: Path) -> DataSet:
+def _checked(source: Source, folder: Path, remarks: list[str] | None) -> DataSet:
     images = folder / source.images
     if not images.is_dir():
         raise UserError(f"{images}: no such folder of images. Name the data folder by --data.")
-    data = coco.read(folder / source.coco)
+    data = coco.read(folder / source.coco, remarks)
     if not data.images:
         raise UserError(f"{folder / source.coco}: lists no images.")
     return data

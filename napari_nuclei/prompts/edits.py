@@ -97,7 +97,8 @@ def _instead_of(nuclei: Nuclei, rows: Sequence[Nucleus], new: Sequence[Answer]) 
             continue
         id = nuclei.next_id + k - (1 if rows else 0)
         origin = Origin(Kind.MODEL, answer.model, answer.mask, parents)
-        made.append(Nucleus(id, answer.mask, answer.score, State.ACCEPTED, origin, order))
+        new_one = Nucleus(id, answer.mask, answer.score, State.ACCEPTED, origin, order)
+        made.append(replace(new_one, category=rows[0].category) if rows else new_one)
     return [*made, *on_record(rows[1:])]
 
 

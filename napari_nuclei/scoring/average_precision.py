@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from .match import Pairs
 
 Floats = NDArray[np.float64]
-Ranked = tuple[int, Floats, Pairs]
-"""Of one image: number of true nuclei; scores of all predictions, falling; pairs with them."""
+Ranked = tuple[int, Floats, Pairs, Floats]
+"""Of one image: number of true nuclei; scores of all predictions, falling; pairs with them; share
+of each prediction that lies in an area to ignore."""
 
 
 def average_precision(images: Sequence[Ranked], caps: Collection[int]) -> dict[int, list[float]]:
@@ -42,9 +43,8 @@ def average_precision(images: Sequence[Ranked], caps: Collection[int]) -> dict[i
     with contextlib.redirect_stdout(io.StringIO()):
         run = COCOeval(iouType="segm")
         p = run.params
-        if not any(truth for truth, _, _ in images):
-            nothing = float(not any(len(scores) for _, scores, _ in images))
-            return {cap: [nothing] * len(p.iouThrs) for cap in caps}
+        if not any(image[0] for image in images):
+            return {cap: _without_truth(images, p.iouThrs, cap) for cap in caps}
         p.imgIds, p.catIds, p.maxDets = list(range(len(images))), [1], sorted(caps)
         p.areaRng, p.areaRngLbl = [[0, 1e10]], ["all"]
         # Its own matching compares all with all in Python; ours gives the same.
@@ -56,16 +56,27 @@ def average_precision(images: Sequence[Ranked], caps: Collection[int]) -> dict[i
 
 
 def _evaluated(image: Ranked, thresholds: Floats, cap: int) -> dict[str, Any] | None:
-    truth, scores, pairs = image
+    truth, scores, pairs, shares = image
     hits = _greedy(pairs, thresholds, min(len(scores), cap))
     if not truth and not hits.shape[1]:
         return None
     return {
         "dtScores": scores[:cap].tolist(),
         "dtMatches": hits,
-        "dtIgnore": np.zeros_like(hits),
+        "dtIgnore": ~hits & _is_ignored(shares[: hits.shape[1]], thresholds),
         "gtIgnore": np.zeros(truth),
     }
+
+
+def _is_ignored(shares: Floats, thresholds: Floats) -> NDArray[np.bool_]:
+    """Whether COCO ignores a prediction that is no hit, (T, N): the share counts as the IoU."""
+    bounded: NDArray[np.bool_] = shares >= np.minimum(thresholds, 1 - 1e-10)[:, None]
+    return bounded
+
+
+def _without_truth(images: Sequence[Ranked], thresholds: Floats, cap: int) -> list[float]:
+    alarms = [~_is_ignored(shares[:cap], thresholds) for *_, shares in images]
+    return [float(not any(each[k].any() for each in alarms)) for k in range(len(thresholds))]
 
 
 def _greedy(pairs: Pairs, thresholds: Floats, count: int) -> NDArray[np.bool_]:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..mask import Mask
+from .. import codec
+from ..mask import Mask, enclosing, touches
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,30 @@ def _candidates(
 
 def _boxes(masks: Sequence[Mask]) -> NDArray[np.int64]:
     return np.array([(*m.box, m.area) for m in masks], np.int64).reshape(-1, 5)
+
+
+def shares_in(areas: Sequence[Mask], masks: Sequence[Mask]) -> NDArray[np.float64]:
+    """Return the largest share of each mask that lies in one of some areas, (N,)."""
+    out = np.zeros(len(masks))
+    for area in areas:
+        near = [k for k, mask in enumerate(masks) if mask and touches(mask.box, area.box)]
+        some = [masks[k] for k in near]
+        shape = enclosing(m.box for m in (area, *some))[2:]
+        begins, stops, _ = codec.runs_of([area], shape)
+        starts, ends, owner = codec.runs_of(some, shape)
+        first, last = (_count_before(begins, stops, edges) for edges in (starts, ends))
+        common = np.bincount(owner, last - first, len(some))
+        out[near] = np.maximum(out[near], common / [m.area for m in some])
+    return out
+
+
+def _count_before(
+    begins: NDArray[np.int64], stops: NDArray[np.int64], at: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return how many pixels of some runs come before each of some pixels."""
+    run = np.searchsorted(begins, at, side="right")
+    upto = np.concatenate([[0], np.cumsum(stops - begins)])
+    return upto[run] - np.where(run > 0, np.maximum(stops[run - 1] - at, 0), 0)
 
 
 def best_of(pairs: Pairs) -> Pairs:

@@ -13,26 +13,20 @@ from pathlib import PurePath
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..formats import coco, coco_reader, results
 from ..formats.dataset import DataSet, ImageRecord
 from ..formats.files import read_json
 from ..formats.results import Results, score_of
-from ..mask import Mask
 from .average_precision import average_precision
-from .match import Pairs, best_of, match, overlaps
+from .compared import THRESHOLDS, Compared, Scored
+from .match import Pairs, match, overlaps
 
 __all__ = ["Figures", "Pairs", "match", "overlaps", "score", "score_files"]
 
-THRESHOLDS = tuple(k / 100 for k in range(50, 100, 5))
-"""IoU thresholds of the 2018 Data Science Bowl, and of COCO's mean AP."""
-
 CAP = 100
 """pycocotools' default number of detections an image."""
-
-Scored = Sequence[tuple[Mask, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +52,9 @@ class Figures:
         The score threshold.
     max_detections : int
         The largest allowed number of detections an image.
-    images, truth, predicted, matched50 : int
-        Counts: images; true nuclei; predictions at the threshold and above; pairs at IoU 0.5.
+    images, truth, predicted, ignored, matched50 : int
+        Counts: images; true nuclei; predictions at the threshold and above that count, and that
+        do not; pairs at IoU 0.5.
     images_without_predictions : int
         Images in which nothing was predicted at any score.
     by_modality : dict of str to Figures
@@ -67,7 +62,8 @@ class Figures:
 
     Notes
     -----
-    Where there is nothing to find and nothing was found, figures are 1.
+    Where there is nothing to find and nothing was found, figures are 1. A prediction without a
+    true nucleus that lies mostly in an area to ignore is neither right nor wrong.
     """
 
     ap50: float
@@ -86,6 +82,7 @@ class Figures:
     images: int
     truth: int
     predicted: int
+    ignored: int
     matched50: int
     images_without_predictions: int
     by_modality: dict[str, Figures] = field(default_factory=dict)
@@ -133,7 +130,7 @@ def score(
     if not caps or min(caps) < 1:
         raise UserError("the number of detections an image must be 1 or more")
     joined = _joined(truth, predictions)
-    seen = [_Seen.of(image, truth.of(image).shown(), found, score) for image, found in joined]
+    seen = [Compared.of(image, truth.of(image), found, score) for image, found in joined]
     overall = _figures(seen, score, caps)
     kinds = sorted({s.modality for s in seen if s.modality})
     for kind in kinds:
@@ -146,21 +143,24 @@ def score_files(
     predictions: str | os.PathLike[str],
     threshold: float = 0.5,
     max_detections: int | Sequence[int] = 2000,
+    remarks: list[str] | None = None,
 ) -> Figures:
     """Score a results list or a COCO data set against a COCO data set; see `score`.
+
+    Broken entries are left out or mended if `remarks` take a line on that.
 
     Raises
     ------
     UserError
         Also if a file cannot be read, or is of another kind.
     """
-    known = coco.read(truth)
+    known = coco.read(truth, remarks)
     value = read_json(predictions)
     found: DataSet | Results
     if isinstance(value, list):
-        found = results.from_json(value, str(predictions))
+        found = results.from_json(value, str(predictions), remarks)
     else:
-        found = coco_reader.from_json(value, str(predictions))
+        found = coco_reader.from_json(value, str(predictions), remarks)
     return score(known, found, threshold, max_detections)
 
 
@@ -224,62 +224,34 @@ def _names(data: DataSet, whole: bool) -> dict[str, int]:
     return out
 
 
-# -- one image --------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Seen:
-    """What all figures need of one image."""
-
-    modality: str
-    truth: int
-    scores: NDArray[np.float64]  # of all predictions, falling
-    pairs: Pairs  # with them
-    predicted: int  # those at the score threshold and above
-    ious: list[NDArray[np.float64]]  # of the pairs with these, at each of THRESHOLDS
-
-    @classmethod
-    def of(cls, image: ImageRecord, nuclei: Any, found: Scored, score: float) -> _Seen:
-        truth = [n.mask for n in nuclei]
-        ranked = sorted(found, key=lambda f: -f[1])
-        scores = np.array([s for _, s in ranked], float)
-        pairs = overlaps(truth, [mask for mask, _ in ranked], THRESHOLDS[0])
-        predicted = int((scores >= score).sum())
-        sure = pairs[pairs.predicted < predicted]
-        ious = [best_of(sure[sure.iou >= t]).iou for t in THRESHOLDS]
-        return cls(image.modality, len(truth), scores, pairs, predicted, ious)
-
-    def jaccard(self, iou: NDArray[np.float64]) -> float:
-        either = self.truth + self.predicted - len(iou)
-        return len(iou) / either if either else 1.0
-
-
 # -- all images -------------------------------------------------------------------------
 
 
-def _figures(seen: list[_Seen], score: float, caps: set[int]) -> Figures:
-    truth, predicted = sum(s.truth for s in seen), sum(s.predicted for s in seen)
-    tp50, tp75 = (sum(len(s.ious[THRESHOLDS.index(t)]) for s in seen) for t in (0.5, 0.75))
+def _figures(seen: list[Compared], score: float, caps: set[int]) -> Figures:
+    truth, at75 = sum(s.truth for s in seen), THRESHOLDS.index(0.75)
+    predicted, predicted75 = (sum(s.predicted[k] for s in seen) for k in (0, at75))
+    tp50, tp75 = (sum(len(s.ious[k]) for s in seen) for k in (0, at75))
     quality = sum(float(s.ious[0].sum()) for s in seen)
-    ap = average_precision([(s.truth, s.scores, s.pairs) for s in seen], caps | {CAP})
+    ap = average_precision([(s.truth, s.scores, s.pairs, s.shares) for s in seen], caps | {CAP})
     most = ap[max(caps)]
     return Figures(
         ap50=most[0],
-        ap75=most[THRESHOLDS.index(0.75)],
+        ap75=most[at75],
         ap=float(np.mean(most)),
         ap50_max={cap: ap[cap][0] for cap in (caps - {max(caps)}) | {CAP}},
         precision50=_part(tp50, predicted, truth),
         recall50=_part(tp50, truth, predicted),
         f1_50=_part(2 * tp50, truth + predicted),
-        f1_75=_part(2 * tp75, truth + predicted),
+        f1_75=_part(2 * tp75, truth + predicted75),
         pq=_part(2 * quality, truth + predicted),
         jaccard50=_part(tp50, truth + predicted - tp50),
-        dsb_map=float(np.mean([s.jaccard(iou) for s in seen for iou in s.ious] or [1.0])),
+        dsb_map=float(np.mean([value for s in seen for value in s.jaccards()] or [1.0])),
         score=score,
         max_detections=max(caps),
         images=len(seen),
         truth=truth,
         predicted=predicted,
+        ignored=sum(s.sure for s in seen) - predicted,
         matched50=tp50,
         images_without_predictions=sum(not len(s.scores) for s in seen),
     )

@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 
 from ..counts import Counts, Stage, Standing
 from ..errors import UserError
+from ..formats.categories import DEFAULT, Category
 from ..formats.dataset import DataSet
 from ..formats.image_files import files_in
 from ..formats.image_sizes import other_size
@@ -41,6 +42,8 @@ class Workspace:
         nuclei of the latter are what reviews begin with.
     folder : path, optional
         Where a list's images lie; by default beside it, or in ``images`` beside it.
+    strict : bool
+        Whether a broken entry of a COCO file is an error; otherwise it is left out or mended.
 
     Attributes
     ----------
@@ -49,6 +52,8 @@ class Workspace:
     homes : tuple of Path
         Folders out of which no image that a list names is copied; none where the person has
         named the images.
+    remarks : list of str
+        What a person should know of what was left out or mended.
 
     Raises
     ------
@@ -60,10 +65,13 @@ class Workspace:
     May be used from several threads; a `Review` belongs to one thread at a time.
     """
 
-    def __init__(self, path: str | Path, folder: str | Path | None = None) -> None:
+    def __init__(
+        self, path: str | Path, folder: str | Path | None = None, strict: bool = False
+    ) -> None:
         self.path = Path(path).expanduser().absolute()
+        self.remarks: list[str] = []
         near = None if folder is None else Path(folder)
-        found, self._data = items_of(self.path, near)
+        found, self._data = items_of(self.path, near, None if strict else self.remarks)
         self.homes = () if found[0].record is None else files_in(near or self.path.parent).homes
         self.items = tuple(found)
         self._by_key = {(item.path, item.plane): item for item in self.items}
@@ -134,6 +142,11 @@ class Workspace:
     def about(self) -> dict[str, object]:
         """What a COCO file says besides (`info`, `licenses`, …)."""
         return dict(self._data.about) if self._data else {}
+
+    @property
+    def categories(self) -> tuple[Category, ...]:
+        """The categories that a COCO file lists."""
+        return self._data.categories if self._data else (DEFAULT,)
 
     def planes(self, image: Path) -> list[Plane]:
         """List the planes of an image file: ``[()]`` for an ordinary one."""
