@@ -17,6 +17,7 @@ from typing import Any
 from ..errors import UserError
 from ..formats.beside import Beside
 from ..formats.dataset import DataSet, ImageRecord
+from ..formats.image_rows import texts_of
 from ..formats.places import check_case, check_names, name_of, names_of
 from ..formats.registry import FORMATS, WRITABLE, Format, write
 from ..images.images import image_info
@@ -136,7 +137,7 @@ class _ResultsOutput(_Collected):
         from ..formats import results
 
         self._sort()
-        results.write(self.out, self.data.nuclei)
+        results.write(self.out, self.data.nuclei, texts=texts_of(self.data.images))
         if not self.sizes and len(self.paths) > 1:
             ids = f"1 to {len(self.paths)}"
             self.remarks.append(f"Image ids are {ids}, in the order of the file names.")

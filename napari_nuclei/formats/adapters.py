@@ -20,6 +20,7 @@ from .beside import Beside, stem_of
 from .categories import DEFAULT, Category
 from .coco_reader import from_json
 from .dataset import DataSet, ImageRecord
+from .image_rows import TEXT_ID, texts_of
 
 
 def read_coco(path: Path, beside: Beside) -> DataSet:
@@ -27,7 +28,7 @@ def read_coco(path: Path, beside: Beside) -> DataSet:
     if path.is_dir():
         path = _only(sorted(path.glob("annotations/*.json")) or [path / "result.json"])
     value, _ = json_of(path, "coco")
-    return from_json(value, str(path), beside.on_broken)
+    return from_json(value, str(path), beside.on_broken, beside.images)
 
 
 def _only(files: list[Path]) -> Path:
@@ -64,7 +65,10 @@ def read_results(path: Path, beside: Beside) -> DataSet:
         cut += sum(not 0 <= score <= 1 for _, score in found)
         empty += len(found) - len(rows)
         shape = read.shapes[image_id]
-        out.images.append(ImageRecord(image_id, f"image {image_id}", *shape))
+        said = read.texts.get(image_id)
+        extra = {} if said is None else {TEXT_ID: said}
+        name = f"image {image_id if said is None else said}"
+        out.images.append(ImageRecord(image_id, name, *shape, extra=extra))
         out.nuclei[image_id] = Nuclei(shape, rows)
     if cut:
         beside.remarks.append(f"{path.name}: {cut:,} scores outside of 0 to 1 are cut to that.")
@@ -80,7 +84,7 @@ def _category(id: int) -> Category:
 def write_results(path: Path, data: DataSet, beside: Beside) -> None:
     """Write a results list, under the ids of the images."""
     nuclei = {image.id: data.of(image) for image in data.images}
-    results.write(path, nuclei, categories=data.categories)
+    results.write(path, nuclei, categories=data.categories, texts=texts_of(data.images))
 
 
 def read_labels(path: Path, beside: Beside) -> tuple[ImageRecord, Nuclei]:

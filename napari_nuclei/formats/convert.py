@@ -18,8 +18,8 @@ from .beside import Beside
 from .categories import with_ids
 from .dataset import DataSet, ImageRecord
 from .detect import detect
-from .image_ids import Listed
 from .image_sizes import check_sizes
+from .images_of import find_images_of, numbered
 from .registry import FORMATS, READABLE, WRITABLE, Format, by_ending, function, named, write
 
 T = TypeVar("T")
@@ -103,7 +103,7 @@ def convert(
     beside = Beside(images, pixel_size, strict=strict)
     data, found = read(given, beside, source)
     if image_ids is not None:
-        data = _numbered(data, image_ids, given[0], beside)
+        data = numbered(data, image_ids, given[0], beside)
     written = write(out, data, target, beside)
     nuclei = sum(1 for image in data.images for _ in data.of(image).shown())
     remarks = list(dict.fromkeys(beside.remarks))
@@ -152,32 +152,12 @@ def read(
         if first.per_image:
             each = _read_each(files, reader, beside)
             data = _together(each, beside)
-            _find(data, [file for file, _ in each], beside)
+            find_images_of(data, [file for file, _ in each], beside)
         else:
             data = reader(files[0], beside)
             if beside.known is None:
-                _find(data, files * len(data.images), beside)
+                find_images_of(data, files * len(data.images), beside)
     return data, first
-
-
-def _find(data: DataSet, sources: Sequence[Path], beside: Beside) -> None:
-    """Find the images of a data set, and compare their sizes with what its files say.
-
-    Parameters
-    ----------
-    sources : sequence of Path
-        The file that each image's nuclei were read from.
-    """
-    known: dict[str, Path] = {}
-    homes: list[Path] = []
-    for source in dict.fromkeys(sources):
-        own = [i for i, its in zip(data.images, sources, strict=True) if its == source]
-        located = beside.locate(source, own)
-        beside.remarks += check_sizes(own, located.files, source)
-        known |= located.files
-        beside.gaps |= located.gaps
-        homes += beside.files(source).homes
-    beside.known, beside.homes = known, list(dict.fromkeys(homes))
 
 
 def _files(path: Path, source: str | None) -> list[Path]:
@@ -272,32 +252,4 @@ def _together(read: list[tuple[Path, Read]], beside: Beside) -> DataSet:
         out.nuclei[id] = nuclei
     known = (beside.categories[name] for name in out.in_use if name in beside.categories)
     out.categories = with_ids(known, out.in_use)
-    return out
-
-
-def _numbered(data: DataSet, image_ids: Path, source: Path, beside: Beside) -> DataSet:
-    """Give images the names and ids of a competition's list, in its order.
-
-    Images that are not known by their old names are looked for by the new ones.
-    """
-    from .results import read_image_ids
-
-    listed = read_image_ids(image_ids)
-    found = Listed(listed, image_ids).find_all(data.images)
-    out = DataSet([], {}, data.about, data.categories)
-    known = {}
-    for image in data.images:
-        record = found[image.id]
-        out.images.append(replace(image, id=record.id, file_name=record.file_name))
-        out.nuclei[record.id] = data.of(image)
-        if beside.known and image.file_name in beside.known:
-            known[record.file_name] = beside.known[image.file_name]
-    order = {record.id: k for k, record in enumerate(listed)}
-    out.images.sort(key=lambda i: order[i.id])
-    new = [image for image in out.images if image.file_name not in known]
-    files = beside.files(source / "file" if source.is_dir() else source)
-    located = files.find_all(image.file_name for image in new)
-    beside.remarks += check_sizes(new, located.files, image_ids)
-    beside.gaps |= located.gaps
-    beside.known, beside.homes = {**known, **located.files}, files.homes
     return out

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 
 from ..errors import UserError
 from .dataset import ImageRecord
-from .image_names import Match, Names, listed, settled, shown
+from .image_names import Match, Names, last_of, listed, settled, shown
+from .image_rows import texts_of
 from .image_sizes import other_size
 
 Plane = tuple[int, ...]
@@ -40,7 +41,8 @@ class Listed:
         for record in records:
             self._by_name.setdefault(record.file_name, []).append(record)
         self._names = Names((name, name) for name in self._by_name)
-        self._by_id = {f"image {record.id}": record for record in records}
+        texts = texts_of(records)
+        self._by_id = {f"image {texts.get(record.id, record.id)}": record for record in records}
 
     def find_all(self, images: Iterable[ImageRecord], sizes: bool = True) -> dict[int, ImageRecord]:
         """Find the records of some images, by the ids that these have.
@@ -57,8 +59,7 @@ class Listed:
             listed with another size.
         """
         every = list(images)
-        names = dict.fromkeys(image.file_name for image in every)
-        matches = settled({name: self._names.find(name) for name in names})
+        matches = self._matches(every)
         out: dict[int, ImageRecord] = {}
         taken: dict[int, ImageRecord] = {}
         for image in every:
@@ -73,6 +74,18 @@ class Listed:
                 raise other_size(name, image.shape, record.shape, self.source)
             taken[record.id], out[image.id] = image, record
         return out
+
+    def unknown(self, images: Iterable[ImageRecord]) -> list[str]:
+        """Return the names of those of some images that are not listed in any way."""
+        return [
+            name
+            for name, match in self._matches(images).items()
+            if match.value is None and not match.rivals and name not in self._by_id
+        ]
+
+    def _matches(self, images: Iterable[ImageRecord]) -> dict[str, Match[str]]:
+        names = dict.fromkeys(image.file_name for image in images)
+        return settled({name: self._names.find(name) for name in names})
 
     def _record(self, image: ImageRecord, match: Match[str]) -> ImageRecord:
         name = shown(image.file_name)
@@ -92,5 +105,8 @@ class Listed:
             return f"{self.source} does not list the image {shown(name)}"
         others = [other for other in match.rivals if other != name]
         if name in match.rivals:
-            return f"{self.source} lists {shown(name)} and {listed(others)} as one image"
+            return (
+                f"two images are called {shown(last_of(name))}, {shown(name)} and "
+                f"{listed(others)}, but {self.source} has only one of that name: they cannot be told apart"
+            )
         return f"{self.source} does not say whether {shown(name)} is {' or '.join(others[:3])}"

@@ -60,7 +60,7 @@ class Source:
         """The truth; read once."""
         if not self.images.is_dir():
             raise UserError(f"{self.images}: no such folder of images. Name the data by --data.")
-        return coco.read(self.coco)
+        return coco.read(self.coco, images=self.images)
 
     @cached_property
     def ceilings(self) -> dict[str, float]:

@@ -107,7 +107,7 @@ def _begun(job: Job, processes: World) -> Generator[Progress, None, _Run]:
     name = job.name or versions.free_name(base.name)
     versions.check_name(name)
     told: list[str] | None = None if job.strict else []
-    data = coco.read(job.coco, told)
+    data = coco.read(job.coco, told, job.images)
     images = yield from review_of(data, job.images, str(job.coco))
     plan = make_plan(images, base, str(job.coco))
     replay = coco.read(job.replay, told) if job.replay else None

@@ -102,11 +102,12 @@ def items_of(
     if path.is_dir() or path.suffix.lower() != ".json":
         return [Item(image.absolute()) for image in find_images(path)], None
     value = read_json(path)
-    data = from_json(value, str(path), remarks) if _has(value, "annotations") else None
+    data = from_json(value, str(path), remarks, folder) if _has(value, "annotations") else None
     if data is not None:
         records = data.images
     elif isinstance(value, list) or _has(value, "images"):
-        records = read_images(value if isinstance(value, list) else value["images"], str(path))
+        rows = value if isinstance(value, list) else value["images"]
+        records = read_images(rows, str(path), images=folder)
     else:
         raise UserError(f"{path} is neither a list of images nor a COCO file")
     if not records:
@@ -130,6 +131,21 @@ def _items(source: Path, folder: Path | None, records: Iterable[ImageRecord]) ->
             f"{source} names {shown(name)}{more}, which {why}: name the folder of its images"
         )
     return [Item(located.files[r.file_name].absolute(), plane_of(r), r) for r in every]
+
+
+def path_of(said: str, items: Iterable[Item]) -> Path:
+    """Return the image that was in view, whose folder may have been moved since.
+
+    Raises
+    ------
+    ValueError
+        If it is not there, or another one is called the same.
+    """
+    paths = {item.path for item in items}
+    if Path(said) in paths:
+        return Path(said)
+    (path,) = {path for path in paths if path.name == Path(said).name}
+    return path
 
 
 class SmallFile:

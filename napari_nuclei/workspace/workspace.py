@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Mapping
 from dataclasses import asdict
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from ..counts import Counts, Stage, Standing
 from ..errors import UserError
@@ -27,7 +27,7 @@ from ..nuclei import Nuclei
 from ..progress import Progress
 from ..review import Review
 from .export import LeftOut, gather
-from .files import Place, SmallFile, items_of
+from .files import Place, SmallFile, items_of, path_of
 
 Key = tuple[Path, Plane]
 
@@ -241,7 +241,7 @@ class Workspace:
         if self._place is None:
             row = self._place_file.read()
             try:
-                path = self._path_of(str(row["image"]))
+                path = path_of(str(row["image"]), self.items)
                 plane = tuple(int(k) for k in row["plane"])
                 self._place = Place(str(path), plane, dict(row["view"]), row["nucleus"])
             except (KeyError, TypeError, ValueError):
@@ -252,14 +252,6 @@ class Workspace:
     def place(self, place: Place) -> None:
         self._place = place
         self._save("place")
-
-    def _path_of(self, said: str) -> Path:
-        """Return the image that was in view; its folder may have been moved since."""
-        paths = {item.path for item in self.items}
-        if Path(said) in paths:
-            return Path(said)
-        (path,) = {path for path in paths if path.name == PurePath(said).name}
-        return path
 
     def _save(self, what: str) -> None:
         self._unsaved.add(what)
