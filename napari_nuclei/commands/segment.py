@@ -80,11 +80,14 @@ def run(options: Namespace) -> int:
     """Segment images into one file or a folder of label images."""
     from ..batch.output import make_output
     from ..images.images import find_images
+    from ..images.own_outputs import passed_over
 
     paths = find_images(options.paths)
     score = 0.05 if options.score is None and options.format == "results" else options.score
     output = make_output(options.format, options.out, paths, options.image_ids, options.overlay)
     output.part = (options.plane, options.channels)
+    if words := passed_over(options.paths):
+        say(words)
     with _machine(options) as machine:
         return _segment(options, output, score, machine)
 

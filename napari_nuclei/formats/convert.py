@@ -113,7 +113,7 @@ def convert(
 
 
 def read(
-    paths: Sequence[Path], beside: Beside, source: str | None = None
+    paths: Sequence[Path], beside: Beside, source: str | None = None, compare: bool = True
 ) -> tuple[DataSet, Format]:
     """Read files of nuclei, whatever their format.
 
@@ -126,6 +126,8 @@ def read(
         Where images lie; takes remarks, and the images that are found.
     source : str, optional
         Name of the format; found out by default.
+    compare : bool
+        Whether the images that are at hand must be of the sizes that a file of many says.
 
     Raises
     ------
@@ -156,7 +158,7 @@ def read(
         else:
             data = reader(files[0], beside)
             if beside.known is None:
-                find_images_of(data, files * len(data.images), beside)
+                find_images_of(data, files * len(data.images), beside, compare)
     return data, first
 
 

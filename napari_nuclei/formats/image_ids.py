@@ -24,6 +24,13 @@ def plane_of(image: ImageRecord) -> Plane:
     return tuple(k for k in numbers if isinstance(k, int))
 
 
+def channels_of(image: ImageRecord) -> list[int] | None:
+    """Return which channels of its file an image's nuclei were found in; None if it is not said."""
+    channels = image.extra.get("channels")
+    there = isinstance(channels, list) and channels and all(isinstance(k, int) for k in channels)
+    return channels if there else None
+
+
 class Listed:
     """The images of a file, to be found by the names that another one has for them.
 
@@ -107,6 +114,7 @@ class Listed:
         if name in match.rivals:
             return (
                 f"two images are called {shown(last_of(name))}, {shown(name)} and "
-                f"{listed(others)}, but {self.source} has only one of that name: they cannot be told apart"
+                f"{listed(others)}, but {self.source} has only one of "
+                "that name: they cannot be told apart"
             )
         return f"{self.source} does not say whether {shown(name)} is {' or '.join(others[:3])}"

@@ -21,7 +21,7 @@ Shape = tuple[int, int]
 def other_size(path: object, size: Shape, said: Shape, source: object) -> UserError:
     """Say that an image is not of the size that a file says; both are (height, width)."""
     return UserError(
-        f"{path} is {size[0]}×{size[1]} px, but {source} says {said[0]}×{said[1]} px "
+        f"{path} is {size[0]}×{size[1]} px, but it is {said[0]}×{said[1]} px in {source} "
         "(height × width). Is it the right image?"
     )
 

@@ -17,7 +17,9 @@ from .image_sizes import check_sizes
 from .results import read_image_ids
 
 
-def find_images_of(data: DataSet, sources: Sequence[Path], beside: Beside) -> None:
+def find_images_of(
+    data: DataSet, sources: Sequence[Path], beside: Beside, compare: bool = True
+) -> None:
     """Find the images of a data set, and compare their sizes with what its files say.
 
     Parameters
@@ -26,6 +28,8 @@ def find_images_of(data: DataSet, sources: Sequence[Path], beside: Beside) -> No
         The file that each image's nuclei were read from.
     beside : Beside
         Takes the images that are found, and remarks.
+    compare : bool
+        Whether to compare the sizes.
 
     Raises
     ------
@@ -37,7 +41,8 @@ def find_images_of(data: DataSet, sources: Sequence[Path], beside: Beside) -> No
     for source in dict.fromkeys(sources):
         own = [i for i, its in zip(data.images, sources, strict=True) if its == source]
         located = beside.locate(source, own)
-        beside.remarks += check_sizes(own, located.files, source)
+        if compare:
+            beside.remarks += check_sizes(own, located.files, source)
         known |= located.files
         beside.gaps |= located.gaps
         homes += beside.files(source).homes

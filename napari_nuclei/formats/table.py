@@ -22,7 +22,7 @@ from .beside import Beside
 from .dataset import DataSet, ImageRecord
 from .files import replacing
 from .image_files import Located
-from .image_ids import plane_of
+from .image_ids import channels_of, plane_of
 from .image_sizes import other_size
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _pixels_of(image: ImageRecord, located: Located, beside: Beside, unread: lis
         unread.append(f"{image.file_name}, a plane along {len(place)} axes")
         return None
     try:
-        picture = open_image(file, place[0] if place else None)
+        picture = open_image(file, place[0] if place else None, channels_of(image))
     except UserError as error:
         unread.append(str(error))
         return None

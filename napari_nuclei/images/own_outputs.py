@@ -21,7 +21,14 @@ def is_own_output(path: Path) -> bool:
     return path.name.lower().endswith((OVERLAY, *LABELS))
 
 
-def own_outputs_in(paths: Iterable[str | Path]) -> list[Path]:
-    """List the files of this program in the folders among some paths, which are passed over."""
+def passed_over(paths: Iterable[str | Path]) -> str:
+    """Say in a line which files of this program in some folders are not taken for images."""
     folders = [path for path in map(Path, paths) if path.is_dir()]
-    return [file for folder in folders for file in sorted(folder.iterdir()) if is_own_output(file)]
+    names = sorted(f.name for folder in folders for f in folder.iterdir() if is_own_output(f))
+    if not names:
+        return ""
+    more = f" and {len(names) - 2:,} more" if len(names) > 2 else ""
+    return (
+        f"Not taken for images, since napari-nuclei has written them: {', '.join(names[:2])}{more}."
+        " Name such a file by itself if it is meant."
+    )
