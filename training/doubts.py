@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from napari_nuclei import models
 from napari_nuclei.edits import propose
 from napari_nuclei.formats import coco
+from napari_nuclei.formats.image_files import image_in
 from napari_nuclei.images.images import read_image
 from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import Nuclei
@@ -55,7 +56,7 @@ def main() -> None:
     parts: list[Examples] = []
     for k in rng.permutation(len(data.images))[: args.count].tolist():
         image = data.images[k]
-        pixels = read_image(args.images / image.file_name)
+        pixels = read_image(image_in(args.images, image.file_name))
         truth = [n.mask for n in data.nuclei[image.id]]
         found = segment(pixels, detector)
         prompter = Prompter(pixels, detector, found.diameter, identity=Identity())

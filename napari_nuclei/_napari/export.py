@@ -6,7 +6,7 @@ Here: request → file. Not here: asking (`export_dialog.py`), file formats (`fo
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..formats import results
 from ..formats.beside import Beside
-from ..formats.dataset import DataSet
+from ..formats.dataset import DataSet, ImageRecord
+from ..formats.image_ids import Listed
 from ..formats.registry import FORMATS, write
 from ..nuclei import Nuclei
 from .openers import pixels_at
@@ -88,8 +89,8 @@ def beside_of(record: Record, image: Image | None) -> Beside:
     """Return what is known of an image besides its nuclei."""
     beside = Beside(pixel_size=micrometres_per_pixel(image) if image is not None else None)
     file = record.file or (Path(image.source.path) if image and image.source.path else None)
-    if file is not None and file.is_file():
-        beside.known = {PurePath(record.file_name).stem: file}
+    beside.known = {} if file is None or not file.exists() else {record.file_name: file}
+    beside.homes = record.homes
     return beside
 
 
@@ -129,18 +130,9 @@ def find_image_id(path: Path, file_name: str, shape: tuple[int, int]) -> int:
     UserError
         If the image is not listed, or with another size.
     """
-    listed = results.read_image_ids(path)
-    wanted = PurePath(file_name)
-    found = [r for r in listed if PurePath(r.file_name).name == wanted.name]
-    found = found or [r for r in listed if PurePath(r.file_name).stem == wanted.stem]
-    found = found or [r for r in listed if PurePath(r.file_name).stem == wanted.name]
-    if len(found) != 1:
-        problem = "does not list" if not found else "lists more than once"
-        raise UserError(f"{path.name} {problem} an image named {file_name}: give its id instead.")
-    if found[0].shape != shape:
-        height, width = found[0].shape
-        raise UserError(
-            f"{path.name} says that {file_name} is {width}×{height} px, but it is "
-            f"{shape[1]}×{shape[0]}: check that it is the same image."
-        )
-    return found[0].id
+    listed = Listed(results.read_image_ids(path), path.name)
+    try:
+        return listed.find_all([ImageRecord(0, file_name, *shape)])[0].id
+    except UserError as error:
+        text = str(error)
+        raise UserError(text if text.endswith("?") else f"{text}; give its id instead.") from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QPushButton, QWidget
 
@@ -16,6 +16,9 @@ from ..errors import UserError
 from ..formats import results
 from ..formats.beside import Beside
 from ..formats.dataset import DataSet, ImageRecord
+from ..formats.image_ids import Listed
+from ..formats.image_rows import texts_of
+from ..formats.places import check_names
 from ..formats.registry import FORMATS, losses, write
 from ..nuclei import Nuclei
 from ..progress import Progress
@@ -76,6 +79,8 @@ def export_all(
     UserError
         If the file cannot be written, no image can be read, or the list of ids lacks one.
     """
+    items = (i.record or ImageRecord(k, i.name, 0, 0) for k, i in enumerate(workspace.items, 1))
+    check_names(FORMATS[request.format], items, request.path)
     problems: list[str] = []
 
     def left_out(item: Item, error: UserError) -> None:
@@ -87,42 +92,29 @@ def export_all(
     yield Progress(0, 0, f"Writing {request.path.name}")
     remarks: list[str] = []
     if request.format == RESULTS:
-        nuclei = _by_id(data, request.ids)
+        nuclei, texts = _by_id(data, request.ids)
         least = LOWEST if request.hidden else None
-        count = results.write(request.path, nuclei, least, data.categories)
+        count = results.write(request.path, nuclei, least, data.categories, texts)
         remarks += losses(request.path.name, data, FORMATS[RESULTS])
     else:
-        beside = Beside(known={item.path.stem: item.path for item in workspace.items})
+        known = {item.name: item.path for item in workspace.items}
+        beside = Beside(known=known, homes=workspace.homes)
         write(request.path, data, FORMATS[request.format], beside)
         count = sum(1 for _, of_image in data for _ in of_image.shown())
         remarks = list(dict.fromkeys(beside.remarks))
     return " ".join([_words(request.path.name, count, len(data.images), problems), *remarks])
 
 
-def _by_id(data: DataSet, ids: Path | None) -> dict[int, Nuclei]:
-    """Return the nuclei under the ids of a list."""
+def _by_id(data: DataSet, ids: Path | None) -> tuple[dict[int, Nuclei], dict[int, str]]:
+    """Return the nuclei under the ids of a list, and those of the ids that are texts there."""
     if ids is None:
-        return {image.id: data.of(image) for image in data.images}
-    listed = {PurePath(r.file_name).name: r for r in results.read_image_ids(ids)}
-    out: dict[int, Nuclei] = {}
-    for image in data.images:
-        record = listed.get(PurePath(image.file_name).name)
-        if record is None or record.shape != image.shape or record.id in out:
-            raise UserError(_mismatch(ids, image, record))
-        out[record.id] = data.of(image)
-    return out
-
-
-def _mismatch(ids: Path, image: ImageRecord, record: ImageRecord | None) -> str:
-    if record is None:
-        return f"{ids.name} does not list {image.file_name}: choose the list of these images."
-    if record.shape != image.shape:
-        (a, b), (c, d) = record.shape, image.shape
-        return (
-            f"{ids.name} says that {image.file_name} is {a}×{b} px, but it is {c}×{d} px: check "
-            "that it is the same image."
-        )
-    return f"{ids.name} has one id for {image.file_name}, which has several planes here."
+        return {image.id: data.of(image) for image in data.images}, texts_of(data.images)
+    listed = Listed(results.read_image_ids(ids), ids.name)
+    if unknown := listed.unknown(data.images):
+        raise UserError(f"{ids.name} does not list {unknown[0]}: choose the list of these images.")
+    records = listed.find_all(data.images)
+    nuclei = {records[image.id].id: data.of(image) for image in data.images}
+    return nuclei, texts_of(records.values())
 
 
 def _words(name: str, count: int, images: int, problems: list[str]) -> str:

@@ -19,7 +19,8 @@ from ..formats.beside import Beside
 from ..formats.convert import read as read_nuclei
 from ..formats.dataset import DataSet, ImageRecord
 from ..formats.detect import detect
-from ..images.decoders import turn_hint
+from ..formats.image_files import MISSING, Located
+from ..formats.image_sizes import other_size
 from ..review import Review
 from .drawing import first_pixels
 from .lazy_layers import levels_of
@@ -70,7 +71,7 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
 
 def _read(path: Path) -> list[LayerData]:
     beside = Beside(guess_size=True)
-    data, format = read_nuclei([path], beside)
+    data, format = read_nuclei([path], beside, compare=False)  # those that are opened are
     records = _of_data_set(data)
     if data.crowds:
         beside.remarks.append(
@@ -85,18 +86,18 @@ def _read(path: Path) -> list[LayerData]:
             "through all of them drop it on the panel of Plugins ▸ Nuclei."
         )
         records = records[:MOST_IMAGES]
-    missing = []
+    missing: dict[str, str] = {}
     layers: list[LayerData] = []
     for record in records:
         found = [] if is_list else _image_layer(path, record, beside)
         if found == [] and not is_list:
-            missing.append(record.file_name)
+            missing[record.file_name] = beside.gaps.get(record.file_name, MISSING)
         layers += [*(found or []), _nuclei_layer(record)]
     if missing:
-        more = f" and {len(missing) - 2:,} more" if len(missing) > 2 else ""
+        words = Located(gaps=missing).words()
         show_warning(
-            f"Not found beside {path.name}: {', '.join(missing[:2])}{more}. Open the image itself: "
-            "its nuclei are then put on it."
+            f"Not found beside {path.name}: {words}. Open the image itself: its nuclei are then "
+            "put on it."
         )
     return layers or [(None,)]  # type: ignore[list-item] # napari's word for "read, no layer"
 
@@ -145,13 +146,12 @@ def _image_layer(source: Path, record: Record, beside: Beside) -> list[LayerData
         )
         return None
     levels = pixels if isinstance(pixels, list) else [pixels]
-    if levels[0].shape[: len(record.layer_shape)] != record.layer_shape:
-        size, said = (" × ".join(map(str, s)) for s in (levels[0].shape, record.layer_shape))
-        hint = turn_hint(path, levels[0].shape[:2], record.shape)
-        raise UserError(
-            f"{path} is of size {size}, but the file with its nuclei says {said}.{hint}"
-        )
-    record.file = path.absolute()
+    shape = levels[0].shape[: len(record.layer_shape)]
+    if shape[-2:] != record.shape:
+        raise other_size(path, shape[-2:], record.shape, source.name)
+    if shape != record.layer_shape:
+        raise UserError(f"{path} has other planes than {source.name} says. Is it the right image?")
+    record.file, record.homes = path.absolute(), tuple(beside.homes or ())
     about: dict[str, Any] = {"name": name.stem, "metadata": {KEY: record}}
     if isinstance(pixels, list):
         about["multiscale"] = True

@@ -64,6 +64,8 @@ class Record:
         Those that the file lists.
     file : Path or None
         The image's file, where its layer may not tell it.
+    homes : tuple of Path
+        Folders out of which no image is copied, where a file has named it.
     opener : Opener or None
         Opens the review of a plane with its journal; without one reviews are in memory alone.
     borrowed : bool
@@ -81,6 +83,7 @@ class Record:
     extra: Mapping[str, Any] = field(default_factory=dict)
     categories: tuple[Category, ...] = (DEFAULT,)
     file: Path | None = None
+    homes: tuple[Path, ...] = ()
     opener: Opener | None = None
     borrowed: bool = False
     describe: Callable[[Plane], tuple[str, dict[str, Any]] | None] | None = None

@@ -6,15 +6,15 @@ them (`session.py`), what a record is (`record.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from napari.layers import Image
 
+from ..formats.image_names import Names, last_of
 from .record import Record
-from .source import name_of, shape_of
+from .source import shape_of
 
 
 class Records:
@@ -26,6 +26,7 @@ class Records:
 
     def __init__(self) -> None:
         self._of: WeakKeyDictionary[Image, list[Record]] = WeakKeyDictionary()
+        self._sought: WeakSet[Record] = WeakSet()
 
     def __iter__(self) -> Iterator[Record]:
         return (record for records in list(self._of.values()) for record in records)
@@ -58,16 +59,26 @@ class Records:
         """Return the image of a record; finds it by name and size if it was opened apart."""
         image = self.image_of(record)
         if image is None:
-            image = next((layer for layer in layers if self._fits(layer, record)), None)
+            self._sought.add(record)
+            image = self._called(record, [x for x in layers if self._fits(x, record)])
             if image is not None:
                 self.use(image, record)
         return image
 
     def _fits(self, image: Any, record: Record) -> bool:
-        """Whether a layer is an image without a record that this one may be of."""
+        """Whether a layer is an image without a record, of the size that this one has."""
         return (
             isinstance(image, Image)
             and image not in self._of
             and shape_of(image)[-len(record.layer_shape) :] == record.layer_shape
-            and Path(name_of(image)).stem == Path(record.file_name).stem
         )
+
+    def _called(self, record: Record, images: Sequence[Image]) -> Image | None:
+        """Return the one of some images that is called as a record says, if that is sure."""
+        named = [(str(image.source.path or image.name), image) for image in images]
+        found = Names(named, strict=True).find(record.file_name)
+        last = last_of(record.file_name)
+        alone = all(last_of(r.file_name) != last for r in self._sought if r is not record)
+        if found.value is None and not found.rivals and alone:  # it may have been moved
+            found = Names(named).find(record.file_name)
+        return found.value

@@ -63,9 +63,10 @@ def show_locked(session: Session, boxes_of: Mapping[str, Sequence[Box]]) -> None
 
 def _layer_of(session: Session, path: Path) -> Image | None:
     images = [layer for layer in session.viewer.layers if isinstance(layer, Image)]
-    for image in images:
-        if file_of(image) == path or image.name in (path.stem, path.name):
-            return image
+    of_file = [image for image in images if file_of(image) == path]
+    called = [i for i in images if file_of(i) is None and i.name in (path.stem, path.name)]
+    if of_file or len(called) == 1:
+        return (of_file or called)[0]
     # An image without a file: written out under a number, in the order of the layers.
     place = [p for p in images if session.record_of(p) is not None and file_of(p) is None]
     return place[0] if len(place) == 1 and path.parent.parent.name == "reviews" else None

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..edits import propose
 from ..errors import UserError
+from ..formats.image_sizes import other_size
 from ..images.large_files import open_image
 from ..images.large_image import LargeImage
 from ..mask import Mask
@@ -77,7 +78,7 @@ class Settings:
     plane, channels : int and sequence of int, or None
         Which part of a stack or multichannel image is segmented.
     sizes : dict
-        File name → (height, width) that the image must have.
+        Image → (height, width) that it must have.
     """
 
     score: float | None = None
@@ -85,7 +86,7 @@ class Settings:
     diameter: float | None = None
     plane: int | None = None
     channels: Sequence[int] | None = None
-    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    sizes: dict[Path, tuple[int, int]] = field(default_factory=dict)
 
 
 def segment_files(
@@ -152,10 +153,9 @@ def opened(path: Path, settings: Settings) -> LargeImage:
         If it cannot be read, or has another size.
     """
     image = open_image(path, settings.plane, settings.channels)
-    wanted = settings.sizes.get(path.name)
+    wanted = settings.sizes.get(path)
     if wanted and image.shape != wanted:
-        height, width = image.shape
-        raise UserError(f"{path}: is {height}×{width}, the list says {wanted[0]}×{wanted[1]}.")
+        raise other_size(path, image.shape, wanted, "the list")
     return image
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,15 @@ from typing import Any
 from ..errors import UserError
 from ..formats.beside import Beside
 from ..formats.dataset import DataSet, ImageRecord
-from ..formats.places import one_each
+from ..formats.image_rows import texts_of
+from ..formats.places import check_case, check_names, names_of, one_each
+from ..formats.places import name_of as name_for
 from ..formats.registry import FORMATS, WRITABLE, Format, write
 from ..formats.streams import check_open, is_stream, name_of
-from ..images.images import image_size
+from ..images.images import image_info
+from ..images.own_outputs import OVERLAY
 from .batch import Pixels, Segmented
+from .wanted import named_after, wanted
 from .writable import check_writable, make_folder, refuse_same
 
 
@@ -33,8 +38,10 @@ class Output:
     numbers : dict
         Place of each of them, from 1 on. They may come in any order; what is written does not
         show it.
+    records : dict
+        What each of them is called.
     sizes : dict
-        File name → (height, width) that an image must have.
+        Image → (height, width) that it must have.
     pixel_size : float or None
         Side of a pixel in µm.
     part : (int, sequence of int)
@@ -48,19 +55,18 @@ class Output:
     def __init__(
         self,
         out: Path,
-        paths: list[Path],
-        records: dict[str, ImageRecord],
+        records: dict[Path, ImageRecord],
         overlay: Path | None,
     ) -> None:
-        self.out, self.paths, self.overlay = out, paths, overlay
+        self.out, self.paths, self.overlay = out, list(records), overlay
         self.records = records
-        self.sizes = {name: record.shape for name, record in records.items()}
+        self.sizes = {path: record.shape for path, record in records.items() if record.height}
         self.pixel_size: float | None = None
         self.part: tuple[int | None, Sequence[int] | None] = (None, None)
         self.done = self.count = 0
         self.remarks: list[str] = []
         self.written: list[Path] = []
-        self.numbers = {path: number for number, path in enumerate(paths, 1)}
+        self.numbers = {path: number for number, path in enumerate(records, 1)}
         self._each: dict[int, tuple[list[Path], list[str]]] = {}
 
     def add(self, result: Segmented) -> None:
@@ -70,7 +76,7 @@ class Output:
         if self.overlay is not None:
             from ..overlay import write_overlay
 
-            path = self.overlay / f"{result.path.stem}.overlay.png"
+            path = self.overlay / f"{name_for(self.records[result.path])}{OVERLAY}"
             write_overlay(path, result.pixels, result.nuclei)
             self.written.append(path)
         own = self.written[files:], self.remarks[remarks:]
@@ -96,32 +102,33 @@ class Output:
 class _Collected(Output):
     """One file for all images."""
 
-    def __init__(
-        self,
-        out: Path,
-        paths: list[Path],
-        records: dict[str, ImageRecord],
-        overlay: Path | None,
-    ) -> None:
-        super().__init__(out, paths, records, overlay)
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
         self.data = DataSet([], {})
 
     def _keep(self, result: Segmented) -> None:
-        known = self.records.get(result.path.name)
-        # By its place among all images, so that one that fails shifts no other's id.
-        id = self.numbers[result.path]
-        record = known or ImageRecord(id, result.path.name, *result.nuclei.shape)
+        # Numbered by its place among all images, so that one that fails shifts no other's id.
+        height, width = result.nuclei.shape
+        record = replace(self.records[result.path], height=height, width=width)
         self.data.images.append(record)
         self.data.nuclei[record.id] = result.nuclei
 
     def _sort(self) -> None:
         super()._sort()
-        own = {path.name: number for path, number in self.numbers.items()}
-        self.data.images.sort(key=lambda image: own[Path(image.file_name).name])
+        own = {self.records[path].id: number for path, number in self.numbers.items()}
+        self.data.images.sort(key=lambda image: own[image.id])
         self.data.nuclei = {image.id: self.data.nuclei[image.id] for image in self.data.images}
 
 
 class _CocoOutput(_Collected):
+    def _keep(self, result: Segmented) -> None:
+        super()._keep(result)
+        plane = self.part[0]
+        if plane is not None and (count := image_info(result.path).planes) > 1:
+            record = self.data.images.pop()
+            place = {"plane": [plane], "stack": [count]}
+            self.data.images.append(replace(record, extra={**record.extra, **place}))
+
     def close(self) -> list[Path]:
         from ..formats import coco
 
@@ -135,8 +142,8 @@ class _ResultsOutput(_Collected):
         from ..formats import results
 
         self._sort()
-        results.write(self.out, self.data.nuclei)
-        if not self.records and len(self.paths) > 1:
+        results.write(self.out, self.data.nuclei, texts=texts_of(self.data.images))
+        if not self.sizes and len(self.paths) > 1:
             ids = f"1 to {len(self.paths)}"
             self.remarks.append(f"Image ids are {ids}, in the order of the file names.")
         return [self.out, *self.written]
@@ -148,10 +155,10 @@ class _LabelsOutput(Output):
     def _keep(self, result: Segmented) -> None:
         from ..formats import label_tiff
 
-        path = self.out
+        path, record = self.out, self.records[result.path]
         if self.out.is_dir():
-            path = self.out / f"{result.path.stem}.labels.tif"
-        lost = label_tiff.write(path, result.nuclei, self.pixel_size)
+            path = self.out / f"{name_for(record)}{FORMATS['labels'].ending}"
+        lost = label_tiff.write(path, result.nuclei, self.pixel_size, image_name=record.file_name)
         self.written.append(path)
         if lost:
             self.remarks.append(
@@ -165,7 +172,8 @@ class _AnyOutput(_Collected):
     def __init__(self, format: Format, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.format = format
-        self.beside = Beside(known={path.stem: path for path in self.paths})
+        known = {record.file_name: path for path, record in self.records.items()}
+        self.beside = Beside(known=known, homes=())
 
     def _keep(self, result: Segmented) -> None:
         super()._keep(result)
@@ -221,13 +229,12 @@ def make_output(
         If an image of the list is missing or of another size, if two images have the same
         name, if the place cannot be written, or is one of the images.
     """
-    if image_ids is not None:
-        records = _listed(image_ids)
-        chosen = _matched(records, paths, image_ids)
-    else:
-        records, chosen = {}, list(paths)
+    chosen = named_after(paths) if image_ids is None else wanted(image_ids, paths)
     per_image, folder_is_good = FORMATS[kind].per_image, not FORMATS[kind].endings
-    _refuse_doubles(path.stem if per_image or overlay else path.name for path in chosen)
+    _refuse_doubles(chosen.values())
+    check_names(FORMATS[kind], chosen.values(), out)
+    if overlay is not None:
+        names_of(chosen.values())
     given = [*paths, *([image_ids] if image_ids else [])]
     if is_stream(out):
         if per_image and len(chosen) > 1:
@@ -239,41 +246,15 @@ def make_output(
     into_folder &= not is_stream(out)
     if into_folder and not out.is_dir() and out.name.lower().endswith(FORMATS[kind].endings):
         raise one_each(FORMATS[kind], len(chosen), out)
-    for folder in [out] * into_folder + [overlay] * (overlay is not None):
+    for folder in [out] * into_folder + ([] if overlay is None else [overlay]):
         make_folder(folder)
+        check_case(names_of(chosen.values()), folder)
     if not into_folder:
         check_writable(out, folder_is_good=per_image)
-    return _KINDS[kind](out, chosen, records, overlay)
+    return _KINDS[kind](out, chosen, overlay)
 
 
-def _refuse_doubles(names: Iterable[str]) -> None:
-    if double := next((name for name, n in Counter(names).items() if n > 1), None):
+def _refuse_doubles(records: Iterable[ImageRecord]) -> None:
+    names = Counter(record.file_name for record in records)
+    if double := next((name for name, n in names.items() if n > 1), None):
         raise UserError(f"two images are named {double}: segment them one after the other.")
-
-
-def _listed(path: Path) -> dict[str, ImageRecord]:
-    from ..formats.results import read_image_ids
-
-    listed = read_image_ids(path)
-    records = {Path(record.file_name).name: record for record in listed}
-    if len(records) < len(listed):
-        names = Counter(Path(record.file_name).name for record in listed)
-        raise UserError(f"{path} names {names.most_common(1)[0][0]} twice: keep one of them.")
-    return records
-
-
-def _matched(records: dict[str, ImageRecord], paths: Sequence[Path], source: Path) -> list[Path]:
-    _refuse_doubles(path.name for path in paths if path.name in records)
-    have = {path.name: path for path in paths}
-    missing = [name for name in records if name not in have]
-    if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise UserError(f"{source} names {missing[0]}{more}, which is not among the images given.")
-    for name, record in records.items():
-        size = image_size(have[name])
-        if size != record.shape:
-            raise UserError(
-                f"{have[name]} is {size[0]}×{size[1]} px, but {source} says "
-                f"{record.height}×{record.width}. Is it the right image?"
-            )
-    return [have[name] for name in records]

@@ -111,9 +111,9 @@ class Sending:
         known = self._finished.get(path) if self._finished is not None else None
         if known is not None:
             return Segmented(path, self._pixels(path), *known, earlier=True)
-        name, sizes = path.name, self._settings.sizes
-        own = replace(self._settings, sizes={name: sizes[name]} if name in sizes else {})
-        job = Job(path.absolute(), own, lowest(self._cluster.card, own), self._side)
+        there, sizes = path.absolute(), self._settings.sizes
+        own = replace(self._settings, sizes={there: sizes[path]} if path in sizes else {})
+        job = Job(there, own, lowest(self._cluster.card, own), self._side)
         return _Task(_Image(path, job))
 
     def _pixels(self, path: Path) -> NDArray[Any]:

@@ -20,6 +20,7 @@ from .beside import Beside, stem_of
 from .categories import DEFAULT, Category
 from .coco_reader import from_json
 from .dataset import DataSet, ImageRecord
+from .image_rows import TEXT_ID, texts_of
 
 
 def read_coco(path: Path, beside: Beside) -> DataSet:
@@ -27,7 +28,7 @@ def read_coco(path: Path, beside: Beside) -> DataSet:
     if path.is_dir():
         path = _only(sorted(path.glob("annotations/*.json")) or [path / "result.json"])
     value, _ = json_of(path, "coco")
-    return from_json(value, str(path), beside.on_broken)
+    return from_json(value, str(path), beside.on_broken, beside.images)
 
 
 def _only(files: list[Path]) -> Path:
@@ -46,6 +47,7 @@ def read_results(path: Path, beside: Beside) -> DataSet:
     """Read a results list; images are called by their ids, scores are cut to 0…1."""
     value, _ = json_of(path, "results")
     read = results.from_json(value, str(path), beside.on_broken)
+    beside.known = {}  # such a list knows no names
     names = {id: _category(id) for of in read.categories.values() for id in of}
     out = DataSet([], {}, categories=tuple(names[id] for id in sorted(names)) or (DEFAULT,))
     origin = Origin(Kind.IMPORT, path.name)
@@ -63,7 +65,10 @@ def read_results(path: Path, beside: Beside) -> DataSet:
         cut += sum(not 0 <= score <= 1 for _, score in found)
         empty += len(found) - len(rows)
         shape = read.shapes[image_id]
-        out.images.append(ImageRecord(image_id, f"image {image_id}", *shape))
+        said = read.texts.get(image_id)
+        extra = {} if said is None else {TEXT_ID: said}
+        name = f"image {image_id if said is None else said}"
+        out.images.append(ImageRecord(image_id, name, *shape, extra=extra))
         out.nuclei[image_id] = Nuclei(shape, rows)
     if cut:
         beside.remarks.append(f"{path.name}: {cut:,} scores outside of 0 to 1 are cut to that.")
@@ -79,7 +84,7 @@ def _category(id: int) -> Category:
 def write_results(path: Path, data: DataSet, beside: Beside) -> None:
     """Write a results list, under the ids of the images."""
     nuclei = {image.id: data.of(image) for image in data.images}
-    results.write(path, nuclei, categories=data.categories)
+    results.write(path, nuclei, categories=data.categories, texts=texts_of(data.images))
 
 
 def read_labels(path: Path, beside: Beside) -> tuple[ImageRecord, Nuclei]:
@@ -88,13 +93,15 @@ def read_labels(path: Path, beside: Beside) -> tuple[ImageRecord, Nuclei]:
     nuclei = label_files.read(path, remarks, "" if beside.split else label_files.SPLIT)
     beside.remarks += remarks
     holder = label_files.image_of(path)
-    image = holder or beside.image(path, stem_of(path))
-    return ImageRecord(1, image.name if image else stem_of(path), *nuclei.shape), nuclei
+    said = label_tiff.image_name_in(path)
+    image = holder or beside.image_of(path, *[said] * bool(said))
+    name = said or (image.name if image else stem_of(path))
+    return ImageRecord(1, name, *nuclei.shape), nuclei
 
 
 def write_labels(path: Path, image: ImageRecord, nuclei: Nuclei, beside: Beside) -> None:
     """Write a label image, and remark on what it cannot hold."""
-    lost = label_tiff.write(path, nuclei, beside.pixel_size_of(image))
+    lost = label_tiff.write(path, nuclei, beside.pixel_size_of(image), image.file_name)
     if lost:
         seen = np.count_nonzero(np.unique(draw(nuclei)))
         gone = sum(1 for n in nuclei.shown() if n.mask) - seen
@@ -107,7 +114,9 @@ def write_labels(path: Path, image: ImageRecord, nuclei: Nuclei, beside: Beside)
 
 def read_masks(path: Path, beside: Beside) -> DataSet:
     """Read folders of masks."""
-    prepared = result_of(mask_folders.read(mask_folders.find_files(path)))
+    files = mask_folders.find_files(path)
+    prepared = result_of(mask_folders.read(files))
+    beside.known, beside.homes = {file.name: file for file in files}, [path.resolve()]
     beside.remarks += prepared.remarks
     if not beside.split:
         words = f"the only mask of its image, in pieces, taken as one nucleus; {label_files.SPLIT}"

@@ -7,7 +7,7 @@ Here: looking beside the file, and in a folder that was named. Not here: reading
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePath
@@ -16,10 +16,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..images.images import IMAGE_SUFFIXES, image_size
+from ..images.images import image_size
 from ..wording import worded
 from .categories import Category
 from .dataset import ImageRecord
+from .image_files import MISSING, ImageFiles, Located, files_near, lies_in
+from .image_names import Match, has_ending, last_of, listed
 
 _ADDED = re.compile(
     r"[._-](seg|cp_masks|masks?|labels?|rois?|roiset|nuclei|detections|ome)$", re.IGNORECASE
@@ -28,9 +30,6 @@ _ADDED = re.compile(
 
 PIXEL_SIZE = "pixel_size_um"
 """Key of the side of a pixel in what a data set says of an image."""
-
-_UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")
-"""What Label Studio puts before the name of an image that was uploaded."""
 
 
 @dataclass
@@ -50,8 +49,14 @@ class Beside:
         What a person should know of what was read and written.
     split : bool
         Make each separate piece of a nucleus one of its own.
-    known : mapping of str to Path
-        Images that are known by the stems of their names.
+    known : mapping of str to Path, optional
+        The images' files, by the names that the records have for them. Where it is given, no
+        other is looked for.
+    gaps : dict of str to str
+        Names that no file was found for, and why.
+    homes : sequence of Path, optional
+        Out of which no image is copied; by default the folders that were named, or those beside
+        the file. None at all says that the person named the images themselves.
     arrays : mapping of int to array
         Pixels of images, by their ids, for those that have no file.
     strict : bool
@@ -67,7 +72,9 @@ class Beside:
     pixel_size: float | None = None
     guess_size: bool = False
     remarks: list[str] = field(default_factory=list)
-    known: Mapping[str, Path] = field(default_factory=dict)
+    known: Mapping[str, Path] | None = None
+    gaps: dict[str, str] = field(default_factory=dict)
+    homes: Sequence[Path] | None = None
     arrays: Mapping[int, NDArray[Any] | None] = field(default_factory=dict)
     strict: bool = False
     split: bool = False
@@ -80,7 +87,7 @@ class Beside:
         return None if self.strict else self.remarks
 
     def image(self, source: Path, name: str) -> Path | None:
-        """Find an image by the name that a file has for it, or by its stem.
+        """Find an image by the name that a file has for it; see `image_files.py`.
 
         Parameters
         ----------
@@ -89,18 +96,67 @@ class Beside:
         name : str
             With folders and ending or without.
         """
-        wanted = PurePath(name.replace("\\", "/"))
-        if (known := self.known.get(wanted.stem)) is not None:
-            return known
-        names = [wanted, PurePath(wanted.name)]
-        if short := _UPLOAD.sub("", wanted.name):
-            names.append(PurePath(short))
-        for folder in self._folders(source):
-            for each in names:
-                path = folder / each
-                if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
-                    return path
-        return next((p for n in names for p in self._by_stem(source, n.name)), None)
+        return self._match(source, name).value
+
+    def _match(self, source: Path, name: str) -> Match[Path]:
+        if self.known is not None:
+            return Match(self.known.get(name))
+        files = self.files(source)
+        match = files.find(name, source)
+        if match.value is None:
+            self.gaps[name] = files.why(name, match)
+        return match
+
+    def image_of(self, source: Path, *names: str) -> Path | None:
+        """Find the image of a file that holds the nuclei of one.
+
+        Parameters
+        ----------
+        source : Path
+            The file, which is named after the image if `names` do not lead to one.
+        names : str
+            What it says itself.
+        """
+        match = self._match_of(source, names)
+        if match.rivals:
+            self.remarks.append(f"{source.name}: {_doubt(source, match)}.")
+        return match.value
+
+    def _match_of(self, source: Path, names: Sequence[str]) -> Match[Path]:
+        missing = {PurePath(last_of(name)).stem for name in names if has_ending(name)}
+        after = [name for name in (stem_of(source), source.stem) if name not in missing]
+        match: Match[Path] = Match()
+        for name in dict.fromkeys((*names, *after)):
+            match = self._match(source, name)
+            if match.value is not None or match.rivals:
+                break
+        return match
+
+    def locate(self, source: Path, records: Iterable[ImageRecord]) -> Located:
+        """Find the images of all records of a file: no two names mean the same image."""
+        names = list(dict.fromkeys(record.file_name for record in records))
+        if self.known is None:
+            return self.files(source).find_all(names)
+        return Located(
+            {name: self.known[name] for name in names if name in self.known},
+            {n: self.gaps.get(n, MISSING) for n in names if n not in self.known},
+        )
+
+    def may_copy(self, source: Path, path: Path) -> bool:
+        """Whether an image may be copied: not one that a name in a file leads astray to."""
+        homes = self.files(source).homes if self.homes is None else self.homes
+        return not homes or lies_in(path, homes)
+
+    def files(self, source: Path) -> ImageFiles:
+        """Return the images that a file may mean."""
+        folder = source.parent
+        if folder not in self._files:
+            self._files[folder] = files_near(source, self.images)
+        return self._files[folder]
+
+    @cached_property
+    def _files(self) -> dict[Path, ImageFiles]:
+        return {}
 
     def pixel_size_of(self, image: ImageRecord) -> float | None:
         """Return the side of a pixel in µm, if it was given or the file says it."""
@@ -108,31 +164,6 @@ class Beside:
         if isinstance(said, bool) or not isinstance(said, (int, float)) or not said > 0:
             return None
         return float(said)
-
-    def _folders(self, source: Path) -> list[Path]:
-        if self.images is not None:
-            return [self.images, self.images / "images"]
-        here = source.parent
-        return [here, here / "images", here.parent / "images", here.parent]
-
-    def _by_stem(self, source: Path, name: str) -> Iterator[Path]:
-        for folder in self._folders(source):
-            found = self._listed(folder)
-            for stem in dict.fromkeys((name, PurePath(name).stem)):
-                yield from (p for p in found.get(stem, ()) if p != source)
-
-    def _listed(self, folder: Path) -> dict[str, list[Path]]:
-        if folder not in self._folder_lists:
-            stems: dict[str, list[Path]] = {}
-            for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-                if path.suffix.lower() in IMAGE_SUFFIXES:
-                    stems.setdefault(path.stem, []).append(path)
-            self._folder_lists[folder] = stems
-        return self._folder_lists[folder]
-
-    @cached_property
-    def _folder_lists(self) -> dict[Path, dict[str, list[Path]]]:
-        return {}
 
     def record(
         self, source: Path, name: str, extent: tuple[int, int] | None, loose: bool = False
@@ -155,8 +186,8 @@ class Beside:
         UserError
             If the image is not found, or the nuclei do not lie in it.
         """
-        path = self.image(source, name) or self.image(source, source.stem) or self._only(name)
-        if path is not None:
+        match = self._match_of(source, [name])
+        if (path := match.value or self._only(source, name, match)) is not None:
             height, width = image_size(path)
             if extent and not loose and (extent[0] > height or extent[1] > width):
                 raise UserError(
@@ -164,6 +195,11 @@ class Beside:
                     f"but {path} is {height}×{width}: is it the right image?"
                 )
             return ImageRecord(1, path.name, height, width)
+        if match.rivals:
+            doubt = f"{source} does not say how large its image is, and {_doubt(source, match)}"
+            if extent is None or not self.guess_size:
+                raise UserError(doubt)
+            self.remarks.append(f"{source.name}: {_doubt(source, match)}.")
         if extent is None or not self.guess_size:
             raise UserError(
                 f"{source} does not say how large its image is, and no image named {name!r} lies "
@@ -178,16 +214,22 @@ class Beside:
         )
         return ImageRecord(1, name, max(1, extent[0]), max(1, extent[1]))
 
-    def _only(self, name: str) -> Path | None:
+    def _only(self, source: Path, name: str, match: Match[Path]) -> Path | None:
         """Return the only image of the folder that a person has named, with a remark."""
-        found = [] if self.images is None else [*self._listed(self.images).values()]
-        if len(found) != 1 or len(found[0]) != 1:
-            return None
-        (path,) = found[0]
-        self.remarks.append(
-            f"No image is named {name!r}: {path.name}, the only one in {self.images}, is taken."
-        )
+        path = None if self.images is None or match.rivals else self.files(source).only()
+        if path is not None:
+            self.remarks.append(
+                f"No image is named {name!r}: {path.name}, the only one in {self.images}, is taken."
+            )
         return path
+
+
+def _doubt(source: Path, match: Match[Path]) -> str:
+    example = f"{PurePath(match.rivals[0]).name}{''.join(source.suffixes[-1:])}"
+    return (
+        f"its image may be {listed(match.rivals)}: name the file after the one that is meant, "
+        f"as {example}"
+    )
 
 
 def stem_of(path: Path) -> str:

@@ -22,6 +22,7 @@ from ..nuclei import Nuclei
 from .beside import Beside, stem_of
 from .dataset import ImageRecord
 from .files import unreadable
+from .image_names import last_of
 
 MAGIC = b"\x93NUMPY"
 
@@ -46,9 +47,9 @@ def read(path: Path, beside: Beside) -> tuple[ImageRecord, Nuclei]:
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error
     name = found.get("filename")
-    named = PurePath(str(name).replace("\\", "/")).name if isinstance(name, str) else ""
-    image = beside.image(path, named or stem_of(path)) or beside.image(path, stem_of(path))
-    file_name = image.name if image else named or stem_of(path)
+    said = [name] if isinstance(name, str) and last_of(name) else []
+    image = beside.image_of(path, *said)
+    file_name = image.name if image else last_of(said[0]) if said else stem_of(path)
     return ImageRecord(1, file_name, *nuclei.shape), nuclei
 
 

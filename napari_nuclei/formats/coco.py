@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..codec import encode
@@ -142,7 +143,9 @@ def _provenance(nucleus: Nucleus) -> dict[str, Any]:
     return out
 
 
-def read(path: str | os.PathLike[str], remarks: list[str] | None = None) -> DataSet:
+def read(
+    path: str | os.PathLike[str], remarks: list[str] | None = None, images: Path | None = None
+) -> DataSet:
     """Read a data set of this project or of another tool.
 
     Parameters
@@ -155,6 +158,8 @@ def read(path: str | os.PathLike[str], remarks: list[str] | None = None) -> Data
     remarks : list of str, optional
         Takes a line on the entries that are broken and left out or mended; without it they are
         errors.
+    images : path, optional
+        Folder of the images, for those whose sizes are not said; by default beside the file.
 
     Returns
     -------
@@ -166,4 +171,4 @@ def read(path: str | os.PathLike[str], remarks: list[str] | None = None) -> Data
         If it is not such a file, or nothing in it can be used.
     """
     with without_collector():
-        return from_json(read_json(path), str(path), remarks)
+        return from_json(read_json(path), str(path), remarks, images)

@@ -7,6 +7,7 @@ Here: the lists of a file, images, and what belongs to what. Not here: opening t
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
@@ -14,13 +15,16 @@ from .annotations import NAMESPACE, ImageState, Reader, Row, get, state_of
 from .broken import Broken
 from .categories import DEFAULT, Names
 from .dataset import DataSet, ImageRecord
+from .image_rows import with_sizes, with_whole_ids
 from .numbers import finite, whole
 from .segmentation import size_of
 
 VERSION = 1
 
 
-def from_json(value: Any, source: str, remarks: list[str] | None = None) -> DataSet:
+def from_json(
+    value: Any, source: str, remarks: list[str] | None = None, images: Path | None = None
+) -> DataSet:
     """Make a data set of what a COCO file holds.
 
     Parameters
@@ -32,20 +36,24 @@ def from_json(value: Any, source: str, remarks: list[str] | None = None) -> Data
     remarks : list of str, optional
         Takes a line on the entries that are broken and left out or mended; without it they are
         errors.
+    images : path, optional
+        Folder of the images, which know their sizes where the file does not say them; by default
+        they are looked for beside it.
 
     Raises
     ------
     UserError
         If it is no COCO data set, or nothing in it can be used.
     """
+    value = with_whole_ids(value)
     lists = _lists(value, source)
     own = _own(value, source)
     broken = Broken(source, remarks)
     rows = _labelled(lists["annotations"], broken)
     extra = [(f"{k} of not_exported", row) for k, row in enumerate(own["not_exported"], 1)]
-    images = read_images(lists["images"], source, [row for _, row in rows], remarks)
-    known = {image.id: image for image in images}
-    by_image: dict[int, list[tuple[str, Row]]] = {image.id: [] for image in images}
+    records = read_images(lists["images"], source, [row for _, row in rows], remarks, images)
+    known = {image.id: image for image in records}
+    by_image: dict[int, list[tuple[str, Row]]] = {image.id: [] for image in records}
     for label, row in [*rows, *extra]:
         if (id := _image_of(row, label, known, broken)) is not None:
             by_image[id].append((label, row))
@@ -61,7 +69,7 @@ def from_json(value: Any, source: str, remarks: list[str] | None = None) -> Data
         if key not in ("images", "annotations", "categories", NAMESPACE)
     }
     categories = tuple(names.categories) or (DEFAULT,)
-    return DataSet(images, nuclei, about, categories, NAMESPACE not in value)
+    return DataSet(records, nuclei, about, categories, NAMESPACE not in value)
 
 
 def _lists(value: Any, source: str) -> dict[str, list[Any]]:
@@ -146,6 +154,7 @@ def read_images(
     source: str,
     annotations: Iterable[Row] = (),
     remarks: list[str] | None = None,
+    images: Path | None = None,
 ) -> list[ImageRecord]:
     """Read a list of images: a COCO file's, or a competition's.
 
@@ -159,6 +168,9 @@ def read_images(
         Run lengths tell the size of an image that does not.
     remarks : list of str, optional
         Takes a line on the images that are left out; without it they are errors.
+    images : path, optional
+        Folder of the images, which know their sizes too; by default they are looked for beside
+        the file.
 
     Raises
     ------
@@ -166,6 +178,7 @@ def read_images(
         If something is missing or wrong.
     """
     sizes = _sizes(annotations)
+    rows = with_sizes(with_whole_ids(list(rows)), sizes, Path(source), images)
     broken = Broken(source, remarks, "image")
     out: dict[int, ImageRecord] = {}
     doubled: set[int] = set()

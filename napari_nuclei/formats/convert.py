@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ..collector import without_collector
@@ -21,6 +21,8 @@ from .beside import Beside
 from .categories import with_ids
 from .dataset import DataSet, ImageRecord
 from .detect import detect
+from .image_sizes import check_sizes
+from .images_of import find_images_of, numbered
 from .registry import FORMATS, READABLE, Format, function, named, odd_ending, target_of, write
 
 T = TypeVar("T")
@@ -105,9 +107,7 @@ def convert(
     beside = Beside(images, pixel_size, strict=strict, split=split)
     data, found = read(given, beside, source)
     if image_ids is not None:
-        data = numbered(data, image_ids)
-    if beside.images is None:
-        beside.images = _folder_of(given, data, beside)
+        data = numbered(data, image_ids, given[0], beside)
     beside.remarks += filter(None, [odd_ending(out, target)])
     written = write(out, data, target, beside)
     nuclei = sum(1 for image in data.images for _ in data.of(image).shown())
@@ -117,16 +117,8 @@ def convert(
     )
 
 
-def _folder_of(given: list[Path], data: DataSet, beside: Beside) -> Path | None:
-    """Return where the first image lies, for writers that want pixels."""
-    if not data.images:
-        return None
-    found = beside.image(given[0], data.images[0].file_name)
-    return found.parent if found else None
-
-
 def read(
-    paths: Sequence[Path], beside: Beside, source: str | None = None
+    paths: Sequence[Path], beside: Beside, source: str | None = None, compare: bool = True
 ) -> tuple[DataSet, Format]:
     """Read files of nuclei, whatever their format.
 
@@ -136,14 +128,17 @@ def read(
         Files, or folders, all of the same format. Of a format with a file an image there may be
         many; they are numbered from 1 on.
     beside : Beside
-        Where images lie; takes remarks.
+        Where images lie; takes remarks, and the images that are found.
     source : str, optional
         Name of the format; found out by default.
+    compare : bool
+        Whether the images that are at hand must be of the sizes that a file of many says.
 
     Raises
     ------
     UserError
-        If none of them can be read, or one is of another format than the rest.
+        If none of them can be read, one is of another format than the rest, or an image is at
+        hand and of another size.
     """
     files = [file for path in paths for file in _files(path, source)]
     if not files:
@@ -156,13 +151,19 @@ def read(
             "convert them one after the other"
         )
     reader = function(first.reader)
+    if len(files) > 1 and not first.per_image:
+        raise UserError(f"{first.title} holds many images already: name one file of it")
+    beside.known = beside.homes = None
+    data: DataSet
     with without_collector():
         if first.per_image:
-            data = _together(_read_each(files, reader, beside), beside)
-        elif len(files) > 1:
-            raise UserError(f"{first.title} holds many images already: name one file of it")
+            each = _read_each(files, reader, beside)
+            data = _together(each, beside)
+            find_images_of(data, [file for file, _ in each], beside)
         else:
             data = reader(files[0], beside)
+            if beside.known is None:
+                find_images_of(data, files * len(data.images), beside, compare)
         return (_in_pieces(data) if beside.split else data), first
 
 
@@ -233,8 +234,14 @@ def _with_formats(
 def _read_each(files: list[Path], reader: Any, beside: Beside) -> list[tuple[Path, Read]]:
     """Read files of an image each; what cannot be read does not stop the others."""
     out = []
+
+    def of_its_size(path: Path) -> Read:
+        image, nuclei = reader(path, beside)
+        beside.remarks += check_sizes([image], beside.locate(path, [image]).files, path)
+        return image, nuclei
+
     for file in files:
-        found = _tried(lambda path: reader(path, beside), file, files, beside)
+        found = _tried(of_its_size, file, files, beside)
         if found is not None:
             out.append((file, found))
     if not out:
@@ -267,42 +274,4 @@ def _together(read: list[tuple[Path, Read]], beside: Beside) -> DataSet:
         out.nuclei[id] = nuclei
     known = (beside.categories[name] for name in out.in_use if name in beside.categories)
     out.categories = with_ids(known, out.in_use)
-    return out
-
-
-def numbered(data: DataSet, image_ids: Path) -> DataSet:
-    """Give images the names and ids of a competition's list, in its order.
-
-    Raises
-    ------
-    UserError
-        If an image is not listed, listed with another size, or its name is not clear.
-    """
-    from .results import read_image_ids
-
-    listed = read_image_ids(image_ids)
-    names: dict[str, list[ImageRecord]] = {}
-    for record in listed:
-        name = PurePath(record.file_name)
-        for key in {name.name, name.stem, f"image {record.id}"}:
-            names.setdefault(key, []).append(record)
-    out = DataSet([], {}, data.about, data.categories)
-    for image in data.images:
-        name = PurePath(image.file_name.replace("\\", "/"))
-        found = names.get(name.name) or names.get(name.stem) or []
-        if len(found) != 1:
-            problem = "lists more than once" if found else "does not list"
-            raise UserError(f"{image_ids} {problem} the image {image.file_name}")
-        (record,) = found
-        if record.shape != image.shape:
-            raise UserError(
-                f"{image_ids} says that {record.file_name} is {record.height}×{record.width} px, "
-                f"but its nuclei are of an image of {image.height}×{image.width}"
-            )
-        if record.id in out.nuclei:
-            raise UserError(f"two images are {record.file_name} of {image_ids}: convert one")
-        out.images.append(replace(image, id=record.id, file_name=record.file_name))
-        out.nuclei[record.id] = data.of(image)
-    order = {record.id: k for k, record in enumerate(listed)}
-    out.images.sort(key=lambda i: order[i.id])
     return out

@@ -18,8 +18,16 @@ from ..labels import draw
 from ..nuclei import Nuclei
 from .files import replacing
 
+SOFTWARE = "napari-nuclei"
+"""Who has written a file, by a tag of TIFF's own; such a file knows the name of its image."""
 
-def write(path: str | os.PathLike[str], nuclei: Nuclei, pixel_size: float | None = None) -> int:
+
+def write(
+    path: str | os.PathLike[str],
+    nuclei: Nuclei,
+    pixel_size: float | None = None,
+    image_name: str = "",
+) -> int:
     """Write the nuclei that are shown as a label image.
 
     Parameters
@@ -31,6 +39,8 @@ def write(path: str | os.PathLike[str], nuclei: Nuclei, pixel_size: float | None
         Where they overlap, the one drawn on top is written.
     pixel_size : float, optional
         Side of a pixel in µm, which ImageJ takes as its scale.
+    image_name : str
+        What the image is called, for `image_name_in`.
 
     Returns
     -------
@@ -48,8 +58,35 @@ def write(path: str | os.PathLike[str], nuclei: Nuclei, pixel_size: float | None
     highest = int(labels.max(initial=0))
     labels = labels.astype(np.uint16 if highest <= np.iinfo(np.uint16).max else np.uint32)
     with replacing(path) as stream:
-        tifffile.imwrite(stream, labels, compression="zlib", **_scale(labels, pixel_size))
+        tifffile.imwrite(
+            stream,
+            labels,
+            compression="zlib",
+            software=SOFTWARE,
+            extratags=_called(image_name),
+            **_scale(labels, pixel_size),
+        )
     return sum(n.mask.area for n in nuclei.shown()) - int(np.count_nonzero(labels))
+
+
+def _called(image_name: str) -> list[tuple[int, int, int, bytes, bool]]:
+    """Return the tag DocumentName."""
+    text = image_name.encode("utf-8", "replace").replace(b"\0", b"") + b"\0"
+    return [(269, 2, len(text), text, True)] if image_name else []
+
+
+def image_name_in(path: Path) -> str:
+    """Return what a label image that this program wrote says of its image's name; else nothing."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as file:
+            page = file.pages.first
+            ours = str(page.software) == SOFTWARE
+            tag = page.tags.get(269) if ours else None
+            return "" if tag is None else str(tag.value)
+    except Exception:  # what tifffile raises for damaged files has no common base
+        return ""
 
 
 def drawn(path: str | os.PathLike[str], nuclei: Nuclei) -> NDArray[np.int32]:

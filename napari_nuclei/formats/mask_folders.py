@@ -208,14 +208,15 @@ def gather(files: Sequence[Path], folder: Path, copy: bool = False) -> Iterator[
             if target.is_symlink() and not source.parent.samefile(folder):
                 target.unlink()
             if target.exists():
-                _check_same(source, target)
+                check_same(source, target)
             elif copy or not _linked(source, target):
                 shutil.copyfile(source, target)
     except OSError as error:
         raise unwritable(folder, error) from error
 
 
-def _check_same(source: Path, target: Path) -> None:
+def check_same(source: Path, target: Path) -> None:
+    """Raise `UserError` where a file of this name is there, and is another one."""
     if not filecmp.cmp(source, target, shallow=False):
         raise UserError(f"{target} is there already, and is another image than {source}")
 

@@ -7,18 +7,22 @@ folders (`mask_folders.py`), the images themselves (`bit_png.py`).
 from __future__ import annotations
 
 import shutil
-from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from ..errors import UserError
+from ..images.images import read_image
 from ..nuclei import Nuclei
-from ..wording import worded
 from . import bit_png
 from .beside import Beside
-from .dataset import DataSet
+from .dataset import DataSet, ImageRecord
 from .files import unwritable
-from .mask_folders import IMAGES, MASKS
+from .image_ids import plane_of
+from .image_names import listed
+from .image_sizes import check_sizes
+from .mask_folders import IMAGES, MASKS, check_same
+from .places import names_of
 
 
 def write(folder: Path, data: DataSet, beside: Beside) -> list[Path]:
@@ -37,41 +41,75 @@ def write(folder: Path, data: DataSet, beside: Beside) -> list[Path]:
         If the folder cannot be written, has masks of one of the images already, or two images
         have the same name but for the ending.
     """
-    names = [PurePath(image.file_name).stem for image in data.images]
-    if double := next((name for name, n in Counter(names).items() if n > 1), None):
-        raise UserError(f"two images are named {double!r}: each needs a folder of its own")
-    folders = [folder / name for name in names]
-    if full := next((f for f in folders if any((f / MASKS).glob("*"))), None):
-        raise UserError(f"{full / MASKS} holds masks already: name another folder to write")
-    found = [beside.image(folder, image.file_name) for image in data.images]
+    folders = folders_of(folder, data.images)
+    found = _images(folder, data, beside)
     nuclei = [data.of(image) for image in data.images]
     try:
         # Each new file waits for the disk, most of all for one on a network: so several at once.
         with ThreadPoolExecutor(8, "png") as pool:
-            list(pool.map(_write_image, folders, nuclei, found))
+            list(pool.map(_write_image, folders, data.images, nuclei, found))
     except OSError as error:
         raise unwritable(folder, error) from error
-    missing = found.count(None)
-    if missing:
-        beside.remarks.append(
-            f"{missing:,} of {len(data.images):,} images were not found, and their folders "
-            f"{IMAGES}/ are empty: "
-            + worded(
-                "name the folder of images with --images, or put them there.",
-                "name the folder of images with image=, or put them there.",
-                "put them there.",
-            )
-        )
     return folders
 
 
-def _write_image(place: Path, nuclei: Nuclei, image: Path | None) -> None:
+def folders_of(folder: Path, images: Iterable[ImageRecord]) -> list[Path]:
+    """Return the folder of each image, in which there are no masks yet.
+
+    Raises
+    ------
+    UserError
+        If there are some, or two images have the same name but for the ending.
+    """
+    folders = [folder / name for name in names_of(images)]
+    if full := next((f for f in folders if any((f / MASKS).glob("*"))), None):
+        raise UserError(f"{full / MASKS} holds masks already: name another folder to write")
+    return folders
+
+
+def _images(folder: Path, data: DataSet, beside: Beside) -> list[Path | None]:
+    """Return the images that are copied along, and remark on the others."""
+    located = beside.locate(folder / IMAGES, data.images)
+    beside.remarks += check_sizes(data.images, located.files, "the file of its nuclei")
+    astray = [n for n, path in located.files.items() if not beside.may_copy(folder / IMAGES, path)]
+    if astray:
+        beside.remarks.append(
+            f"Not copied, since a link or the name leads out of the folder of the images: "
+            f"{listed(astray)}. Copy what is wanted there, or name its own folder with --images."
+        )
+    if located.gaps:
+        beside.remarks.append(
+            f"{len(located.gaps):,} of {len(data.images):,} images were not found "
+            f"({located.words()}), and their folders {IMAGES}/ are empty: name the folder of "
+            "images with --images, or put them there."
+        )
+    found = {name: path for name, path in located.files.items() if name not in astray}
+    return [found.get(image.file_name) for image in data.images]
+
+
+def _write_image(place: Path, image: ImageRecord, nuclei: Nuclei, file: Path | None) -> None:
     (place / MASKS).mkdir(parents=True, exist_ok=True)
     (place / IMAGES).mkdir(exist_ok=True)
-    if image is not None and not (place / IMAGES / image.name).exists():
-        shutil.copyfile(image, place / IMAGES / image.name)
+    if file is not None:
+        _copy(file, place / IMAGES, plane_of(image))
     rows = [n for n in nuclei.shown() if n.mask]
     digits = len(str(max((n.id for n in rows), default=1)))
     for n in rows:
         content = bit_png.encode(n.mask, nuclei.shape)
         (place / MASKS / f"{n.id:0{digits}d}.png").write_bytes(content)
+
+
+def _copy(file: Path, folder: Path, plane: tuple[int, ...]) -> None:
+    """Copy an image, or the one plane of a stack."""
+    if plane:
+        import tifffile
+
+        if len(plane) == 1:
+            target = folder / f"{file.stem}_{plane[0]}.tif"
+            tifffile.imwrite(target, read_image(file, plane=plane[0]))
+        return
+    target = folder / file.name
+    if not target.exists():
+        (shutil.copytree if file.is_dir() else shutil.copyfile)(file, target)
+    elif file.is_file():
+        check_same(file, target)

@@ -1,19 +1,29 @@
-"""Which file an image's nuclei go to, where a format has a file an image.
+"""Which file an image's nuclei go to, where a format has a file or a folder an image.
 
-Here: names and folders. Not here: what is written (`registry.py` calls the writers).
+Here: names and folders, and finding out before any work whether they clash. Not here: what is
+written (`registry.py` calls the writers).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+import os
+import re
+import tempfile
+import unicodedata
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
 from ..errors import UserError
 from .dataset import ImageRecord
 from .files import unwritable
+from .image_ids import plane_of
 from .registry import Format
 from .streams import is_stream
+
+BY_STEM = ("dsb", "masks")
+"""Formats that call images by their names without endings, as those with a file an image do."""
+
+_FORBIDDEN = re.compile(r'[<>:"|?*]' if os.name == "nt" else "(?!)")
 
 
 def places(path: Path, images: Sequence[ImageRecord], format: Format) -> list[Path]:
@@ -32,15 +42,14 @@ def places(path: Path, images: Sequence[ImageRecord], format: Format) -> list[Pa
         return [path]
     if is_file:
         raise one_each(format, len(images), path)
-    names = [name_of(image) for image in images]
-    if double := next((name for name, n in Counter(names).items() if n > 1), None):
-        raise UserError(f"two images are named {double!r}: write them one after the other")
+    names = names_of(images)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise UserError(f"{path} is a file: name a folder") from None
     except OSError as error:
         raise unwritable(path, error) from error
+    check_case(names, path)
     return [path / f"{name}{format.ending}" for name in names]
 
 
@@ -53,9 +62,79 @@ def one_each(format: Format, count: int, path: Path) -> UserError:
 
 
 def name_of(image: ImageRecord) -> str:
-    """Return what files of an image are called: its stem, plane and channel."""
+    """Return what files of an image are called: its stem, the plane of a stack, and the channel.
+
+    Whatever a file says of the image's name, this is the name of a file and leads nowhere else.
+    """
     stem = PurePath(image.file_name.replace("\\", "/")).stem
-    plane = image.extra.get("plane")
-    numbers = plane if isinstance(plane, list) else []
+    stem = _FORBIDDEN.sub("_", "".join(map(_writable, stem)))
+    if not stem.strip(". "):
+        stem = "image"
     channel = [f"c{image.channels[0]}"] if len(image.channels) == 1 else []
-    return "_".join([stem, *(f"{n}" for n in numbers), *channel])
+    return "_".join([stem, *(f"{n}" for n in plane_of(image)), *channel])
+
+
+def _writable(character: str) -> str:
+    """Replace what no name of a file can have."""
+    lone = 0xD800 <= ord(character) < 0xE000
+    escaped = 0xDC80 <= ord(character) < 0xDD00  # a byte of a name that is not UTF-8
+    control = unicodedata.category(character) == "Cc"
+    return "_" if control or (lone and not escaped) else character
+
+
+def names_of(images: Iterable[ImageRecord]) -> list[str]:
+    """Return what the files of each image are called, which is another name for each of them.
+
+    Raises
+    ------
+    UserError
+        If two would be called the same.
+    """
+    names: dict[str, ImageRecord] = {}
+    for image in images:
+        name = name_of(image)
+        if name in names:
+            raise UserError(
+                f"two images are named {name}, {names[name].file_name} and {image.file_name}: "
+                "write them one after the other"
+            )
+        names[name] = image
+    return list(names)
+
+
+def check_names(format: Format, images: Iterable[ImageRecord], out: Path) -> None:
+    """Find out before any work whether what is written would clash, or with what is there.
+
+    Raises
+    ------
+    UserError
+        As `names_of`, or if there are masks of one of the images already.
+    """
+    if format.name == "masks":
+        from .mask_pngs import folders_of
+
+        folders_of(out, images)
+    elif format.per_image or format.name in BY_STEM:
+        names_of(images)
+
+
+def check_case(names: Sequence[str], folder: Path) -> None:
+    """Refuse names that the disk of a folder takes for the same one."""
+    alike: dict[str, str] = {}
+    for name in names:
+        key = unicodedata.normalize("NFC", name).casefold()
+        if key in alike and _is_case_blind(folder):
+            raise UserError(
+                f"two images are named {alike[key]} and {name}, which is one name on this disk: "
+                "write them one after the other"
+            )
+        alike[key] = name
+
+
+def _is_case_blind(folder: Path) -> bool:
+    """Whether a folder's disk takes small and capital letters for the same; only trying tells."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".case-", suffix=".x") as file:
+            return Path(file.name.removesuffix(".x") + ".X").exists()
+    except OSError:
+        return False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from .categories import DEFAULT, Category, listed
 from .coco_reader import read_images
 from .dataset import ImageRecord
 from .files import read_json, write_json
+from .image_rows import with_whole_image_ids
 from .numbers import number, whole
 from .segmentation import Shape, read_all, size_of
 
@@ -40,11 +41,14 @@ class Results:
         Height and width of these images in px.
     categories : dict of int to list of int
         Their `category_id`, in the same order as `found`; 1 where a file gives none.
+    texts : dict of int to str
+        Image ids that are no numbers in the file, by the numbers that they are given.
     """
 
     found: dict[int, list[tuple[Mask, float]]] = field(default_factory=dict)
     shapes: dict[int, Shape] = field(default_factory=dict)
     categories: dict[int, list[int]] = field(default_factory=dict)
+    texts: dict[int, str] = field(default_factory=dict)
 
 
 def write(
@@ -52,6 +56,7 @@ def write(
     nuclei: Mapping[int, Nuclei],
     score: float | None = None,
     categories: Sequence[Category] = (DEFAULT,),
+    texts: Mapping[int, str] | None = None,
 ) -> int:
     """Write a results list, sorted by image id and falling score.
 
@@ -67,6 +72,8 @@ def write(
         never.
     categories : sequence of Category
         Their ids; names that are not there get free ones.
+    texts : mapping of int to str, optional
+        Image ids that are written as texts, as the list of images has them.
 
     Returns
     -------
@@ -79,6 +86,8 @@ def write(
         If the file cannot be written.
     """
     rows = to_json(nuclei, score, categories)
+    for row in rows if texts else ():
+        row["image_id"] = (texts or {}).get(row["image_id"], row["image_id"])
     write_json(path, rows)
     return len(rows)
 
@@ -146,10 +155,19 @@ def read(path: str | os.PathLike[str], remarks: list[str] | None = None) -> Resu
     return from_json(read_json(path), str(path), remarks)
 
 
-def from_json(rows: Any, source: str, remarks: list[str] | None = None) -> Results:
-    """Make results of what a file holds; `source` names it in messages. See `read`."""
+def from_json(
+    rows: Any,
+    source: str,
+    remarks: list[str] | None = None,
+    images: Iterable[ImageRecord] = (),
+) -> Results:
+    """Make results of what a file holds; `source` names it in messages. See `read`.
+
+    Image ids that are texts become numbers: those that `images` have for them, if they do.
+    """
     if not isinstance(rows, list):
         raise UserError(f"{source} is not a results list: it holds no list of found objects")
+    rows, said = with_whole_image_ids(rows, images)
     broken = Broken(source, remarks, "entry")
     by_image: dict[int, list[tuple[str, dict[str, Any]]]] = {}
     for k, row in enumerate(rows, 1):
@@ -161,7 +179,7 @@ def from_json(rows: Any, source: str, remarks: list[str] | None = None) -> Resul
         if texts := [key for key in ("image_id", "score") if isinstance(row[key], str)]:
             broken.mend(label, f"its {' and '.join(texts)} is text")
         by_image.setdefault(whole(row["image_id"]) or 0, []).append((label, row))
-    out = Results()
+    out = Results(texts=said)
     for image_id, labelled in by_image.items():
         _read_image(out, image_id, labelled, broken)
     broken.tell(len(rows))

@@ -23,6 +23,7 @@ from .beside import Beside
 from .broken import Broken
 from .dataset import DataSet, ImageRecord
 from .files import ODD, replacing, unreadable
+from .places import names_of
 
 IMAGE, PIXELS = "ImageId", "EncodedPixels"
 
@@ -39,9 +40,7 @@ def write(path: Path, data: DataSet, beside: Beside) -> None:
         If the file cannot be written, or two images have the same name but for the ending.
     """
     lines, lost = [f"{IMAGE},{PIXELS}"], 0
-    stems = [PurePath(image.file_name).stem for image in data.images]
-    if double := next((s for s in stems if stems.count(s) > 1), None):
-        raise UserError(f"two images are named {double!r}, which {PIXELS} files cannot tell apart")
+    stems = names_of(data.images)
     for image, stem in zip(data.images, stems, strict=True):
         texts, hidden = _texts(data.of(image))
         lost += hidden

@@ -15,19 +15,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import UserError
-from ..images.images import read_image
+from ..images.large_files import open_image
 from ..measure import measure
 from ..nuclei import Nuclei
 from ..wording import worded
 from .beside import Beside
 from .dataset import DataSet, ImageRecord
 from .files import ODD, replacing
+from .image_files import Located
+from .image_ids import channels_of, plane_of
+from .image_sizes import other_size
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LENGTHS = ("perimeter", "equivalent_diameter_area", "axis_major_length", "axis_minor_length")
 """Columns in px that are given in µm as well."""
+
+LARGEST = 1 << 28
+"""Px of an image that is read whole at most, for its intensities."""
 
 AREAS = ("area", "area_convex")
 """Columns in px² that are given in µm² as well."""
@@ -74,22 +80,29 @@ def _all(path: Path, data: DataSet, beside: Beside) -> pd.DataFrame:
 
 def _frames(path: Path, data: DataSet, beside: Beside) -> Iterator[pd.DataFrame]:
     without, unscaled = 0, 0
+    located = beside.locate(path, data.images)
+    gaps: dict[str, str] = {}
+    unread: list[str] = []
     for image in data.images:
-        pixels = _pixels_of(path, image, beside)
-        without += pixels is None
+        pixels = _pixels_of(image, located, beside, unread)
+        if pixels is None and image.file_name in located.gaps:
+            without, gaps[image.file_name] = without + 1, located.gaps[image.file_name]
         size = beside.pixel_size_of(image)
         unscaled += size is None
         yield frame(image, data.of(image), pixels, size)
     if without:
         beside.remarks.append(
             f"{path.name}: no intensities for {without:,} of {len(data.images):,} images, which "
-            "were not found: "
+            f"were not found ({Located(gaps=gaps).words()}): "
             + worded(
                 "name their folder with --images.",
                 "name their folder, or of one image its file, with image=.",
                 "open them in napari, and export again.",
             )
         )
+    if unread:
+        more = f" and {len(unread) - 1:,} more" if len(unread) > 1 else ""
+        beside.remarks.append(f"{path.name}: no intensities for {unread[0]}{more}.")
     if unscaled:
         beside.remarks.append(
             f"{path.name}: lengths are in px only for {unscaled:,} of {len(data.images):,} images, "
@@ -98,21 +111,27 @@ def _frames(path: Path, data: DataSet, beside: Beside) -> Iterator[pd.DataFrame]
         )
 
 
-def _pixels_of(path: Path, image: ImageRecord, beside: Beside) -> Any:
-    """Return the pixels of an image; None if it is not found."""
+def _pixels_of(image: ImageRecord, located: Located, beside: Beside, unread: list[str]) -> Any:
+    """Return the pixels of an image; None, and why, if they are not to be had."""
     if (pixels := beside.arrays.get(image.id)) is not None:
         return pixels
-    file = beside.image(path, image.file_name)
-    if file is None or (image.plane is None and image.extra.get("plane")):
+    file = located.files.get(image.file_name)
+    if file is None:
         return None
-    pixels = read_image(file, plane=image.plane, channels=image.channels or None)
-    if pixels.shape[:2] != image.shape:
-        height, width = pixels.shape[:2]
-        raise UserError(
-            f"{file} is {height}×{width} px (height × width), but its nuclei are of an "
-            f"image of {image.height}×{image.width}: is it the right image?"
-        )
-    return pixels
+    if image.plane is None and plane_of(image):
+        unread.append(f"{image.file_name}, a plane along {len(plane_of(image))} axes")
+        return None
+    try:
+        picture = open_image(file, image.plane, channels_of(image))
+    except UserError as error:
+        unread.append(str(error))
+        return None
+    if picture.shape != image.shape:
+        raise other_size(file, picture.shape, image.shape, "the file of its nuclei")
+    if picture.size > LARGEST:
+        unread.append(f"{image.file_name}, which is too large to be read whole")
+        return None
+    return picture.read((0, 0, *picture.shape))
 
 
 def frame(

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import UserError
+from .own_outputs import is_own_output
 
 IMAGE_SUFFIXES = frozenset(
     ".png .apng .jpg .jpeg .jpe .jfif .tif .tiff .btf .tf2 .tf8 .lsm .svs .ndpi .scn .stk .qptiff "
@@ -32,7 +33,8 @@ ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray")
 MOST_NAMED = 10
 """Files that are named in a line; of more only the number is given."""
 
-LINK, OTHER, FOLDER, NO_IMAGE = (
+OWN, LINK, OTHER, FOLDER, NO_IMAGE = (
+    "written by napari-nuclei: name it by itself if it is meant",
     "broken link",
     "kind that is not read: export it as OME-TIFF",
     "folder, not searched",
@@ -88,6 +90,8 @@ def _find(item: str | Path, remarks: list[str]) -> list[Path]:
     if not glob.has_magic(str(path)):
         raise UserError(f"{path}: no such file or folder")
     matches = [Path(match) for match in glob.glob(str(path))]
+    if matches and all(map(is_own_output, matches)):
+        return sorted(matches, key=_natural)  # a pattern of these alone means them
     return _images_of(path, matches, "no image matches", remarks)
 
 
@@ -98,7 +102,7 @@ def _images_of(place: Path, entries: list[Path], none: str, remarks: list[str]) 
     for entry in entries:
         if entry.name[0] == ".":
             continue
-        why = why_not(entry)
+        why = why_not(entry) or (OWN if is_own_output(entry) else "")
         if why:
             left_out.append((entry.name, why))
         else:
@@ -144,7 +148,7 @@ def left_out_words(entries: Iterable[tuple[str, str]]) -> str:
     return f"{len(listed):,}: {words}"
 
 
-_ORDER = {LINK: 1, OTHER: 2, NO_IMAGE: 3, FOLDER: 4}
+_ORDER = {OWN: 0, LINK: 1, OTHER: 2, NO_IMAGE: 3, FOLDER: 4}
 
 
 def is_zarr(path: Path) -> bool:

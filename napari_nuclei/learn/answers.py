@@ -24,6 +24,7 @@ from ..errors import UserError
 from ..formats import coco, results
 from ..formats.dataset import DataSet
 from ..formats.files import read_json, write_json
+from ..formats.image_files import all_in, image_in
 from ..images.images import read_image
 from ..models.card import Card, sha256_of
 from ..models.detector import Detector
@@ -66,7 +67,7 @@ class Source:
         """The truth; read once."""
         if not self.images.is_dir():
             raise UserError(f"{self.images}: no such folder of images. Name the data by --data.")
-        return coco.read(self.coco)
+        return coco.read(self.coco, images=self.images)
 
     @cached_property
     def ceilings(self) -> dict[str, float]:
@@ -134,7 +135,8 @@ def predictions(
         if change != PLAIN:
             images = Path(folder)
             data = yield from _changed(truth, source.images, change, images)
-        ids = {images / image.file_name: image.id for image in data.images}
+        files = all_in(images, data.images)
+        ids = {files[image.file_name]: image.id for image in data.images}
         found = yield from _noted(predict_set(data, images, detector, LOW), ids, about)
     nuclei = {i.id: _brought_back(found.of(i), i.shape) for i in truth.images}
     write_json(_about(path), about)
@@ -170,7 +172,8 @@ def _changed(
     out = DataSet([], {})
     for done, image in enumerate(data.images):
         yield Progress(0, 0, "Changing images")
-        pixels = disturb(read_image(images / image.file_name), change, image.file_name)
+        path = image_in(images, image.file_name)
+        pixels = disturb(read_image(path), change, image.file_name)
         name = f"{done}.png"
         Image.fromarray(pixels).save(folder / name, compress_level=1)
         height, width = pixels.shape[:2]

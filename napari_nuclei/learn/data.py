@@ -24,7 +24,9 @@ from torch.utils.data import IterableDataset
 
 from ..errors import UserError
 from ..formats.dataset import DataSet, ImageRecord
-from ..images.images import normalize, read_image
+from ..formats.image_files import all_in, image_in
+from ..images.images import is_zarr, normalize, read_image
+from ..images.large_files import open_zarr
 from ..mask import Mask
 from ..models.losses import Target
 from ..models.maskrcnn import INPUT_MEAN
@@ -82,8 +84,9 @@ def load_examples(data: DataSet, images: Path, diameter: float) -> list[Example]
     Raises
     ------
     UserError
-        If an image cannot be read, or is of another size than the data set says.
+        If an image cannot be found or read, or is of another size than the data set says.
     """
+    all_in(images, data.images)
     return [
         example_of(
             pixels_of(image, images),
@@ -112,15 +115,20 @@ def pixels_of(image: ImageRecord, folder: Path) -> NDArray[Any]:
     Raises
     ------
     UserError
-        If it cannot be read, or is of another size than the record says.
+        If it cannot be found or read, or is of another size than the record says.
     """
-    path = folder / image.file_name
-    pixels: NDArray[Any] = read_image(path, plane=image.plane, channels=image.channels or None)
+    path = image_in(folder, image.file_name)
+    channels = image.channels or None
+    if is_zarr(path):
+        picture = open_zarr(path, image.plane, channels)
+        pixels: NDArray[Any] = picture.read((0, 0, *picture.shape))
+    else:
+        pixels = read_image(path, plane=image.plane, channels=channels)
     if pixels.shape[:2] != image.shape:
         height, width = pixels.shape[:2]
         raise UserError(
-            f"{path}: is {height}×{width} px, its data set says {image.height}×{image.width}. "
-            "Is it the right image?"
+            f"{path}: is {height}×{width} px, its data set says {image.height}×{image.width} "
+            "(height × width). Is it the right image?"
         )
     return pixels
 

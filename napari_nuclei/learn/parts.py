@@ -73,7 +73,7 @@ def _checked(source: Source, folder: Path, remarks: list[str] | None) -> DataSet
     images = folder / source.images
     if not images.is_dir():
         raise UserError(f"{images}: no such folder of images. Name the data folder by --data.")
-    data = coco.read(folder / source.coco, remarks)
+    data = coco.read(folder / source.coco, remarks, images)
     if not data.images:
         raise UserError(f"{folder / source.coco}: lists no images.")
     return data

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..formats.files import replacing
+from ..formats.image_files import image_in
 from ..images.images import normalize, read_image
 from ..mask import Mask
 from .disturb import PLAIN
@@ -108,7 +109,7 @@ def picture(run: Run, seen: Seen) -> NDArray[np.uint8]:
     """Draw what was found, wrong and missed into an image, (H, W, 3) uint8."""
     image = seen.image
     times = max(1, round(SIDE / max(image.shape)))
-    pixels = normalize(read_image(run.source.images / image.file_name))
+    pixels = normalize(read_image(image_in(run.source.images, image.file_name)))
     canvas = _enlarged((pixels.clip(0, 1) * 255).astype(np.uint8), times)
     true = [n.mask for n in run.source.truth.of(image).shown()]
     ranked = sorted(run.answer.found.found.get(image.id, []), key=lambda f: -f[1])

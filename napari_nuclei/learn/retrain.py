@@ -15,6 +15,7 @@ from pathlib import Path
 from ..errors import UserError
 from ..formats import coco
 from ..formats.dataset import DataSet
+from ..formats.image_files import files_in
 from ..models import versions
 from ..models.card import Card
 from ..models.maskrcnn import MaskRCNN
@@ -106,7 +107,7 @@ def _begun(job: Job, processes: World) -> Generator[Progress, None, _Run]:
     name = job.name or versions.free_name(base.name)
     versions.check_name(name)
     told: list[str] | None = None if job.strict else []
-    data = coco.read(job.coco, told)
+    data = coco.read(job.coco, told, job.images)
     images = yield from review_of(data, job.images, str(job.coco))
     plan = make_plan(images, base, str(job.coco))
     replay = coco.read(job.replay, told) if job.replay else None
@@ -288,11 +289,10 @@ def replayed(path: Path, data: DataSet) -> Generator[Progress, None, tuple[Path,
     """
     if not data.images:
         raise UserError(f"{path}: lists no images to replay.")
-    folders = (path.parent, path.parent / "images")
-    folder = next((f for f in folders if (f / data.images[0].file_name).is_file()), None)
-    if folder is None:
+    folder = path.parent
+    if files_in(folder).find(data.images[0].file_name).value is None:
         raise UserError(
-            f"{path}: its images lie neither beside it nor in {folders[1]}: put them there."
+            f"{path}: its images lie neither beside it nor in {folder / 'images'}: put them there."
         )
     step = max(1, -(-len(data.images) // REPLAYED))
     some = replace(data, images=data.images[::step])

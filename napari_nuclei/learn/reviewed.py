@@ -20,6 +20,7 @@ from ..box import Box, touches
 from ..counts import is_complete
 from ..errors import UserError
 from ..formats.dataset import DataSet, ImageRecord
+from ..formats.image_files import files_in
 from ..mask import Mask
 from ..nuclei import Kind, Nuclei, Nucleus, State
 from ..progress import Progress
@@ -194,11 +195,11 @@ def review_of(
             f"{folder}: no such folder of images." + worded(" Name it by --images.", "", "")
         )
     begun = [i for i in data.images if data.foreign or _is_begun(data.of(i))]
-    missing = [i.file_name for i in begun if not (folder / i.file_name).is_file()]
-    if missing:
-        listed = ", ".join(missing[:3]) + ", …" * (len(missing) > 3)
+    located = files_in(folder).find_all(image.file_name for image in begun)
+    if located.gaps:
         raise UserError(
-            f"{folder}: {len(missing)} of {len(begun)} images are missing ({listed}). "
+            f"{folder}: {len(located.gaps)} of {len(begun)} images are missing "
+            f"({located.words()}). "
             + worded(
                 "Name the folder that they lie in by --images.",
                 "Name the folder that they lie in.",

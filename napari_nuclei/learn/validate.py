@@ -18,6 +18,7 @@ from ..batch.batch import Failed, Segmented, Settings, segment_files
 from ..errors import UserError
 from ..formats import coco
 from ..formats.dataset import DataSet
+from ..formats.image_files import all_in
 from ..models.detector import Detector
 from ..nuclei import Nuclei
 from ..prediction.predict import LOW
@@ -67,9 +68,10 @@ def predict_set(
     Raises
     ------
     UserError
-        If an image cannot be read.
+        If an image cannot be found or read.
     """
-    paths = [folder / image.file_name for image in data.images]
+    files = all_in(folder, data.images)
+    paths = [files[image.file_name] for image in data.images]
     found = DataSet(list(data.images), {})
     of_path = dict(zip(paths, data.images, strict=True))
     for step in segment_files(paths, detector, Settings(score=low)):

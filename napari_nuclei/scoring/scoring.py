@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields
-from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from ..errors import UserError
 from ..formats import coco, coco_reader, results
 from ..formats.dataset import DataSet, ImageRecord
 from ..formats.files import read_json
+from ..formats.image_ids import Listed
 from ..formats.results import Results, score_of
 from .average_precision import average_precision
 from .compared import THRESHOLDS, Compared, Scored
@@ -172,7 +172,7 @@ def score_files(
     value = read_json(predictions)
     found: DataSet | Results
     if isinstance(value, list):
-        found = results.from_json(value, str(predictions), remarks)
+        found = results.from_json(value, str(predictions), remarks, known.images)
     else:
         found = coco_reader.from_json(value, str(predictions), remarks)
     return score(known, found, threshold, max_detections)
@@ -185,7 +185,8 @@ def _joined(truth: DataSet, predictions: DataSet | Results) -> Iterator[tuple[Im
     found: Mapping[int, Scored]
     if isinstance(predictions, Results):
         found, shapes = predictions.found, predictions.shapes
-        _refuse("image id", found.keys() - {image.id for image in truth.images})
+        unknown = found.keys() - {image.id for image in truth.images}
+        _refuse("image id", {predictions.texts.get(id, id) for id in unknown})
     else:
         found, shapes = _by_name(truth, predictions)
     for image in sorted(truth.images, key=lambda i: i.id):  # the order in which COCO breaks ties
@@ -200,7 +201,7 @@ def _joined(truth: DataSet, predictions: DataSet | Results) -> Iterator[tuple[Im
 
 def _refuse(what: str, unknown: Set[Any]) -> None:
     if unknown:
-        listed = ", ".join(map(str, sorted(unknown)[:3])) + ", …" * (len(unknown) > 3)
+        listed = ", ".join(map(str, sorted(unknown, key=str)[:3])) + ", …" * (len(unknown) > 3)
         raise UserError(
             f"the predictions are for {what} {listed}, which the truth does not have: "
             "give the truth that belongs to them"
@@ -211,31 +212,16 @@ def _by_name(
     truth: DataSet, predictions: DataSet
 ) -> tuple[dict[int, Scored], dict[int, tuple[int, int]]]:
     """Find the true image of each predicted one by its file name."""
-    ids = _names(truth, whole=True)
-    theirs = _names(predictions, whole=True)
-    if not theirs.keys() <= ids.keys():  # the folders may differ
-        ids, theirs = _names(truth, whole=False), _names(predictions, whole=False)
-    _refuse("image", theirs.keys() - ids.keys())
-    images = {image.id: image for image in predictions.images}
+    true = Listed(truth.images, "the truth")
     found: dict[int, Scored] = {}
     shapes = {}
-    for name in theirs:
-        image = images[theirs[name]]
-        shapes[ids[name]] = image.shape
-        found[ids[name]] = [(n.mask, score_of(n)) for n in predictions.of(image).shown()]
+    _refuse("image", set(true.unknown(predictions.images)))
+    images = {image.id: image for image in predictions.images}
+    for id, record in true.find_all(images.values(), sizes=False).items():
+        image = images[id]
+        shapes[record.id] = image.shape
+        found[record.id] = [(n.mask, score_of(n)) for n in predictions.of(image).shown()]
     return found, shapes
-
-
-def _names(data: DataSet, whole: bool) -> dict[str, int]:
-    out: dict[str, int] = {}
-    for image in data.images:
-        name = image.file_name if whole else PurePath(image.file_name).name
-        if name in out:
-            raise UserError(
-                f"two images of one file are called {name}: they cannot be joined by name"
-            )
-        out[name] = image.id
-    return out
 
 
 # -- all images -------------------------------------------------------------------------

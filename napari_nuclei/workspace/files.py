@@ -17,6 +17,8 @@ from ..errors import UserError
 from ..formats.coco_reader import from_json, read_images
 from ..formats.dataset import DataSet, ImageRecord
 from ..formats.files import read_json, write_json
+from ..formats.image_files import MISSING, files_in
+from ..formats.image_names import shown
 from ..images.images import find_images, is_zarr
 from ..journal.naming import part_of_channels
 from ..journal.place import FOLDER, Plane, user_folder
@@ -87,7 +89,7 @@ def items_of(
     path : Path
         One of these. A folder's images come in natural order, a list's in its own.
     folder : Path, optional
-        Where a list's images lie; by default beside it, or in ``images`` beside it.
+        Where a list's images lie; by default they are looked for beside it.
     remarks : list of str, optional
         Takes lines on what of a folder was left out, and on broken entries of a COCO file that
         are left out or mended; without it they are errors.
@@ -105,40 +107,53 @@ def items_of(
     if path.is_dir() or path.suffix.lower() != ".json":
         return [Item(image.absolute()) for image in find_images(path, remarks)], None
     value = read_json(path)
-    data = from_json(value, str(path), remarks) if _has(value, "annotations") else None
+    data = from_json(value, str(path), remarks, folder) if _has(value, "annotations") else None
     if data is not None:
         records = data.images
     elif isinstance(value, list) or _has(value, "images"):
-        records = read_images(value if isinstance(value, list) else value["images"], str(path))
+        rows = value if isinstance(value, list) else value["images"]
+        records = read_images(rows, str(path), images=folder)
     else:
         raise UserError(f"{path} is neither a list of images nor a COCO file")
     if not records:
         raise UserError(f"{path} lists no images")
-    return _items(path, folder or path.parent, records), data
+    return _items(path, folder, records), data
 
 
 def _has(value: Any, key: str) -> bool:
     return isinstance(value, dict) and key in value
 
 
-def _items(source: Path, folder: Path, records: Iterable[ImageRecord]) -> list[Item]:
-    items, missing = [], []
-    for record in records:
-        name = Path(record.file_name.replace("\\", "/"))
-        places = [folder / name, folder / "images" / name, folder / name.name]
-        path = next((p for p in places if p.is_file() or is_zarr(p)), None)
-        if path is None:
-            missing.append(record.file_name)
-            continue
-        plane = () if record.plane is None else (record.plane,)
-        items.append(Item(path.absolute(), plane, record))
-    if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+def _items(source: Path, folder: Path | None, records: Iterable[ImageRecord]) -> list[Item]:
+    every = list(records)
+    near = folder or source.parent
+    located = files_in(near, deep=folder is not None).find_all(r.file_name for r in every)
+    if located.gaps:
+        name, why = next(iter(located.gaps.items()))
+        more = f" and {len(located.gaps) - 1} more" if len(located.gaps) > 1 else ""
+        why = why.replace(MISSING, f"is not in {near}", 1)
         raise MissingImagesError(
-            f"{source} names {missing[0]}{more}, which is not in {folder}: name the folder of "
-            "its images"
+            f"{source} names {shown(name)}{more}, which {why}: name the folder of its images"
         )
-    return items
+    return [
+        Item(located.files[r.file_name].absolute(), () if r.plane is None else (r.plane,), r)
+        for r in every
+    ]
+
+
+def path_of(said: str, items: Iterable[Item]) -> Path:
+    """Return the image that was in view, whose folder may have been moved since.
+
+    Raises
+    ------
+    ValueError
+        If it is not there, or another one is called the same.
+    """
+    paths = {item.path for item in items}
+    if Path(said) in paths:
+        return Path(said)
+    (path,) = {path for path in paths if path.name == Path(said).name}
+    return path
 
 
 class SmallFile:

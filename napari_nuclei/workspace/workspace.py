@@ -16,6 +16,8 @@ from ..counts import Counts, Stage, Standing
 from ..errors import UserError
 from ..formats.categories import DEFAULT, Category
 from ..formats.dataset import DataSet
+from ..formats.image_files import files_in
+from ..formats.image_sizes import other_size
 from ..images.images import image_info, image_size
 from ..journal.naming import channels_of_part, journal_name
 from ..journal.place import Plane, locate
@@ -25,7 +27,7 @@ from ..nuclei import Nuclei
 from ..progress import Progress
 from ..review import Review
 from .export import LeftOut, gather
-from .files import Place, SmallFile, items_of
+from .files import Place, SmallFile, items_of, path_of
 from .journals import Journals
 
 Key = tuple[Path, Plane, str]
@@ -49,6 +51,9 @@ class Workspace:
     ----------
     items : tuple of Item
         The images; a folder's in natural order.
+    homes : tuple of Path
+        Folders out of which no image that a list names is copied; none where the person has
+        named the images.
     remarks : list of str
         What a person should know of what was left out or mended.
     journals : Journals
@@ -69,8 +74,9 @@ class Workspace:
     ) -> None:
         self.path = Path(path).expanduser().absolute()
         self.remarks: list[str] = []
-        place = None if folder is None else Path(folder)
-        found, self._data = items_of(self.path, place, None if strict else self.remarks)
+        near = None if folder is None else Path(folder)
+        found, self._data = items_of(self.path, near, None if strict else self.remarks)
+        self.homes = () if found[0].record is None else files_in(near or self.path.parent).homes
         self.items = tuple(found)
         self._by_key = {(item.path, item.plane, item.part): item for item in self.items}
         self._named: dict[Path, set[Plane]] = {}
@@ -163,10 +169,7 @@ class Workspace:
             return Nuclei(size)
         record = item.record
         if record.shape != size:
-            raise UserError(
-                f"{key[0]} is {size[0]}×{size[1]} px, but {self.path} says "
-                f"{record.height}×{record.width}. Is it the right image?"
-            )
+            raise other_size(key[0], size, record.shape, self.path)
         return Nuclei(size) if self._data is None else self._data.of(record)
 
     # -- how far each one is ----------------------------------------------------------
@@ -233,8 +236,7 @@ class Workspace:
         if self._place is None:
             row = self._place_file.read()
             try:
-                images = {str(item.path.name): item.path for item in self.items}
-                path = images[Path(row["image"]).name]
+                path = path_of(str(row["image"]), self.items)
                 plane = tuple(int(k) for k in row["plane"])
                 self._place = Place(str(path), plane, dict(row["view"]), row["nucleus"])
             except (KeyError, TypeError, ValueError):
