@@ -13,6 +13,10 @@ from weakref import WeakKeyDictionary
 
 from napari.layers import Image
 
+from ..images.images import IMAGE_SUFFIXES
+from ..journal.naming import part_of_channels
+from .openers import file_of
+from .origin import Origin
 from .record import Record
 from .source import name_of, shape_of
 
@@ -55,10 +59,12 @@ class Records:
         return self._of.pop(image, [])
 
     def find_image(self, record: Record, layers: Iterable[Any]) -> Image | None:
-        """Return the image of a record; finds it by name and size if it was opened apart."""
+        """Return the image of a record; one opened apart is found by file, size and channel."""
         image = self.image_of(record)
         if image is None:
-            image = next((layer for layer in layers if self._fits(layer, record)), None)
+            there = [layer for layer in layers if self._fits(layer, record)]
+            exact = [layer for layer in there if name_of(layer) == Path(record.file_name).name]
+            image = _of_channel(exact or there, record)
             if image is not None:
                 self.use(image, record)
         return image
@@ -69,5 +75,26 @@ class Records:
             isinstance(image, Image)
             and image not in self._of
             and shape_of(image)[-len(record.layer_shape) :] == record.layer_shape
-            and Path(name_of(image)).stem == Path(record.file_name).stem
+            and _may_be_of(image, record)
         )
+
+
+def _may_be_of(image: Image, record: Record) -> bool:
+    """Whether the name of a layer is that of a record's image; a layer may lack its ending."""
+    file = file_of(image)
+    if file is not None and record.file is not None:
+        return file == record.file or file.samefile(record.file)
+    own, said = Path(name_of(image)), Path(record.file_name)
+    are_files = {own.suffix.lower(), said.suffix.lower()} <= IMAGE_SUFFIXES
+    return own.name == said.name if are_files else own.stem == said.stem
+
+
+def _of_channel(images: list[Image], record: Record) -> Image | None:
+    """Choose among the layers of a file the one of the channel that a record is of."""
+    channels = tuple(record.extra.get("channels") or ())
+    if len(images) < 2 or not channels:
+        return next(iter(images), None)
+    part, first = part_of_channels(channels), (0,) * len(record.stack)
+    origins = (Origin(record.layer_shape, file_of(x), x, lambda: images) for x in images)
+    found = [x for x, o in zip(images, origins, strict=True) if o.address(first).part == part]
+    return next(iter(found), None)

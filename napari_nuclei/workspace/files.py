@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,19 @@ def _items(source: Path, folder: Path, records: Iterable[ImageRecord]) -> list[I
             "its images"
         )
     return items
+
+
+def most_alike(path: Path, paths: Iterable[Path]) -> Path:
+    """Return what a path stands for among others, perhaps since their folder was moved.
+
+    Raises `ValueError` if none has its name.
+    """
+
+    def same(other: Path) -> int:
+        pairs = zip(reversed(path.parts), reversed(other.parts), strict=False)
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+    return max((other for other in paths if other.name == path.name), key=same)
 
 
 class SmallFile:
