@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..images.decoders import is_turned
-from ..images.layout import layout_of
+from ..images.layout import CHANNEL, layout_of
 from ..journal.about import about
 from ..journal.locks import is_held
 from ..journal.naming import FOLDER
@@ -204,17 +204,21 @@ class LayerReviews:
 
     # -- what it is called ------------------------------------------------------------
 
-    def describe(self, plane: Plane) -> tuple[str, dict[str, Any]] | None:
-        """Return file name, and plane and channels, for exports; None if nothing is known."""
+    def describe(self, plane: Plane) -> tuple[Path, dict[str, Any]] | None:
+        """Return the file, and plane and channels, for exports; None if nothing is known."""
         place = self.origin.address(plane)
-        if place.path is None or layout_of(place.path) is None or place.part.startswith("p"):
+        layout = None if place.path is None else layout_of(place.path)
+        if place.path is None or layout is None or place.part.startswith("p"):
             return None
         extra: dict[str, Any] = {}
         if place.plane:
             extra |= {"plane": list(place.at), "stack": list(place.stack)}
-        if place.channels:
-            extra["channels"] = list(place.channels)
-        return place.path.name, extra
+        channels = place.channels
+        if CHANNEL in layout.axes and not channels:  # all, of which three are seen
+            channels = tuple(range(min(3, layout.channels)))
+        if channels:
+            extra["channels"] = list(channels)
+        return place.path, extra
 
 
 def reviews_of(image: Image, shape: Sequence[int], session: Session) -> LayerReviews:

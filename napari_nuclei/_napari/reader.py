@@ -107,7 +107,7 @@ def _of_data_set(data: DataSet) -> list[Record]:
     records: dict[Any, Record] = {}
     for image in data.images:
         plane, stack = _place(image)
-        key = (image.file_name, stack) if stack else image.id
+        key = (image.file_name, stack, image.channels) if stack else image.id
         if key not in records:
             extra = {k: v for k, v in image.extra.items() if k not in ("plane", "stack")}
             if image.modality:
@@ -160,15 +160,18 @@ def _image_layer(source: Path, record: Record, beside: Beside) -> list[LayerData
 
 def _pixels(path: Path, record: Record) -> NDArray[Any] | list[Any]:
     """Read the pixels; of a large image that is read in parts, return its levels."""
-    from ..images.images import read_image
+    from ..images.images import image_info, read_image
     from ..images.large_files import open_image
 
+    named = list(record.extra.get("channels") or ())
+    chosen = named if named and image_info(path).channels > 1 else None
     if not record.stack:
-        picture = open_image(path) if is_large(record.shape) else None
+        picture = open_image(path, channels=chosen) if is_large(record.shape) else None
         if picture is not None and not isinstance(picture.levels[0], np.ndarray):
             return list(levels_of([picture], ()))
-        return read_image(path)
-    planes = [read_image(path, plane=k) for k in range(int(np.prod(record.stack)))]
+        return read_image(path, channels=chosen)
+    numbers = range(int(np.prod(record.stack)))
+    planes = [read_image(path, plane=k, channels=chosen) for k in numbers]
     return np.stack(planes).reshape(*record.stack, *planes[0].shape)
 
 

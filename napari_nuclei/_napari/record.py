@@ -86,7 +86,7 @@ class Record:
     homes: tuple[Path, ...] = ()
     opener: Opener | None = None
     borrowed: bool = False
-    describe: Callable[[Plane], tuple[str, dict[str, Any]] | None] | None = None
+    describe: Callable[[Plane], tuple[Path, dict[str, Any]] | None] | None = None
 
     @property
     def layer_shape(self) -> tuple[int, ...]:
@@ -138,14 +138,19 @@ class Record:
 
     def image(self, plane: Plane) -> ImageRecord:
         """Return what an export calls a plane: by its place in its file, where that is known."""
-        place = {"plane": list(plane), "stack": list(self.stack)} if plane else {}
-        found = None if self.describe is None else self.describe(plane)
-        name, place = found or (self.file_name, place)
-        review = self.reviews.get(plane)
-        if review is not None and review.channels:
-            place = {"channels": list(review.channels), **place}
+        file, place = self.place(plane)
+        name = self.file_name if file is None else file.name
         id = self.image_id + number_of(plane, self.stack)
         return ImageRecord(id, name, *self.shape, extra={**self.extra, **place})
+
+    def place(self, plane: Plane) -> tuple[Path | None, dict[str, Any]]:
+        """Return the file of a plane, if that is known, and what an export says of its place."""
+        found = None if self.describe is None else self.describe(plane)
+        if found is None:
+            return None, {"plane": list(plane), "stack": list(self.stack)} if plane else {}
+        review = self.reviews.get(plane)
+        channels = () if review is None else review.channels
+        return found[0], {**found[1], **({"channels": list(channels)} if channels else {})}
 
     def data_set(self) -> DataSet:
         """Return what a COCO file holds of it: one image for each plane worked on."""

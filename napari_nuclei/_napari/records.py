@@ -7,12 +7,16 @@ them (`session.py`), what a record is (`record.py`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 from napari.layers import Image
 
 from ..formats.image_names import Names, last_of
+from ..journal.naming import part_of_channels
+from .openers import file_of
+from .origin import Origin
 from .record import Record
 from .source import shape_of
 
@@ -56,11 +60,13 @@ class Records:
         return self._of.pop(image, [])
 
     def find_image(self, record: Record, layers: Iterable[Any]) -> Image | None:
-        """Return the image of a record; finds it by name and size if it was opened apart."""
+        """Return the image of a record; one opened apart is found by file, size and channel."""
         image = self.image_of(record)
         if image is None:
             self._sought.add(record)
-            image = self._called(record, [x for x in layers if self._fits(x, record)])
+            there = [layer for layer in layers if self._fits(layer, record)]
+            same = [layer for layer in there if _is_of_file(layer, record)]
+            image = _of_channel(same, record) if same else self._called(record, there)
             if image is not None:
                 self.use(image, record)
         return image
@@ -75,10 +81,33 @@ class Records:
 
     def _called(self, record: Record, images: Sequence[Image]) -> Image | None:
         """Return the one of some images that is called as a record says, if that is sure."""
-        named = [(str(image.source.path or image.name), image) for image in images]
+        called: dict[str, list[Image]] = {}
+        for image in images:
+            called.setdefault(str(image.source.path or image.name), []).append(image)
+        named = [(name, name) for name in called]
         found = Names(named, strict=True).find(record.file_name)
         last = last_of(record.file_name)
         alone = all(last_of(r.file_name) != last for r in self._sought if r is not record)
         if found.value is None and not found.rivals and alone:  # it may have been moved
             found = Names(named).find(record.file_name)
-        return found.value
+        return None if found.value is None else _of_channel(called[found.value], record)
+
+
+def _is_of_file(image: Image, record: Record) -> bool:
+    file = file_of(image)
+    if file is None or record.file is None:
+        return False
+    with suppress(OSError):
+        return file == record.file or file.samefile(record.file)
+    return False
+
+
+def _of_channel(images: list[Image], record: Record) -> Image | None:
+    """Choose among the layers of a file the one of the channel that a record is of."""
+    channels = tuple(record.extra.get("channels") or ())
+    if len(images) < 2 or not channels:
+        return next(iter(images), None)
+    part, first = part_of_channels(channels), (0,) * len(record.stack)
+    origins = (Origin(record.layer_shape, file_of(x), x, lambda: images) for x in images)
+    found = [x for x, o in zip(images, origins, strict=True) if o.address(first).part == part]
+    return next(iter(found), None)

@@ -63,6 +63,7 @@ def show_locked(session: Session, boxes_of: Mapping[str, Sequence[Box]]) -> None
 
 def _layer_of(session: Session, path: Path) -> Image | None:
     images = [layer for layer in session.viewer.layers if isinstance(layer, Image)]
+    images.sort(key=lambda x: session.record_of(x) is None)  # of several channels that under review
     of_file = [image for image in images if file_of(image) == path]
     called = [i for i in images if file_of(i) is None and i.name in (path.stem, path.name)]
     if of_file or len(called) == 1:

@@ -23,7 +23,7 @@ from ..nuclei import Kind, Nuclei
 from ..progress import Progress
 from ..workspace.workspace import Workspace
 from .openers import file_of, pixels_at
-from .record import Plane, number_of
+from .record import Plane
 from .session import Session
 
 
@@ -59,7 +59,7 @@ class Open:
 
     name: str
     file: Path | None
-    number: int | None
+    place: dict[str, Any]
     nuclei: Nuclei
     pixels: Callable[[], NDArray[Any]]
 
@@ -73,7 +73,7 @@ def open_planes(session: Session) -> list[Open]:
             continue
         for plane, review in record.reviews.items():
             shape = record.layer_shape
-            number = number_of(plane, shape[:-2]) if plane else None
+            file, place = record.place(plane)
 
             def pixels(
                 image: Image = image, shape: tuple[int, ...] = shape, plane: Plane = plane
@@ -81,7 +81,7 @@ def open_planes(session: Session) -> list[Open]:
                 return pixels_at(image, shape, plane)
 
             nuclei = review.nuclei.copy()
-            out.append(Open(record.file_name, file_of(image), number, nuclei, pixels))
+            out.append(Open(record.file_name, file, place, nuclei, pixels))
     return out
 
 
@@ -187,13 +187,10 @@ def write(planes: list[Open], choice: Choice, place: Path) -> Generator[Progress
 
 
 def _record(plane: Open, id: int, place: Path) -> ImageRecord:
-    extra: dict[str, Any] = {}
-    file = plane.file
+    file, extra = plane.file, plane.place
     if file is None:
         import tifffile
 
-        file = place / f"{id}.tif"
+        file, extra = place / f"{id}.tif", {}
         tifffile.imwrite(file, plane.pixels())
-    elif plane.number is not None:
-        extra = {"plane": [plane.number]}
     return ImageRecord(id, str(file), *plane.nuclei.shape, extra=extra)

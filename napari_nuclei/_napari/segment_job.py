@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from .. import edits
 from ..counts import Standing, is_complete
 from ..errors import UserError
+from ..journal.opening import ELSEWHERE
 from ..models.card import Card
 from ..nuclei import Kind, Nuclei
 from ..progress import Progress, within
@@ -230,6 +231,8 @@ class Job:
         item = self._workspace.items[number]
         if self._is_settled(number, plane, self._workspace.stored(*self._key(number, plane))):
             return  # the reviewer was here first
+        if self._workspace.is_held(*self._key(number, plane)):
+            raise UserError(f"{item.name}: {ELSEWHERE}")
         pixels = read_plane(item, plane)
         options = self._options
         try:

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -141,19 +142,17 @@ def _items(source: Path, folder: Path | None, records: Iterable[ImageRecord]) ->
     ]
 
 
-def path_of(said: str, items: Iterable[Item]) -> Path:
-    """Return the image that was in view, whose folder may have been moved since.
+def most_alike(path: Path, paths: Iterable[Path]) -> Path:
+    """Return what a path stands for among others, perhaps since their folder was moved.
 
-    Raises
-    ------
-    ValueError
-        If it is not there, or another one is called the same.
+    Raises `ValueError` if none has its name.
     """
-    paths = {item.path for item in items}
-    if Path(said) in paths:
-        return Path(said)
-    (path,) = {path for path in paths if path.name == Path(said).name}
-    return path
+
+    def same(other: Path) -> int:
+        pairs = zip(reversed(path.parts), reversed(other.parts), strict=False)
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+    return max((other for other in paths if other.name == path.name), key=same)
 
 
 class SmallFile:

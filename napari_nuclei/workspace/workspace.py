@@ -19,15 +19,16 @@ from ..formats.dataset import DataSet
 from ..formats.image_files import files_in
 from ..formats.image_sizes import other_size
 from ..images.images import image_info, image_size
+from ..journal.locks import is_held
 from ..journal.naming import channels_of_part, journal_name
-from ..journal.place import Plane, locate
+from ..journal.place import Plane, home_of, locate
 from ..journal.safe_file import KEEPER
 from ..journal.snapshot import peek
 from ..nuclei import Nuclei
 from ..progress import Progress
 from ..review import Review
 from .export import LeftOut, gather
-from .files import Place, SmallFile, items_of, path_of
+from .files import Place, SmallFile, items_of, most_alike
 from .journals import Journals
 
 Key = tuple[Path, Plane, str]
@@ -111,6 +112,14 @@ class Workspace:
     def is_open(self, image: Path, plane: Plane = (), part: str = "") -> bool:
         """Whether a review is open already."""
         return (image.absolute(), plane, part) in self._reviews
+
+    def is_held(self, image: Path, plane: Plane = (), part: str = "") -> bool:
+        """Whether another window has a review open, so that nothing can be changed here."""
+        review = self._reviews.get((image.absolute(), plane, part))
+        if review is not None:
+            return review.read_only
+        key = self.journals.key(image.absolute(), plane, part)
+        return is_held(locate(*key) or home_of(*key))
 
     def open_planes(self, image: Path) -> list[Plane]:
         """List the planes of an image whose reviews are open."""
@@ -236,10 +245,10 @@ class Workspace:
         if self._place is None:
             row = self._place_file.read()
             try:
-                path = path_of(str(row["image"]), self.items)
+                path = most_alike(Path(row["image"]), [item.path for item in self.items])
                 plane = tuple(int(k) for k in row["plane"])
                 self._place = Place(str(path), plane, dict(row["view"]), row["nucleus"])
-            except (KeyError, TypeError, ValueError):
+            except (LookupError, TypeError, ValueError):
                 return None
         return self._place
 
