@@ -18,6 +18,7 @@ from ..formats import results
 from ..formats.beside import Beside
 from ..formats.dataset import DataSet
 from ..formats.registry import FORMATS, write
+from ..wording import Place, read_here
 from .openers import pixels_at
 from .pane import is_large
 from .record import Plane, Record
@@ -45,6 +46,7 @@ class Request:
     image_id: int = 1
 
 
+@read_here(Place.WINDOW)
 def save(record: Record, plane: Plane, request: Request, image: Image | None = None) -> str:
     """Write an export of the nuclei and say in one line what was written.
 

@@ -20,6 +20,7 @@ from ..formats.convert import read as read_nuclei
 from ..formats.dataset import DataSet, ImageRecord
 from ..formats.detect import detect
 from ..review import Review
+from ..wording import Place, read_here
 from .drawing import first_pixels
 from .lazy_layers import levels_of
 from .pane import is_large
@@ -49,6 +50,7 @@ def _is_ours(path: Path) -> bool:
     return found is not None and bool(found.reader) and found.name != "labels"
 
 
+@read_here(Place.WINDOW)
 def read(path: str | Sequence[str]) -> list[LayerData]:
     """Read files of nuclei.
 

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ..errors import UserError
-from .terminal import has_screen
+from .terminal import has_screen, no_window
 
 
 def arguments(p: ArgumentParser) -> None:
@@ -38,9 +38,8 @@ def run(options: Namespace) -> int:
     except MissingImagesError as error:
         raise UserError(f"{error} with --images") from error
     if not has_screen():
-        raise UserError(
-            "there is no screen here to open napari on; segment and convert work without one"
-        )
+        reason = no_window() or "there is no screen here"
+        raise UserError(f"napari cannot be opened: {reason}; segment and convert need no window")
     try:
         from .._napari.launch import open_review
 
