@@ -36,8 +36,8 @@ from .time_left import spoken
 
 SEGMENT = (
     "Segment all images that this model has not segmented yet, with the model, device and diameter "
-    "below, while you go on reviewing. What you have accepted, corrected or drawn stays, and images that are marked "
-    "complete are left alone."
+    "below, while you go on reviewing. What you have accepted, corrected or drawn stays; images "
+    "that are marked complete are left alone."
 )
 
 
