@@ -16,11 +16,12 @@ class Walk:
     ----------
     current : int or None
         Id of the nucleus that was gone to last.
-    end : str
-        What to say when there is no other one.
+    end, none : str
+        What to say when there is no other one, and when there are no nuclei at all.
     """
 
     end = "There is no proposal left to look at: all are accepted, corrected or rejected."
+    none = "There are no nuclei here yet."
 
     def __init__(self) -> None:
         self.current: int | None = None

@@ -90,7 +90,7 @@ def test_what_a_person_has_treated_is_left_alone() -> None:
 
 def test_what_cannot_be_fixed() -> None:
     review, features = two_kinds()
-    with pytest.raises(EditError, match="K then finds more"):
+    with pytest.raises(EditError, match="more of its kind"):
         same_kind(review.nuclei, features, [999], "delete")
     kind = same_kind(review.nuclei, features, [4], "delete")
     with pytest.raises(EditError, match="at least one"):

@@ -17,6 +17,7 @@ from .. import edits, outlines, shaping
 from ..box import Box
 from ..edits import Edit
 from ..nuclei import Nuclei
+from ..walk import Walk
 from .bridge import Bridge
 from .camera import bring_into_view, look_at
 from .gestures import Gestures, Point, Tool
@@ -251,7 +252,7 @@ class Actions:
         id = self.walk.go(self.review, step)
         if id is None:
             self.review.select(())
-            self.told.emit(self.walk.end)
+            self.told.emit(self.walk.end if len(self.review.nuclei) else Walk.none)
             return
         self.choose(id)
         self._show_hidden(id)

@@ -7,6 +7,7 @@ Here: widgets, progress, Cancel. Not here: segmenting (`segment_all.py`), export
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from functools import partial
 
@@ -34,9 +35,9 @@ from .settings_panel import SettingsPanel
 from .time_left import spoken
 
 SEGMENT = (
-    "Segment all images that this model has not segmented yet, with the settings below, while you "
-    "go on reviewing. What you have accepted, corrected or drawn stays, and images that are marked "
-    "complete are left alone."
+    "Segment all images that this model has not segmented yet, with the model, device and diameter "
+    "below, while you go on reviewing. What you have accepted, corrected or drawn stays; images "
+    "that are marked complete are left alone."
 )
 
 
@@ -57,6 +58,7 @@ class AllPanel(QWidget):
         self.bar = QProgressBar()
         self.message = line()
         self._began = 0.0
+        self._writing = threading.Event()
         self._begun_at: float | None = None
         self._lay_out()
         self.segment_button.clicked.connect(self._on_segment)
@@ -162,6 +164,9 @@ class AllPanel(QWidget):
     # -- exporting --------------------------------------------------------------------
 
     def _on_export(self) -> None:
+        if self.exporting.running and self._writing.is_set():
+            self.said.emit("It is being written already: too late to cancel.", False)
+            return
         if self.exporting.running:
             self.exporting.cancel()
             self.said.emit("Cancelled: nothing was written.", False)
@@ -171,7 +176,9 @@ class AllPanel(QWidget):
             return
         request = ask_export_all(workspace, self)
         if request is not None:
-            self.exporting.start(partial(export_all, workspace, workspace.live(), request))
+            self._writing = threading.Event()
+            work = partial(export_all, workspace, workspace.live(), request, self._writing)
+            self.exporting.start(work)
             self.show_state()
 
     def _on_export_progress(self, progress: Progress) -> None:

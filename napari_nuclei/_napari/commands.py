@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
 PLUGIN, WIDGET, RETRAIN = "napari-nuclei", "Nuclei", "Retrain nuclei"
 
+NONE_YET = "There are no nuclei to export yet: press Segment first."
+REMOVED = "The layer with the nuclei was removed: press “Show the nuclei again”."
+
 
 def segment_active(napari_viewer: Viewer) -> None:
     """Open the widget and segment the image that is active."""
@@ -35,7 +38,8 @@ def export_active(napari_viewer: Viewer) -> None:
     _, widget = napari_viewer.window.add_plugin_dock_widget(PLUGIN, WIDGET)
     widget.follow_active()
     if widget.bridge is None:
-        widget.say("There are no nuclei to export yet: press Segment first.", problem=True)
+        removed = widget.session.record_of(widget.settings.image) is not None
+        widget.say(REMOVED if removed else NONE_YET, problem=True)
     else:
         widget.export()
 

@@ -20,6 +20,7 @@ from ..formats.dataset import DataSet, ImageRecord
 from ..formats.image_ids import Listed
 from ..formats.registry import FORMATS, write
 from ..nuclei import Nuclei
+from ..wording import Place, read_here
 from .openers import pixels_at
 from .pane import is_large
 from .record import Plane, Record
@@ -47,6 +48,7 @@ class Request:
     image_id: int = 1
 
 
+@read_here(Place.WINDOW)
 def save(record: Record, plane: Plane, request: Request, image: Image | None = None) -> str:
     """Write an export of the nuclei and say in one line what was written.
 

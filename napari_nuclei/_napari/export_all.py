@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QPushButton, QWidget
 
@@ -55,7 +56,10 @@ class RequestAll:
 
 
 def export_all(
-    workspace: Workspace, live: Mapping[Key, Nuclei], request: RequestAll
+    workspace: Workspace,
+    live: Mapping[Key, Nuclei],
+    request: RequestAll,
+    writing: Event | None = None,
 ) -> Generator[Progress, None, str]:
     """Write all images; may run on a thread while the reviews go on.
 
@@ -63,6 +67,8 @@ def export_all(
     ----------
     live : mapping
         `Workspace.live` as it was when this was asked for.
+    writing : Event, optional
+        Set once files are being written: from then on a Cancel comes too late.
 
     Yields
     ------
@@ -90,6 +96,8 @@ def export_all(
     if not data.images:
         raise UserError(f"Nothing is written: no image can be read ({problems[0]}).")
     yield Progress(0, 0, f"Writing {request.path.name}")
+    if writing is not None:
+        writing.set()
     remarks: list[str] = []
     if request.format == RESULTS:
         nuclei, texts = _by_id(data, request.ids)

@@ -24,7 +24,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ..formats.registry import FORMATS, WRITABLE, Format, odd_ending
+from ..formats.registry import FORMATS, Format, odd_ending, offered
 from .parts import calm, line
 
 
@@ -48,9 +48,8 @@ class FormatDialog(QDialog):
         self.path: Path | None = None
         self._many = many
         self.format_box = QComboBox()
-        for name in WRITABLE:
-            if FORMATS[name].is_there:
-                self.format_box.addItem(FORMATS[name].title, name)
+        for name in offered():
+            self.format_box.addItem(FORMATS[name].title, name)
         self.about = line()
         self.about.setMinimumWidth(300)
         self.place = QLineEdit()

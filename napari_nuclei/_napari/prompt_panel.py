@@ -174,9 +174,7 @@ class PromptPanel(QWidget):
                 self.buttons[key.name].setToolTip(f"{key.text}{shown}")
         self.check_box.setToolTip(filled(CHECK))
         self.reset_button.setText(filled("Reset the order of {next}"))
-        self.reset_button.setToolTip(
-            filled("Forget what {next} has learned from your corrections.")
-        )
+        self.reset_button.setToolTip(filled("Forget what {next} has learned from you."))
         tool = actions.gestures.tool
         for name in TOOLS:
             with quiet(self.buttons[name]):

@@ -22,6 +22,7 @@ from ..formats.detect import detect
 from ..formats.image_files import MISSING, Located
 from ..formats.image_sizes import other_size
 from ..review import Review
+from ..wording import Place, read_here
 from .drawing import first_pixels
 from .lazy_layers import levels_of
 from .pane import is_large
@@ -51,6 +52,7 @@ def _is_ours(path: Path) -> bool:
     return found is not None and bool(found.reader) and found.name != "labels"
 
 
+@read_here(Place.WINDOW)
 def read(path: str | Sequence[str]) -> list[LayerData]:
     """Read files of nuclei.
 

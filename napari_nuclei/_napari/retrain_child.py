@@ -106,7 +106,7 @@ class Child(QObject):
         self._end(
             self._error
             or f"The training stopped unexpectedly ({last[:200]}). Press Retrain to go on from "
-            "its last checkpoint."
+            "its last checkpoint, if there is one."
         )
 
     def _end(self, text: str) -> None:

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 CLOSING = (
-    "A model is being retrained. Stop that, and close? It goes on from its last checkpoint when "
-    "you retrain on the same reviews again."
+    "A model is being retrained. Stop that, and close? It goes on from its last checkpoint, if "
+    "there is one by now, when you retrain on the same reviews again."
 )
 
 
@@ -160,7 +160,7 @@ class RetrainPanel(QWidget):
         if self.running:
             self.gathering.cancel()
             self.child.cancel()
-            self.say("Cancelled. Retrain again to go on from the last checkpoint.")
+            self.say("Cancelled. Retrain goes on from the last checkpoint, if there is one by now.")
         else:
             self.retrain()
         self.show_state()
@@ -211,8 +211,10 @@ class RetrainPanel(QWidget):
         if event["total"]:
             self.bar.setValue(round(1000 * event["done"] / event["total"]))
         left = event.get("left")
-        time = f"about {max(1, round(left / 60))} min left" if left else "almost done"
-        self.say(f"{event['message'] or 'Working'} · {time}")
+        time = "" if left is None else " · it takes longer than planned"
+        if left:
+            time = f" · about {max(1, round(left / 60))} min left"
+        self.say(f"{event['message'] or 'Working'}{time}")
 
     def _on_end(self, problem: str) -> None:
         if problem:

@@ -20,6 +20,7 @@ from napari.qt.threading import GeneratorWorker, create_worker
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from ..progress import Progress
+from ..wording import Place, read_in
 
 MOST_OFTEN = 0.05
 """Shortest time between two signs of progress in s, of those that bring nothing new."""
@@ -99,6 +100,7 @@ def _pump(
     """Run a job to its end or until it is stopped. Errors are returned, none gets away."""
     last = 0.0
     steps = None
+    read_in(Place.WINDOW)
     try:
         steps = make()
         while not stop.is_set():

@@ -20,6 +20,7 @@ from qtpy.QtCore import QObject, Qt, Signal  # type: ignore[attr-defined]
 
 from ..counts import Standing
 from ..errors import UserError
+from ..wording import Place, read_in
 from .engine import Engine
 from .folder import Folder
 from .record import Plane
@@ -159,6 +160,7 @@ class _Voice:
 def _run(job: Job, voice: _Voice) -> None:
     """Do a job to its end, or until it is stopped."""
     step_back()
+    read_in(Place.WINDOW)
     last = 0.0
     steps = job.steps()
     try:

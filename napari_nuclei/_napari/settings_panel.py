@@ -43,7 +43,7 @@ class SettingsPanel(QWidget):
         self.about_model = line()
         self.device_box = combo(
             "Where the model runs; auto takes a GPU if there is one.\n"
-            "Any GPUs are listed after the first run."
+            "GPUs are listed once a model has been loaded."
         )
         self.diameter_box = _diameter_box()
         self.about_diameter = line()

@@ -16,6 +16,8 @@ from typing import Any
 
 from qtpy.QtCore import QObject, Qt, Signal  # type: ignore[attr-defined]
 
+from ..wording import Place, read_in
+
 NICE = 10
 """How far a thread steps back behind those that a person waits for."""
 
@@ -61,6 +63,7 @@ class Tasks(QObject):
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _run(self, task: Callable[[], Any], then: Then | None) -> None:
+        read_in(Place.WINDOW)
         try:
             outcome = Outcome(task())
         except Exception as error:  # whoever asked says it to the person

@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 from ..errors import UserError
 from ..models import registry, versions
 from ..models.card import Card
+from ..wording import Place, read_here
 from .parts import confirmed, quiet
 
 BACK = "Ctrl+Shift+B"
@@ -93,7 +94,8 @@ class VersionsView(QWidget):
 
     def _do(self, change: Callable[[], Card]) -> None:
         try:
-            card = change()
+            with read_here(Place.WINDOW):
+                card = change()
         except UserError as error:
             self.said.emit(str(error), True)
             return
@@ -121,7 +123,8 @@ class VersionsView(QWidget):
         if not confirmed(self, "Remove a model", question):
             return
         try:
-            versions.remove(card.name)
+            with read_here(Place.WINDOW):
+                versions.remove(card.name)
         except UserError as error:
             self.said.emit(str(error), True)
             return
@@ -132,11 +135,11 @@ class VersionsView(QWidget):
 
 def about(card: Card) -> str:
     """Say what is known of a model, for a tooltip."""
-    made = f"Made {card.created}" + (f" from {card.base}" if card.base else "")
+    made = f"Made {card.created}" * bool(card.created) + f" from {card.base}" * bool(card.base)
     scores = "\n".join(
         f"{name}: F1 {figures['f1_50']:.3f}"
         for name, figures in card.scores.items()
         if isinstance(figures, dict) and isinstance(figures.get("f1_50"), float)
     )
-    lines = [card.description, made, f"Licence: {card.licence}", scores]
+    lines = [card.description, made.strip(), f"Licence: {card.licence}", scores]
     return "\n".join([*filter(None, lines), f"SHA-256 {card.sha256[:16]}…"])

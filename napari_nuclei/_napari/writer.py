@@ -18,12 +18,14 @@ from ..formats.files import replacing
 from ..formats.registry import by_ending
 from ..formats.registry import write as write_file
 from ..review import Review
+from ..wording import Place, read_here
 from .export import beside_of
 from .pane import is_part
 from .record import KEY, Record, nuclei_and_remark
 from .strokes import by_plane, differences, take
 
 
+@read_here(Place.WINDOW)
 def write(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """Write a Labels layer in the format that the ending of the path says.
 

@@ -139,9 +139,10 @@ def reason_of(error: Exception, path: Path) -> str:
     """Say in a line why an image cannot be done."""
     if isinstance(error, UserError):
         return str(error) if str(path) in str(error) else f"{path}: {error}"
-    # What torch raises out of memory.
     reason = next(iter(str(error).splitlines()), "") or "out of memory"
-    return f"{path}: {reason}. Try --device cpu or a smaller image."
+    memory = isinstance(error, MemoryError) or "memory" in reason.lower()
+    # On the CPU it has been tried by now.
+    return f"{path}: {reason}." + " Try a smaller image, or a machine with more." * memory
 
 
 def opened(path: Path, settings: Settings) -> LargeImage:

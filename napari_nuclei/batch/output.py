@@ -6,6 +6,7 @@ themselves (`formats/`), segmenting (`batch.py`).
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -145,8 +146,16 @@ class _ResultsOutput(_Collected):
         results.write(self.out, self.data.nuclei, texts=texts_of(self.data.images))
         if not self.sizes and len(self.paths) > 1:
             ids = f"1 to {len(self.paths)}"
-            self.remarks.append(f"Image ids are {ids}, in the order of the file names.")
+            names = [_natural(path.name) for path in self.paths]
+            order = "the file names" if names == sorted(names) else "the images as they were given"
+            self.remarks.append(f"Image ids are {ids}, in the order of {order}.")
         return [self.out, *self.written]
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sort key in which "b2" comes before "b10"."""
+    parts = re.split(r"([0-9]+)", name.casefold())
+    return [(int(p), "") if i % 2 else (0, p) for i, p in enumerate(parts)]
 
 
 class _LabelsOutput(Output):

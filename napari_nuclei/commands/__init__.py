@@ -8,7 +8,7 @@ returns the exit code; heavy imports stay inside of `run`. Not here: exit codes 
 from __future__ import annotations
 
 COMMANDS = {
-    "demo": "segment a sample image; open it in napari if there is a screen",
+    "demo": "segment a sample image, write its answer here; open it in napari if there is a screen",
     "segment": "segment images",
     "evaluate": "score predictions against the truth",
     "train": "train a model by a recipe",

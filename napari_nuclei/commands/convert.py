@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from ..errors import UserError
-from ..formats.registry import READABLE, WRITABLE
+from ..formats.registry import READABLE, WRITABLE, offered
 from .arguments import positive, source, strict, target
 from .terminal import refuse_two_answers, say
 
@@ -23,7 +23,7 @@ def arguments(p: ArgumentParser) -> None:
         help="a file or folder of nuclei; - reads a file from stdin",
     )
     p.add_argument(
-        "--to", metavar="FORMAT", choices=WRITABLE, help=f"{', '.join(WRITABLE)} (default: by OUT)"
+        "--to", metavar="FORMAT", choices=WRITABLE, help=f"{', '.join(offered())} (default: by OUT)"
     )
     p.add_argument(
         "--out",

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ..errors import UserError
-from .terminal import has_screen, say, shown
+from .terminal import no_window, say, shown
 
 
 def arguments(p: ArgumentParser) -> None:
@@ -32,13 +32,14 @@ def run(_options: Namespace) -> int:
     output.add(result)
     written = output.close()
     say(f"{output.count} nuclei → {' and '.join(str(p) for p in written)}")
-    if not has_screen():
-        say("There is no screen here, so napari stays closed.")
+    if reason := no_window():
+        say(f"napari stays closed: {reason}.")
         return 0
     try:
         from .._napari.launch import open_window
 
         open_window(result.path, result.pixels, result.nuclei)
     except ImportError as error:  # there is no Qt, or one that does not work here
-        say(f"napari stays closed: {' '.join(str(error).split())}")
+        reason = " ".join(str(error).split())
+        say(f"napari stays closed: {reason}. Install napari-nuclei[all].")
     return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from .arguments import strict
-from .terminal import has_screen, say
+from .terminal import has_screen, no_window, say
 
 
 def arguments(p: ArgumentParser) -> None:
@@ -42,9 +42,8 @@ def run(options: Namespace) -> int:
     for remark in workspace.remarks:
         say(remark)
     if not has_screen():
-        raise UserError(
-            "there is no screen here to open napari on; segment and convert work without one"
-        )
+        reason = no_window() or "there is no screen here"
+        raise UserError(f"napari cannot be opened: {reason}; segment and convert need no window")
     try:
         from .._napari.launch import open_review
 

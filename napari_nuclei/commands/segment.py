@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..checks import DEVICES
 from ..errors import UserError
-from ..formats.registry import WRITABLE
+from ..formats.registry import WRITABLE, offered
 from .arguments import channels, device, diameter, positive, share, source, target, whole
 from .terminal import refuse_two_answers, say, shown
 
@@ -50,7 +50,7 @@ def arguments(p: ArgumentParser) -> None:
         choices=WRITABLE,
         metavar="FORMAT",
         help="coco: data set with RLE masks; results: competition answer; "
-        f"or {', '.join(name for name in WRITABLE if name not in ('coco', 'results'))} "
+        f"or {', '.join(name for name in offered() if name not in ('coco', 'results'))} "
         "(default: by the ending of --out; coco on stdout)",
     )
     p.add_argument("--model", default=None, metavar="NAME|FILE", help="default: the one in use")

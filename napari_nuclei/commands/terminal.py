@@ -9,6 +9,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib.util import find_spec
 
 from ..errors import UserError
 from ..progress import Progress
@@ -35,17 +36,34 @@ def shown(steps: Iterator[Progress]) -> Iterator[Progress]:
             yield step
 
 
+BINDINGS = ("PyQt6", "PySide6", "PyQt5", "PySide2")
+
+
 def has_screen() -> bool:
-    """Whether a window could be seen."""
-    if os.environ.get("QT_QPA_PLATFORM") in ("offscreen", "minimal"):
-        return False
-    if platform.system() != "Linux":
-        return True
+    """Whether a window can be seen."""
+    return not no_window()
+
+
+def no_window() -> str:
+    """Say why no window can be seen, and what helps; empty if one can."""
+    missing = not any(map(find_spec, BINDINGS))
+    qt = 'Qt is missing, which napari draws its window with: pip install "napari-nuclei[all]"'
+    hidden = os.environ.get("QT_QPA_PLATFORM") in ("offscreen", "minimal")
+    if hidden or platform.system() != "Linux":
+        return qt if missing else "QT_QPA_PLATFORM says that no window is shown" * hidden
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        return False
+        return "there is no screen here" + f", and {qt}" * missing
+    if missing:
+        return qt
     # A display that is named but gone makes Qt abort: find that out in another process.
     probe = "from qtpy.QtGui import QGuiApplication; QGuiApplication([])"
-    return not subprocess.run([sys.executable, "-c", probe], capture_output=True).returncode
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)
+    if not done.returncode:
+        return ""
+    if "Error" in (last := (done.stderr.strip().splitlines() or [""])[-1]):  # of the import
+        return f"Qt does not work here ({last}): install what it lacks"
+    name = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return f"no window can be opened on the screen {name!r}"
 
 
 def refuse_two_answers(options: Namespace) -> None:

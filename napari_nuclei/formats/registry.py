@@ -175,6 +175,11 @@ READABLE = tuple(f.name for f in FORMATS.values() if f.reader)
 WRITABLE = tuple(f.name for f in FORMATS.values() if f.writer)
 
 
+def offered() -> list[str]:
+    """List the formats that can be written with what is installed."""
+    return [name for name in WRITABLE if FORMATS[name].is_there]
+
+
 def function(path: str) -> Any:
     """Load a reader or writer."""
     module, _, name = path.partition(":")

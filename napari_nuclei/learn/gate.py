@@ -62,14 +62,12 @@ def judge(
     slider.
     """
     against = [
-        f"{NAMES[name]} fell from {s.before:.3f} to {s.after:.3f} on the locked tiles, "
-        f"which is not noise ({_interval(s)})"
+        f"{NAMES[name]} {_moved(s)} on the locked tiles, which is not noise ({_interval(s)})"
         for name, s in ((name, locked[name]) for name in CHECKED)
         if s.gain_range[1] < 0
     ]
     against += [
-        f"{NAMES[name]} fell from {s.before:.3f} to {s.after:.3f} on the bundled {kind} images: "
-        "it has lost what it knew"
+        f"{NAMES[name]} {_moved(s)} on the bundled {kind} images: it has lost what it knew"
         for kind, figures in sample.items()
         for name, s in ((name, figures[name]) for name in CHECKED)
         if s.gain < -FORGOTTEN and s.gain_range[1] < 0
@@ -84,19 +82,43 @@ def judge(
         )
     if against:
         return Verdict(False, tuple(against))
+    f1_moved = _moved(f1).removeprefix("rose " if _moved(ap50).startswith("rose") else "")
     return Verdict(
         True,
         (
-            f"AP50 rose from {ap50.before:.3f} to {ap50.after:.3f} ({_interval(ap50)}), F1 from "
-            f"{f1.before:.3f} to {f1.after:.3f} on the locked tiles",
-            "nothing is lost on the bundled sample images",
+            f"AP50 {_moved(ap50)} ({_interval(ap50)}), F1 {f1_moved} on the locked tiles",
+            _kept(sample),
         ),
     )
 
 
+def _moved(spread: Spread) -> str:
+    """Say how a figure has changed, with as many digits as it takes to see it."""
+    digits = _digits(spread)
+    before, after = f"{spread.before:.{digits}f}", f"{spread.after:.{digits}f}"
+    if before == after:
+        return f"stays at {before}"
+    return f"{'rose' if spread.gain > 0 else 'fell'} from {before} to {after}"
+
+
+def _digits(spread: Spread) -> int:
+    pair = spread.before, spread.after
+    return next((d for d in range(3, 7) if len({f"{x:.{d}f}" for x in pair}) > 1), 3)
+
+
 def _interval(spread: Spread) -> str:
+    digits = _digits(spread)
     low, high = spread.gain_range
-    return f"change {low:+.3f} to {high:+.3f}"
+    return f"change {low:+.{digits}f} to {high:+.{digits}f}"
+
+
+def _kept(sample: Mapping[str, Spreads]) -> str:
+    """Say how much of what it knew is left."""
+    gains = [figures[name].gain for figures in sample.values() for name in CHECKED]
+    worst = min(gains, default=0.0)
+    if worst > -0.0005:
+        return "nothing is lost on the bundled sample images"
+    return f"on the bundled sample images no figure fell by more than {-worst:.3f}"
 
 
 # -- what changed -----------------------------------------------------------------------

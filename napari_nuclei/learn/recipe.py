@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import UserError
 from ..models.registry import find
+from ..resources import resource_folder
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
@@ -153,7 +154,8 @@ def read_recipe(path: Path, changes: dict[str, Any] | None = None) -> Recipe:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such recipe. Shipped recipes lie in training/.") from None
+        shipped = resource_folder("training")
+        raise UserError(f"{path}: no such recipe. Shipped recipes lie in {shipped}.") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}).") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

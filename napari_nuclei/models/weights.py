@@ -17,7 +17,7 @@ from ..errors import UserError
 from ..formats.files import replacing
 from .card import Card, sha256_of
 from .maskrcnn import Architecture, MaskRCNN
-from .registry import WEIGHTS, find, weights_beside
+from .registry import SHIPPED, WEIGHTS, find, weights_beside
 from .trunks import efficientnet_lite
 
 
@@ -131,14 +131,17 @@ def weights_of(card: Card, named: Path | None = None) -> Path:
     """Return a card's weights file, or the one that was `named`, after checking its SHA-256."""
     path = named or weights_beside(card)
     if path is None:
-        raise UserError(
-            f"{card.weights}: the weights of {card.name!r} are missing. Install it again."
-        )
+        raise UserError(f"{card.weights}: the weights of {card.name!r} are missing. {_mend(card)}")
     if card.sha256 and sha256_of(path) != card.sha256:
-        raise UserError(
-            f"{path}: damaged, its SHA-256 is not the one in its card. Install it again."
-        )
+        raise UserError(f"{path}: damaged, its SHA-256 is not the one in its card. {_mend(card)}")
     return path
+
+
+def _mend(card: Card) -> str:
+    """Say what helps where the files of a model are damaged."""
+    if card.path is not None and card.path.parent == SHIPPED:
+        return "Install napari-nuclei again."
+    return "Bring them back from a copy, or use another model."
 
 
 def load_network(model: str) -> tuple[MaskRCNN, Card]:

@@ -110,7 +110,7 @@ def promote(nuclei: Nuclei, ids: Iterable[int]) -> Edit:
     """Accept candidates that lie below the threshold."""
     rows = [i for i in ids if i in nuclei and not nuclei.is_shown(nuclei[i])]
     if not rows:
-        raise EditError("No candidate lies here. G shows where there are some.")
+        raise EditError("No candidate lies here: they are outlined where there are some.")
     hidden = [i for i in rows if nuclei[i].state is State.PROPOSED]
     if not hidden:
         raise EditError("This one has been rejected before: undo that instead.")

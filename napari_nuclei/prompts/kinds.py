@@ -131,7 +131,7 @@ def same_kind(nuclei: Nuclei, features: Features, examples: Sequence[int], deed:
     """
     known = [i for i in examples if i in features]
     if not known:
-        raise EditError("Delete, accept or promote one first: K then finds more of its kind.")
+        raise EditError("Delete, accept or promote one first: then more of its kind can be found.")
     chosen = set(examples)
     others = [n for n in nuclei if n.id in features and n.id not in chosen]
     open_to = [n for n in others if _is_open(nuclei, n, deed)]

@@ -110,7 +110,7 @@ def at_point(
         for candidate in _candidates(prompter, window, y, x, typical, most)
     ]
     if not found:
-        raise EditError("The model sees no nucleus here: draw a box with W, or paint it.")
+        raise EditError("The model sees no nucleus here: draw a box around it, or paint it.")
     values = _features(found, y, x, typical, nuclei) @ np.array(list(WEIGHTS.values()))
     return found[int(values.argmax())].seen
 
