@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,7 +20,6 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.ops import clip_boxes_to_image, nms
 
-from .card import Card
 from .detector import Detections, SizeVotes
 from .maskrcnn import BOX_BINS, INPUT_MEAN, LEVELS, MASK_BINS, MaskRCNN
 from .memory import available
@@ -27,6 +27,9 @@ from .pooling import Pyramid, pyramid_of
 from .prompting import Judged
 from .runtime import autocast
 from .size_head import CELL
+
+if TYPE_CHECKING:
+    from .card import Card
 
 PER_MEGAPIXEL = 2500
 """Proposals kept per megapixel of the network's input: 5,000 found no more on the validation images
