@@ -113,6 +113,7 @@ def read(
     *,
     images: AnyPath | None = None,
     format: str | None = None,
+    strict: bool = False,
 ) -> DataSet:
     """Read nuclei from a file, or files, of any format.
 
@@ -126,6 +127,8 @@ def read(
         not say how large an image is need it.
     format : str, optional
         Name of the format; found out by default.
+    strict : bool
+        Whether a broken entry is an error; otherwise it is left out or mended.
 
     Returns
     -------
@@ -135,7 +138,7 @@ def read(
     Raises
     ------
     UserError
-        If it cannot be read. What was left out comes as a warning.
+        If it cannot be read. What was left out or mended comes as a warning.
 
     Examples
     --------
@@ -149,7 +152,7 @@ def read(
     from .formats.convert import read as read_any
 
     given = [path] if isinstance(path, str | Path) else list(path)
-    beside = Beside(Path(images) if images is not None else None)
+    beside = Beside(Path(images) if images is not None else None, strict=strict)
     data, _ = read_any([Path(p) for p in given], beside, format)
     _warn(beside)
     return data
@@ -258,15 +261,20 @@ def score(
     from .formats.files import read_json
     from .scoring import scoring
 
+    beside = Beside()
+
     def of(value: AnyPath | DataSet | Nuclei, is_truth: bool) -> Any:
         if not isinstance(value, str | Path):
             return _data_set(value, "image")
         loaded = None if is_truth or Path(value).suffix.lower() != ".json" else read_json(value)
         if isinstance(loaded, list):
-            return results.from_json(loaded, str(value))
-        return coco.read(value) if Path(value).suffix.lower() == ".json" else read(value)
+            return results.from_json(loaded, str(value), beside.remarks)
+        is_json = Path(value).suffix.lower() == ".json"
+        return coco.read(value, beside.remarks) if is_json else read(value)
 
-    return scoring.score(of(truth, True), of(predictions, False), score, max_detections)
+    both = of(truth, True), of(predictions, False)
+    _warn(beside)
+    return scoring.score(*both, score, max_detections)
 
 
 def _data_set(nuclei: Nuclei | DataSet, name: str) -> DataSet:
@@ -276,5 +284,5 @@ def _data_set(nuclei: Nuclei | DataSet, name: str) -> DataSet:
 
 
 def _warn(beside: Beside) -> None:
-    for remark in dict.fromkeys(beside.remarks):
+    for remark in dict.fromkeys([*beside.failed, *beside.remarks]):
         warnings.warn(remark, stacklevel=3)

@@ -16,6 +16,7 @@ from pycocotools import mask as coco_rle
 
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco
+from napari_nuclei.formats.categories import Category
 from napari_nuclei.formats.coco import DataSet, ImageRecord
 from napari_nuclei.formats.coco_reader import from_json
 from napari_nuclei.mask import Mask
@@ -100,18 +101,19 @@ def test_what_can_be_derived_may_be_missing() -> None:
     del value["images"][0]["height"], value["images"][0]["width"]
     data = from_json(value, "b.json")
     assert data.images[0].shape == SHAPE
-    assert data.categories == ("nucleus",)
+    assert data.categories == (Category(1, "nucleus"),)
 
 
 def test_all_categories_are_nuclei_and_named() -> None:
     names = [{"id": 2, "name": "tumour"}, {"id": 5, "name": "immune"}]
     value = foreign(RLE, categories=names, info={"year": 2021})
     value["annotations"] = [
-        {"image_id": 4, "segmentation": RLE, "category_id": 5, "iscrowd": 1, "score": None},
+        {"image_id": 4, "segmentation": RLE, "category_id": 5, "score": None},
         {"image_id": 4, "segmentation": RLE, "category_id": 2, "id": "a", "score": 0.5},
     ]
     data = from_json(value, "b.json")
-    assert data.categories == ("tumour", "immune")
+    assert [(c.id, c.name) for c in data.categories] == [(2, "tumour"), (5, "immune")]
+    assert [n.category for n in data.nuclei[4]] == ["immune", "tumour"]
     assert [n.score for n in data.nuclei[4]] == [1.0, 0.5]
     assert data.about == {"info": {"year": 2021}}
 
@@ -211,7 +213,7 @@ def changed(change: Any) -> str:
         (lambda v: v["napari_nuclei"]["images"][0].update(threshold=1e999), "damaged"),
         (lambda v: v["napari_nuclei"]["images"][0].update(image_id=[]), "damaged"),
         (lambda v: v["annotations"][0]["napari_nuclei"].update(id=2), "same id"),
-        (lambda v: v["annotations"][0]["napari_nuclei"].update(id=-2), "wrong one"),
+        (lambda v: v["annotations"][0]["napari_nuclei"].update(id=-2), "wrong id"),
         (lambda v: v["annotations"][0]["napari_nuclei"].update(state="?"), "damaged"),
         (lambda v: v["annotations"][0]["napari_nuclei"].pop("origin"), "damaged"),
         (lambda v: v["annotations"][0]["napari_nuclei"]["origin"].update(predicted=4), "damaged"),

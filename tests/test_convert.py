@@ -135,7 +135,7 @@ def test_mere_boxes_are_left_out_with_a_remark(folder: Path) -> None:
     beside = Beside()
     data, _ = read([folder / "boxes.json"], beside)
     assert len(data.nuclei[1]) == 1
-    assert "2 of 3 annotations have a box but no mask" in beside.remarks[0]
+    assert "2 of 3 annotations are left out: 2, 3 (it has a box but no mask)" in beside.remarks[0]
 
 
 def test_label_images_among_their_images(folder: Path) -> None:

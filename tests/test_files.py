@@ -13,6 +13,7 @@ import pytest
 
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats.files import read_json, replacing, write_json
+from napari_nuclei.formats.numbers import finite
 
 
 def left(folder: Path) -> list[str]:
@@ -87,10 +88,21 @@ def test_rights_links_and_devices_stay(tmp_path: Path) -> None:
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
 
 
-def test_nan_is_never_written_nor_read(tmp_path: Path) -> None:
+def test_nan_is_never_written_but_read(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "a.json", [float("nan")])
     assert left(tmp_path) == []
-    (tmp_path / "a.json").write_text('{"score": NaN}')
-    with pytest.raises(UserError, match=r"a\.json holds NaN"):
-        read_json(tmp_path / "a.json")
+    (tmp_path / "a.json").write_text('{"a": [NaN, -Infinity, 1.5], "b": "NaN"}')
+    value = read_json(tmp_path / "a.json")
+    assert finite(value) == {"a": [None, None, 1.5], "b": "NaN"}
+
+
+def test_what_is_compressed(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json.gz", {"ä": [1]})
+    assert (tmp_path / "a.json.gz").read_bytes()[:2] == b"\x1f\x8b"
+    assert read_json(tmp_path / "a.json.gz") == {"ä": [1]}
+    whole = (tmp_path / "a.json.gz").read_bytes()
+    for broken in (whole[:-9], whole[:4]):
+        (tmp_path / "a.json.gz").write_bytes(broken)
+        with pytest.raises(UserError, match=r"a\.json\.gz is damaged or cut short"):
+            read_json(tmp_path / "a.json.gz")

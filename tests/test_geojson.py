@@ -12,11 +12,11 @@ from hypothesis import given
 from strategies import nuclei
 
 from napari_nuclei.errors import UserError
-from napari_nuclei.formats import geojson
+from napari_nuclei.formats import geojson, geojson_reader
 from napari_nuclei.formats.beside import Beside
 from napari_nuclei.formats.dataset import ImageRecord
 from napari_nuclei.mask import Mask
-from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, State
+from napari_nuclei.nuclei import Crowd, Kind, Nuclei, Nucleus, State
 
 RING = [[2, 1], [6, 1], [6, 5], [2, 5], [2, 1]]
 HOLE = [[3, 2], [3, 3], [4, 3], [4, 2], [3, 2]]
@@ -39,7 +39,7 @@ def saved(path: Path, features: Any, **more: Any) -> Path:
 
 
 def read(path: Path, beside: Beside | None = None) -> Nuclei:
-    return geojson.read(path, beside or Beside())[1]
+    return geojson_reader.read(path, beside or Beside())[1]
 
 
 @given(of=nuclei())
@@ -47,7 +47,7 @@ def test_shown_nuclei_come_back(of: Nuclei, tmp_path_factory: pytest.TempPathFac
     path = tmp_path_factory.mktemp("g") / "a.geojson"
     image = ImageRecord(1, "ä b.png", *of.shape)
     geojson.write(path, image, of, Beside())
-    found, back = geojson.read(path, Beside())
+    found, back = geojson_reader.read(path, Beside())
     assert found == image
     shown = {n.id: n for n in of.shown()}
     assert {n.id for n in back} == set(shown)
@@ -120,7 +120,7 @@ def test_the_size_of_the_image(tmp_path: Path) -> None:
     assert read(path, beside).shape == (5, 6)
     assert "extent" in beside.remarks[0]
     Image.new("L", (20, 30)).save(tmp_path / "a.png")
-    assert geojson.read(path, Beside())[0] == ImageRecord(1, "a.png", 30, 20)
+    assert geojson_reader.read(path, Beside())[0] == ImageRecord(1, "a.png", 30, 20)
     (tmp_path / "elsewhere").mkdir()
     Image.new("L", (3, 3)).save(tmp_path / "elsewhere" / "a.png")
     with pytest.raises(UserError, match="right image"):
@@ -131,9 +131,11 @@ def test_the_size_of_the_image(tmp_path: Path) -> None:
     ("features", "words"),
     [
         ("x", "no list of features"),
-        ([3], "no list of features"),
-        ([feature(None)], "coordinates"),
-        ([feature([3])], "coordinates|three corners"),
+        ([3], "only feature cannot be used: number 1 .it has no geometry"),
+        ([feature(None)], "three corners"),
+        ([feature([3]), feature([])], "none of its 2 features"),
+        ([feature([1, 1], kind="Point"), feature(kind="LineString")], "no outline of a nucleus"),
+        ([feature(objectType="tmaCore")], "1 that are cores of a TMA"),
         ([feature([[[1, 2], [3, 4]]])], "three corners"),
         ([feature([[[1, 2], [3, "a"], [1, 2]]])], "three corners"),
         ([feature([[[1, 2], [3, 1e9], [1, 2]]])], "three corners"),
@@ -146,3 +148,98 @@ def test_bad_files(features: Any, words: str, tmp_path: Path) -> None:
         read(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+# -- what QuPath writes besides ---------------------------------------------------------
+
+
+def test_a_bare_nan_is_a_missing_measurement(tmp_path: Path) -> None:
+    measures = {"Nucleus: Solidity": float("nan"), "Score": float("nan"), "Area": 3.0}
+    rows = [feature(objectType="detection", measurements=measures)]
+    path = saved(tmp_path / "a.geojson", rows, napari_nuclei=ABOUT)
+    assert "NaN" in path.read_text()
+    (nucleus,) = read(path)
+    assert (nucleus.mask.area, nucleus.score) == (16, 1.0)
+
+
+def areas(path: Path, *kinds: str) -> tuple[list[int], list[str]]:
+    """Read features of these kinds, the first of 1 px, the second of 2 px, …."""
+    rows = []
+    for k, kind in enumerate(kinds, 1):
+        ring = [[0, 0], [k, 0], [k, 1], [0, 1], [0, 0]]
+        legacy = kind.startswith("Path") or kind.startswith("TMA")
+        rows.append(feature([ring], kind) if legacy else feature([ring], "x", objectType=kind))
+    beside = Beside()
+    found = read(saved(path, rows, napari_nuclei=ABOUT), beside)
+    return [n.mask.area for n in found], beside.remarks
+
+
+@pytest.mark.parametrize(
+    ("kinds", "wanted", "said"),
+    [
+        (["tmaCore", "tile", "detection"], [3], 2),
+        (["TMACoreObject", "PathTileObject", "PathCellObject"], [3], 2),
+        (["tile", "tile"], [1, 2], 0),
+        (["tmaCore", "tile"], [2], 1),
+        (["tmaCore", "annotation"], [2], 1),
+        (["tile", "annotation", "tile"], [2], 1),
+        (["annotation", "cell", "detection", "tile"], [2, 3], 2),
+        (["root", "something else"], [2], 1),
+        (["PathRootObject", "PathAnnotationObject"], [2], 1),
+    ],
+)
+def test_kinds_of_objects(kinds: list[str], wanted: list[int], said: int, tmp_path: Path) -> None:
+    found, remarks = areas(tmp_path / "a.geojson", *kinds)
+    assert found == wanted
+    assert len(remarks) == said
+
+
+def test_words_in_an_id_are_no_kind(tmp_path: Path) -> None:
+    rows = [feature([RING], id) for id in ("tissue-annotation-1", "reptile", "tma-3", "cell_9")]
+    found = read(saved(tmp_path / "a.geojson", rows, napari_nuclei=ABOUT))
+    assert len(found) == 4
+
+
+@pytest.mark.parametrize(
+    ("properties", "score"),
+    [
+        ({"measurements": {"Detection probability": 0.61}}, 0.61),
+        ({"measurements": [{"name": "Detection probability", "value": 0.61}]}, 0.61),
+        ({"measurements": {"Class probability": 0.61}}, 0.61),
+        ({"measurements": {"StarDist Probability": 0.61}}, 0.61),
+        ({"measurements": {"Score": 0.5, "Detection probability": 0.61}}, 0.5),
+        ({"measurements": {"Probability": "0.61"}}, 0.61),
+        ({"classProbability": 0.61}, 0.61),
+        ({"class_probability": 0.61}, 0.61),
+        ({"score": 0.61}, 0.61),
+        ({"measurements": {"Area": 0.61}}, 1.0),
+        ({"measurements": {"Score": True}}, 1.0),
+    ],
+)
+def test_probabilities_are_scores(properties: Any, score: float, tmp_path: Path) -> None:
+    rows = [feature([RING], objectType="detection", **properties)]
+    (nucleus,) = read(saved(tmp_path / "a.geojson", rows, napari_nuclei=ABOUT))
+    assert nucleus.score == score
+
+
+def test_a_score_that_is_none_is_said(tmp_path: Path) -> None:
+    rows = [feature(measurements={"Score": 61})]
+    beside = Beside()
+    (nucleus,) = read(saved(tmp_path / "a.geojson", rows, napari_nuclei=ABOUT), beside)
+    assert nucleus.score == 1.0
+    assert "its score 61 is not a number from 0 to 1: cut" in beside.remarks[0]
+
+
+def test_areas_to_ignore_are_annotations_of_qupaths_own_class(tmp_path: Path) -> None:
+    rows = [
+        feature([RING], objectType="annotation", classification={"name": "Ignore*"}),
+        feature([RING], objectType="annotation"),
+    ]
+    found = read(saved(tmp_path / "a.geojson", rows, napari_nuclei=ABOUT))
+    assert (len(found), len(found.crowds)) == (1, 1)
+    of = Nuclei((8, 9), crowds=(Crowd(Mask.from_array(np.ones((4, 4)), 1, 2), "T"),))
+    geojson.write(tmp_path / "b.geojson", ImageRecord(1, "a.png", 8, 9), of, Beside())
+    (row,) = json.loads((tmp_path / "b.geojson").read_text())["features"]
+    assert row["properties"]["objectType"] == "annotation"
+    assert row["properties"]["classification"]["name"] == "Ignore*"
+    assert read(tmp_path / "b.geojson") == of

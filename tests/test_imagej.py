@@ -16,6 +16,7 @@ from napari_nuclei.errors import UserError
 from napari_nuclei.formats import imagej
 from napari_nuclei.formats.beside import Beside
 from napari_nuclei.formats.dataset import ImageRecord
+from napari_nuclei.formats.paths import rings_of
 from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import Nuclei, Nucleus
 
@@ -98,4 +99,83 @@ def test_damaged_files(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as z:
         z.writestr("readme.txt", "hello")
     with pytest.raises(UserError, match="ROI Manager"):
+        imagej.read(path, Beside())
+
+
+# -- what ImageJ writes besides ---------------------------------------------------------
+
+
+def test_curves_of_a_composite_roi(tmp_path: Path) -> None:
+    k = 0.5523 * 20  # a circle of radius 20 about (40, 40) in four cubic curves
+    hole = [
+        [0, 20, 40], [3, 20, 40 - k, 40 - k, 20, 40, 20], [3, 40 + k, 20, 60, 40 - k, 60, 40],
+        [3, 60, 40 + k, 40 + k, 60, 40, 60], [3, 40 - k, 60, 20, 40 + k, 20, 40], [4],
+    ]  # fmt: skip
+    square = [[0, 10, 10], [1, 70, 10], [1, 70, 70], [1, 10, 70], [4]]
+    path = [float(v) for step in (*square, *hole) for v in step]
+    rect = roifile.ROI_TYPE.RECT
+    roi = roifile.ImagejRoi(roitype=rect, left=10, top=10, right=70, bottom=70)
+    roi.multi_coordinates = np.array(path, np.float32)
+    roi.shape_roi_size = len(path)
+    plain = roifile.ImagejRoi(roitype=rect, left=80, top=0, right=90, bottom=10)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as z:
+        z.writestr("a.roi", roi.tobytes())
+        z.writestr("b.roi", plain.tobytes())
+    _, found = imagej.read(tmp_path / "a.zip", Beside(guess_size=True))
+    curved, straight = found
+    assert straight.mask.area == 100
+    assert curved.mask.area == pytest.approx(3600 - np.pi * 400, abs=8)
+    assert not curved.mask.contains(40, 40)
+
+
+def test_paths() -> None:
+    (ring,) = rings_of([0, 0, 0, 2, 5, 10, 10, 0, 4])
+    assert ring[0].tolist() == [0, 0]
+    assert ring[-1].tolist() == [10, 0]
+    assert ring[:, 1].max() == pytest.approx(5)  # half way to the control point
+    first, second = rings_of([0, 0, 0, 1, 4, 0, 1, 4, 4, 4, 1, 9, 9, 1, 9, 0, 4])
+    assert first.tolist() == [[0, 0], [4, 0], [4, 4]]
+    assert second.tolist() == [[0, 0], [9, 9], [9, 0]]
+    assert rings_of([]) == []
+    for broken in ([7, 1, 1], [1, 2, 2], [0, 1, 1, 3, 2, 2], [4]):
+        with pytest.raises(ValueError, match=r"path|step|reshape"):
+            rings_of([float(v) for v in broken])
+
+
+def test_what_macs_add_is_no_roi(tmp_path: Path) -> None:
+    roi = roifile.ImagejRoi(roitype=roifile.ROI_TYPE.RECT, right=4, bottom=4).tobytes()
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as z:
+        z.writestr("7.roi", roi)
+        z.writestr("__MACOSX/._7.roi", b"\0\5\x16\7" + b"\0" * 60)
+        z.writestr("._8.roi", b"\0\5\x16\7" + b"\0" * 60)
+    beside = Beside(guess_size=True)
+    _, found = imagej.read(tmp_path / "a.zip", beside)
+    assert [n.id for n in found] == [7]
+    assert len(beside.remarks) == 1  # on the size of the image alone
+
+
+@pytest.mark.parametrize(
+    ("names", "ids"),
+    [
+        (["05", "12", "0020-0040"], [5, 12, 13]),
+        (["0020-0040", "0031-0009"], [1, 2]),
+        (["7", "a", "3"], [7, 8, 3]),
+        (["7", "7", "007"], [7, 8, 9]),
+        (["0", "1"], [2, 1]),
+    ],
+)
+def test_names_that_are_numbers_are_ids(names: list[str], ids: list[int], tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as z:
+        for k, name in enumerate(names):
+            rect = roifile.ROI_TYPE.RECT
+            roi = roifile.ImagejRoi(roitype=rect, name=name, left=9 * k, right=9 * k + 4, bottom=4)
+            z.writestr(f"{k}x.roi", roi.tobytes())
+    _, found = imagej.read(tmp_path / "a.zip", Beside(guess_size=True))
+    assert [n.id for n in found] == ids
+
+
+def test_nothing_with_an_area_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.roi"
+    path.write_bytes(roifile.ImagejRoi(roitype=roifile.ROI_TYPE.POINT).tobytes())
+    with pytest.raises(UserError, match="no ROI that has an area"):
         imagej.read(path, Beside())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from strategies import nuclei
 
+from napari_nuclei import labels
 from napari_nuclei.errors import UserError
-from napari_nuclei.formats import cellpose, mask_pngs, run_lengths, table
+from napari_nuclei.formats import cellpose, label_tiff, mask_pngs, run_lengths, table
 from napari_nuclei.formats.adapters import read_masks
 from napari_nuclei.formats.beside import Beside
 from napari_nuclei.formats.dataset import DataSet, ImageRecord
 from napari_nuclei.labels import draw
 from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import Nuclei, Nucleus
+from napari_nuclei.topmost import topmost
 
 square = Mask.from_array(np.ones((4, 4)))
 
@@ -109,13 +113,71 @@ def test_run_lengths_as_the_bowl_has_them(tmp_path: Path) -> None:
         run_lengths.read(path, Beside(guess_size=True))
 
 
+def test_run_lengths_of_a_slide_need_no_array(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_array(*_: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(labels, "draw", no_array)
+    side = 400_000
+    far = Mask.from_array(np.ones((5, 3)), side - 7, side - 3)
+    rows = [Nucleus(1, far, 0.5), Nucleus(2, far.shift(2, 0), 0.9), Nucleus(3, square, 0.1)]
+    path = tmp_path / "d.csv"
+    beside = Beside()
+    run_lengths.write(path, data_of(Nuclei((side, side), rows)), beside)
+    lines = path.read_text().splitlines()
+    begin = (side - 3) * side + side - 6  # counted from 1, column by column
+    assert lines[1] == "a," + " ".join(f"{begin + side * k} 2" for k in range(3))
+    assert lines[2] == "a," + " ".join(f"{begin + 2 + side * k} 5" for k in range(3))
+    assert lines[3] == "a," + " ".join(f"{1 + side * k} 4" for k in range(4))
+    assert "9 px of nuclei below others" in beside.remarks[0]
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 12), st.integers(0, 6)), max_size=9))
+def test_topmost(runs: list[tuple[int, int, int]]) -> None:
+    line = np.full(50, -1)
+    kept: list[tuple[int, int, int]] = []
+    for start, length, owner in runs:  # runs of one owner do not overlap
+        if all(o != owner or start >= e or start + length <= s for s, e, o in kept):
+            kept.append((start, start + length, owner))
+    for start, end, owner in sorted(kept, key=lambda run: run[2]):
+        line[start:end] = owner
+    table = np.array(kept, np.int64).reshape(-1, 3)
+    starts, ends, owners = topmost(*table.T)
+    again = np.full(50, -1)
+    for start, end, owner in zip(starts, ends, owners, strict=True):
+        assert (again[start:end] == -1).all()
+        again[start:end] = owner
+    assert again.tolist() == line.tolist()
+    joined = (ends[:-1] == starts[1:]) & (owners[:-1] == owners[1:])
+    assert not joined.any()
+
+
+def test_a_label_image_that_does_not_fit_into_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.labels.tif"
+    vast = Nuclei((4_000_000, 4_000_000), [Nucleus(1, square)])
+    with pytest.raises(UserError, match=r"4000000×4000000 px takes .* GB of memory"):
+        label_tiff.write(path, vast)
+
+    def refuse(*_: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(label_tiff, "draw", refuse)
+    with pytest.raises(UserError, match="write COCO, GeoJSON or"):
+        label_tiff.write(path, Nuclei((9, 9), [Nucleus(1, square)]))
+    assert not path.exists()
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("b,1 2 3,4,3", "line 2: runs are pairs"),
-        ("b,1 x,4,3", "line 2: runs are pairs"),
-        ("b,0 2,4,3", "line 2: runs are pairs"),
-        ("b,12 2,4,3", "reach beyond"),
+        ("b,1 2 3,4,3", "2 (is not made of pairs"),
+        ("b,1 x,4,3", "2 (is not made of pairs"),
+        ("b,0 2,4,3", "2 (is not made of pairs"),
+        ("b,12 2,4,3", "reaches beyond"),
         ("b,1 3 2 2,4,3", "overlap"),
         (",1 3,4,3", "names no image"),
         ("b,1 3,0,3", "below 1"),
@@ -124,7 +186,7 @@ def test_run_lengths_as_the_bowl_has_them(tmp_path: Path) -> None:
 def test_bad_run_lengths(line: str, words: str, tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
     path.write_text(f"ImageId,EncodedPixels,Height,Width\n{line}\n")
-    with pytest.raises(UserError, match=words):
+    with pytest.raises(UserError, match=re.escape(words)):
         run_lengths.read(path, Beside())
 
 

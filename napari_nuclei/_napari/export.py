@@ -95,7 +95,8 @@ def beside_of(record: Record, image: Image | None) -> Beside:
 def _in_view(data: DataSet, plane: Plane, image_id: int) -> DataSet:
     there = (i for i in data.images if list(plane) == i.extra.get("plane", []))
     image = next(there, data.images[0])
-    return DataSet([replace(image, id=image_id)], {image_id: data.of(image)})
+    one = DataSet([replace(image, id=image_id)], {image_id: data.of(image)})
+    return replace(one, categories=data.categories)
 
 
 def _pixels(record: Record, image: Image, plane: Any) -> NDArray[Any] | None:

@@ -16,7 +16,7 @@ from ..errors import UserError
 from ..formats import results
 from ..formats.beside import Beside
 from ..formats.dataset import DataSet, ImageRecord
-from ..formats.registry import FORMATS, write
+from ..formats.registry import FORMATS, losses, write
 from ..nuclei import Nuclei
 from ..progress import Progress
 from ..workspace.files import Item
@@ -88,7 +88,9 @@ def export_all(
     remarks: list[str] = []
     if request.format == RESULTS:
         nuclei = _by_id(data, request.ids)
-        count = results.write(request.path, nuclei, LOWEST if request.hidden else None)
+        least = LOWEST if request.hidden else None
+        count = results.write(request.path, nuclei, least, data.categories)
+        remarks += losses(request.path.name, data, FORMATS[RESULTS])
     else:
         beside = Beside(known={item.path.stem: item.path for item in workspace.items})
         write(request.path, data, FORMATS[request.format], beside)

@@ -62,6 +62,7 @@ class ItemLayers:
         id = number + 1 if item.record is None else item.record.id
         with self._turn():
             bridge = self._session.attach(image, reviews, item.name, id, loaded.lead)
+            bridge.record.categories = workspace.categories
             if before is not None:
                 self._remove(before)
         self.image, self._levels = image, loaded.levels

@@ -112,7 +112,8 @@ class LayerReviews:
         return review.journal is not None and review.journal.path in self._teller.held()
 
     def _new(self, plane: Plane) -> Nuclei:
-        return self._start.get(plane) or Nuclei((self.shape[-2], self.shape[-1]))
+        found = self._start.get(plane)
+        return Nuclei((self.shape[-2], self.shape[-1])) if found is None else found
 
     def key(self, plane: Plane) -> Plane:
         """Return how a journal names a plane: by its number in the file, () if there is but one."""

@@ -71,6 +71,10 @@ def _read(path: Path) -> list[LayerData]:
     beside = Beside(guess_size=True)
     data, format = read_nuclei([path], beside)
     records = _of_data_set(data)
+    if data.crowds:
+        beside.remarks.append(
+            f"{path.name}: areas to ignore (iscrowd): {data.crowds:,}. They are kept, not shown."
+        )
     for remark in dict.fromkeys(beside.remarks):
         show_warning(remark)
     is_list = format.name == "results"  # which knows no names
@@ -108,6 +112,7 @@ def _of_data_set(data: DataSet) -> list[Record]:
                 extra["modality"] = image.modality
             first = max(0, image.id - number_of(plane, stack))
             records[key] = Record(image.shape, image.file_name, first, stack=stack, extra=extra)
+            records[key].categories = data.categories
         records[key].reviews[plane] = Review(data.of(image))
     return list(records.values())
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .. import labels
 from ..errors import UserError
+from ..formats.categories import DEFAULT, Category
 from ..formats.dataset import DataSet, ImageRecord
 from ..nuclei import Nuclei
 from ..review import Review
@@ -58,6 +59,8 @@ class Record:
         Whether a layer shows it now: then the layer's pixels are a view of the nuclei.
     extra : mapping
         What the file that it was read from says of the image besides.
+    categories : tuple of Category
+        Those that the file lists.
     file : Path or None
         The image's file, where its layer may not tell it.
     opener : Opener or None
@@ -73,6 +76,7 @@ class Record:
     stack: tuple[int, ...] = ()
     shown: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
+    categories: tuple[Category, ...] = (DEFAULT,)
     file: Path | None = None
     opener: Opener | None = None
     borrowed: bool = False
@@ -116,9 +120,9 @@ class Record:
     def copy(self) -> Record:
         """Return a record of the same nuclei with histories of their own."""
         reviews = {plane: Review(r.nuclei.copy()) for plane, r in self.reviews.items()}
-        return Record(
-            self.shape, self.file_name, self.image_id, reviews, self.stack, extra=self.extra
-        )
+        copy = Record(self.shape, self.file_name, self.image_id, reviews, self.stack)
+        copy.extra, copy.categories = self.extra, self.categories
+        return copy
 
     def data_set(self) -> DataSet:
         """Return what a COCO file holds of it: one image for each plane worked on."""
@@ -131,7 +135,7 @@ class Record:
             id = self.image_id + number_of(key, self.stack)
             images.append(ImageRecord(id, self.file_name, height, width, extra=extra))
             nuclei[id] = self.reviews[key].nuclei if key in self.reviews else Nuclei(self.shape)
-        return DataSet(images, nuclei)
+        return DataSet(images, nuclei, categories=self.categories)
 
     def draw(self) -> NDArray[np.int32]:
         """Draw all planes into a label image of the layer's shape."""
@@ -148,7 +152,8 @@ def number_of(plane: Plane, stack: tuple[int, ...]) -> int:
 
 def _is_begun(review: Review) -> bool:
     """Whether anybody has segmented or worked on a plane; looking at it is not enough."""
-    return bool(len(review.nuclei) or review.nuclei.complete or review.done or review.undone)
+    nuclei = review.nuclei
+    return bool(len(nuclei) or nuclei.complete or nuclei.crowds or review.done or review.undone)
 
 
 def nuclei_of(data: NDArray[Any], name: str) -> Nuclei:

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
 from ..progress import Progress
-from .arguments import positive
+from .arguments import positive, strict
 from .terminal import say, shown
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def arguments(p: ArgumentParser) -> None:
         help="data set of what must not be forgotten; its images beside it or in images/ there",
     )
     p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    strict(p)
     output = p.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print the report as JSON")
     output.add_argument(
@@ -107,6 +108,7 @@ def _run(options: Namespace) -> Report | None:
         options.name,
         options.minutes,
         options.replay,
+        strict=options.strict,
     )
     steps = retrain(job, options.device)
     kept: list[Report | None] = []

@@ -6,7 +6,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ..errors import UserError
-from .terminal import has_screen
+from .arguments import strict
+from .terminal import has_screen, say
 
 
 def arguments(p: ArgumentParser) -> None:
@@ -23,6 +24,7 @@ def arguments(p: ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the images that a COCO file or a list names (default: beside it)",
     )
+    strict(p)
 
 
 def run(options: Namespace) -> int:
@@ -34,9 +36,11 @@ def run(options: Namespace) -> int:
     if images is not None and not images.is_dir():
         raise UserError(f"{images}: no such folder; --images names that of the images")
     try:
-        workspace = Workspace(options.path, images)
+        workspace = Workspace(options.path, images, options.strict)
     except MissingImagesError as error:
         raise UserError(f"{error} with --images") from error
+    for remark in workspace.remarks:
+        say(remark)
     if not has_screen():
         raise UserError(
             "there is no screen here to open napari on; segment and convert work without one"

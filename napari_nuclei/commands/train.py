@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from .arguments import positive
+from .arguments import positive, strict
 from .terminal import say, shown
 
 
@@ -19,6 +19,7 @@ def arguments(p: ArgumentParser) -> None:
     p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     p.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     p.add_argument("--minutes", type=positive, metavar="M", help="time budget")
+    strict(p)
 
 
 def run(options: Namespace) -> int:
@@ -34,7 +35,7 @@ def run(options: Namespace) -> int:
     recipe = read_recipe(options.recipe, changes)
     last = ""
     first = os.environ.get("RANK", "0") == "0"  # of those that torchrun started, one speaks
-    steps = train(recipe, options.data, options.device, options.resume)
+    steps = train(recipe, options.data, options.device, options.resume, options.strict)
     for step in shown(steps) if first else steps:
         if isinstance(step.new, str) and step.new != last and first:
             last = step.new

@@ -82,10 +82,10 @@ class Broken:
         if self._remarks is None or not (self._left or self._mended):
             return
         if needed and self._left and len(self._left) >= total:
-            raise UserError(
-                f"{self.source}: none of its {_count(total, self.kind)} can be used: "
-                f"{_listed(self._left)}"
-            )
+            head = f"its only {self.kind} cannot be used"
+            if total > 1:
+                head = f"none of its {_count(total, self.kind)} can be used"
+            raise UserError(f"{self.source}: {head}: {_listed(self._left)}")
         name = PurePath(self.source).name
         for noted, deed in ((self._left, "left out"), (self._mended, "mended")):
             if noted:

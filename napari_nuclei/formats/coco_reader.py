@@ -53,7 +53,7 @@ def from_json(value: Any, source: str, remarks: list[str] | None = None) -> Data
     reader = Reader(source, names, broken)
     states = _states(own["images"], known, Broken(source, remarks, "image"))
     nuclei = {id: reader.nuclei(known[id], found, states.get(id)) for id, found in by_image.items()}
-    broken.tell(len(rows) + len(extra))
+    broken.tell(len(lists["annotations"]) + len(extra))
     reader.tell_of_crowds(remarks)
     about = {
         key: finite(item)
@@ -179,6 +179,8 @@ def read_images(
         except ValueError as error:
             broken.leave_out(label, str(error))
             continue
+        if texts := [key for key in ("id", "height", "width") if isinstance(row.get(key), str)]:
+            broken.mend(label, f"its {' and '.join(texts)} is text")
         if out.setdefault(image.id, image) is image:
             continue
         twice = f"two images have the id {image.id}"

@@ -46,9 +46,12 @@ def read_all(
     for k in (k for k, found in enumerate(out) if isinstance(found, str)):
         notes: list[str] = []
         found = _read(segmentations[k], shape, notes)
-        if notes and mended is not None:
-            mended[k] = notes[0]
-        out[k] = notes[0] if notes and mended is None else found
+        if notes and isinstance(found, Mask):
+            if mended is None:
+                found = notes[0]
+            else:
+                mended[k] = notes[0]
+        out[k] = found
     return out
 
 

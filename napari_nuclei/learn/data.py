@@ -92,9 +92,20 @@ def load_examples(data: DataSet, images: Path, diameter: float) -> list[Example]
             [n.mask for n in data.of(image).shown()],
             image.modality,
             diameter,
+            _outside(image.shape, [c.mask for c in data.of(image).crowds]),
         )
         for image in data.images
     ]
+
+
+def _outside(shape: tuple[int, int], crowds: list[Mask]) -> NDArray[np.bool_] | None:
+    """Return where no crowd is, (H, W); None if there are none."""
+    if not crowds:
+        return None
+    out = np.ones(shape, bool)
+    for crowd in crowds:
+        crowd.paint(out, False)
+    return out
 
 
 def pixels_of(image: ImageRecord, folder: Path) -> NDArray[Any]:

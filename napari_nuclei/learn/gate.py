@@ -173,8 +173,9 @@ def changes(image: Reviewed, locked: set[Tile], old: Found, new: Found) -> Itera
 
 
 def _wrong(image: Reviewed, found: Found, rows: Numbers) -> list[Mask]:
-    pairs = zip(found, rows, strict=True)
-    return [mask for (mask, _), row in pairs if row < 0 and image.holds(mask)]
+    wrong = [mask for (mask, _), row in zip(found, rows, strict=True) if row < 0]
+    ignored = image.ignores(wrong)
+    return [m for m, skip in zip(wrong, ignored, strict=True) if not skip and image.holds(m)]
 
 
 def _only(these: list[Mask], others: list[Mask]) -> list[Mask]:

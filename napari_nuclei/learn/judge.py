@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from ..formats.dataset import DataSet, ImageRecord
 from ..formats.results import Results
 from ..mask import Mask
-from ..scoring.match import Pairs, best_of, overlaps
+from ..nuclei import Crowd
+from ..scoring.compared import MOSTLY
+from ..scoring.match import Pairs, best_of, overlaps, shares_in
 from ..scoring.scoring import CAP, Figures, score
 from .calibrate import expected_error, fit
 
@@ -124,7 +126,10 @@ def judge(truth: DataSet, answer: Answer, threshold: float, most: Mapping[str, f
     most : mapping of str to float
         What `ceilings` returns for this truth.
     """
-    seen = [look(image, _masks(truth, image), answer, threshold) for image in truth.images]
+    seen = [
+        look(image, _masks(truth, image), answer, threshold, truth.of(image).crowds)
+        for image in truth.images
+    ]
     overall = score(truth, answer.found, threshold, [CAP, DETECTIONS])
     figures = {ALL: _row(overall, most[ALL], seen)}
     for kind, part in overall.by_modality.items():
@@ -144,11 +149,19 @@ def ceilings(truth: DataSet) -> dict[str, float]:
     return {ALL: best.ap50_max[CAP], **kinds}
 
 
-def look(image: ImageRecord, truth: list[Mask], answer: Answer, threshold: float) -> Seen:
-    """Match one image's detections to its true nuclei."""
+def look(
+    image: ImageRecord,
+    truth: list[Mask],
+    answer: Answer,
+    threshold: float,
+    crowds: Sequence[Crowd] = (),
+) -> Seen:
+    """Match one image's detections to its true nuclei; those in crowds are ignored."""
     ranked = sorted(answer.found.found.get(image.id, []), key=lambda f: -f[1])
     scores = np.array([s for _, s in ranked], float)
-    pairs = overlaps(truth, [mask for mask, _ in ranked], 0.5)
+    masks = [mask for mask, _ in ranked]
+    pairs = overlaps(truth, masks, 0.5)
+    outside = shares_in([c.mask for c in crowds], masks) < MOSTLY
     right, found = np.zeros(len(ranked), bool), np.zeros(len(truth), bool)
     right[best_of(pairs).predicted] = True
     shown = np.zeros((scores >= threshold).sum(), bool)
@@ -158,12 +171,12 @@ def look(image: ImageRecord, truth: list[Mask], answer: Answer, threshold: float
     estimate = answer.diameters.get(image.id, np.nan) / answer.zoom
     return Seen(
         image,
-        scores,
-        right,
+        scores[right | outside],
+        right[right | outside],
         _top(pairs, len(truth), len(ranked)),
         sizes,
         found,
-        shown,
+        shown[shown | outside[: len(shown)]],
         answer.seconds.get(image.id, np.nan),
         float(estimate / np.median(sizes)) if len(sizes) else np.nan,
     )

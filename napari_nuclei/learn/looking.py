@@ -51,7 +51,7 @@ def tally(
     Notes
     -----
     A detection belongs to the tile of its nucleus; without one, to that of its own middle, and
-    then it only counts where nothing is missing.
+    then it only counts where nothing is missing and no crowd is.
     """
     tiles: list[Tile] = []
     truth: list[Tile] = []
@@ -60,11 +60,13 @@ def tally(
         wanted = tiles_of(image)
         tiles += wanted
         truth += [image.tile_of(n.mask) for n in image.judged(wanted)]
-        ids = matched([n.mask for n in image.truth], [mask for mask, _ in found])
-        for (mask, score), row in zip(found, ids, strict=True):
+        masks = [mask for mask, _ in found]
+        ids = matched([n.mask for n in image.truth], masks)
+        each = zip(found, ids, image.ignores(masks), strict=True)
+        for (mask, score), row, is_ignored in each:
             right = bool(row >= 0)
             counted = image.truth[row].mask if right else mask
-            if image.holds(counted):
+            if image.holds(counted) and (right or not is_ignored):
                 rows.append((score, right, image.tile_of(counted)))
     return Tally.of(tiles, truth, rows)
 

@@ -23,17 +23,23 @@ class Part:
     images: Path
 
 
-def parts_of(recipe: Recipe, folder: Path) -> tuple[list[Part], list[Part]]:
-    """Return what is learned from, and what the best weights are chosen by."""
+def parts_of(
+    recipe: Recipe, folder: Path, remarks: list[str] | None = None
+) -> tuple[list[Part], list[Part]]:
+    """Return what is learned from, and what the best weights are chosen by.
+
+    Broken entries are left out or mended if `remarks` take a line on that.
+    """
     if recipe.data.folds is None:
-        learned, checks = (_named(s, folder) for s in (recipe.data.train, recipe.data.validation))
+        sources = recipe.data.train, recipe.data.validation
+        learned, checks = (_named(s, folder, remarks) for s in sources)
         return learned, checks
     held, count = recipe.data.hold_out, recipe.data.folds
     if held >= count:
         raise UserError(f"data.hold_out is {held}: with {count} folds, choose 0 to {count - 1}.")
     kept: list[Part] = []
     out: list[Part] = []
-    for part, _, folds in dealt(recipe, folder):
+    for part, _, folds in dealt(recipe, folder, remarks):
         for parts, name, held_out in (
             (kept, part.name, False),
             (out, f"{part.name}, fold {held} of {count}", True),
@@ -45,24 +51,28 @@ def parts_of(recipe: Recipe, folder: Path) -> tuple[list[Part], list[Part]]:
     return kept, out
 
 
-def dealt(recipe: Recipe, folder: Path) -> Iterator[tuple[Part, list[str], list[int]]]:
+def dealt(
+    recipe: Recipe, folder: Path, remarks: list[str] | None = None
+) -> Iterator[tuple[Part, list[str], list[int]]]:
     """Yield each training set with the group and the fold of each of its images."""
-    parts = _named(recipe.data.train, folder)
+    parts = _named(recipe.data.train, folder, remarks)
     for source, part in zip(recipe.data.train, parts, strict=True):
         groups = groups_of(part.data, part.images, source.groups and folder / source.groups)
         kinds = [image.modality for image in part.data.images]
         yield part, groups, folds_of(groups, kinds, recipe.data.folds or 1)
 
 
-def _named(sources: tuple[Source, ...], folder: Path) -> list[Part]:
-    return [Part(s.coco.as_posix(), _checked(s, folder), folder / s.images) for s in sources]
+def _named(sources: tuple[Source, ...], folder: Path, remarks: list[str] | None) -> list[Part]:
+    return [
+        Part(s.coco.as_posix(), _checked(s, folder, remarks), folder / s.images) for s in sources
+    ]
 
 
-def _checked(source: Source, folder: Path) -> DataSet:
+def _checked(source: Source, folder: Path, remarks: list[str] | None) -> DataSet:
     images = folder / source.images
     if not images.is_dir():
         raise UserError(f"{images}: no such folder of images. Name the data folder by --data.")
-    data = coco.read(folder / source.coco)
+    data = coco.read(folder / source.coco, remarks)
     if not data.images:
         raise UserError(f"{folder / source.coco}: lists no images.")
     return data

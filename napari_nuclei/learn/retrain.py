@@ -60,6 +60,8 @@ class Job:
     ignore : bool
         Whether missing labels say nothing where nobody has looked. False only serves to
         measure what that is worth.
+    strict : bool
+        Whether a broken entry of a data set is an error; otherwise it is left out or mended.
     """
 
     coco: Path
@@ -69,6 +71,7 @@ class Job:
     minutes: float = 10
     replay: Path | None = None
     ignore: bool = True
+    strict: bool = False
 
 
 def retrain(job: Job, device: str = "auto") -> Generator[Progress, None, Report | None]:
@@ -102,10 +105,13 @@ def _begun(job: Job, processes: World) -> Generator[Progress, None, _Run]:
     network, base = load_network(job.base)
     name = job.name or versions.free_name(base.name)
     versions.check_name(name)
-    data = coco.read(job.coco)
+    told: list[str] | None = None if job.strict else []
+    data = coco.read(job.coco, told)
     images = yield from review_of(data, job.images, str(job.coco))
     plan = make_plan(images, base, str(job.coco))
-    replay = coco.read(job.replay) if job.replay else None
+    replay = coco.read(job.replay, told) if job.replay else None
+    for remark in told or ():
+        yield Progress(0, 0, "Reading the images", {"event": "told", "text": remark})
     about = [data.about, replay.about] if replay else [data.about]
     plan = replace(plan, licence=licence_of(base, about))
     event = {"event": "plan", "base": base.name, "name": name, "licence": plan.licence}

@@ -8,7 +8,7 @@ No torch here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from ..formats.dataset import DataSet, ImageRecord
 from ..mask import Mask
 from ..nuclei import Kind, Nuclei, Nucleus, State
 from ..progress import Progress
+from ..scoring.compared import MOSTLY
+from ..scoring.match import shares_in
 from .locked import Grid, Tile, digest_of
 
 KINDS = ("accepted", "corrected", "hand-made", "imported", "unchanged", "rejected")
@@ -47,6 +49,8 @@ class Reviewed:
         What a person has said is no nucleus.
     doubtful : tuple of Mask
         Proposals that reach into an area, but lie outside: their pixels say nothing.
+    crowds : tuple of Mask
+        Areas whose nuclei nobody has told apart: neither nucleus nor background.
     """
 
     record: ImageRecord
@@ -55,6 +59,7 @@ class Reviewed:
     truth: tuple[Nucleus, ...]
     rejected: tuple[Mask, ...] = ()
     doubtful: tuple[Mask, ...] = ()
+    crowds: tuple[Mask, ...] = ()
 
     @classmethod
     def of(cls, record: ImageRecord, nuclei: Nuclei, digest: str, foreign: bool) -> Reviewed:
@@ -77,7 +82,8 @@ class Reviewed:
                 doubtful.append(nucleus.mask)
         rejected = tuple(n.mask for n in nuclei if n.state is State.REJECTED and n.mask)
         grid = Grid(digest, nuclei.shape)
-        return cls(record, grid, areas, tuple(truth), rejected, tuple(doubtful))
+        crowds = tuple(c.mask for c in nuclei.crowds)
+        return cls(record, grid, areas, tuple(truth), rejected, tuple(doubtful), crowds)
 
     def looked(self, ignore: bool = True) -> NDArray[np.bool_]:
         """Return where a missing label means that there is nothing, (H, W).
@@ -85,17 +91,17 @@ class Reviewed:
         Parameters
         ----------
         ignore : bool
-            False takes the whole image as looked at, as most programs do.
+            False takes the whole image as looked at, but for crowds, as most programs do.
         """
-        if not ignore:
-            return np.ones(self.record.shape, bool)
-        out = np.zeros(self.record.shape, bool)
+        out = np.full(self.record.shape, not ignore)
         for y0, x0, y1, x1 in self.areas:
             out[y0:y1, x0:x1] = True
-        for mask in self.doubtful:
+        for mask in self.doubtful if ignore else ():
             mask.paint(out, False)
         for mask in self.rejected:
             mask.paint(out, True)
+        for mask in self.crowds:
+            mask.paint(out, False)
         return out
 
     def is_complete_at(self, y: float, x: float) -> bool:
@@ -109,6 +115,10 @@ class Reviewed:
     def holds(self, mask: Mask) -> bool:
         """Whether a detection is judged: its middle lies where nothing is missing."""
         return self.is_complete_at(*_middle(mask))
+
+    def ignores(self, masks: Sequence[Mask]) -> NDArray[np.bool_]:
+        """Whether each detection, if it is no nucleus, lies mostly in a crowd, (N,)."""
+        return shares_in(self.crowds, masks) >= MOSTLY
 
     def tile_of(self, mask: Mask) -> Tile:
         """Return the tile that a nucleus belongs to: that of its middle."""

@@ -39,7 +39,11 @@ from .validate import SAMPLE, calibrated, hits, predict_set, sample_figures
 
 
 def train(
-    recipe: Recipe, folder: Path | None = None, device: str = "auto", resume: bool = False
+    recipe: Recipe,
+    folder: Path | None = None,
+    device: str = "auto",
+    resume: bool = False,
+    strict: bool = False,
 ) -> Generator[Progress, None, Card | None]:
     """Train by a recipe, validate, pack the best weights with a card.
 
@@ -55,6 +59,8 @@ def train(
         As for `models.load`.
     resume : bool
         Go on from the last checkpoint in `recipe.out`.
+    strict : bool
+        Whether a broken entry of the data is an error; otherwise it is left out or mended.
 
     Yields
     ------
@@ -67,18 +73,21 @@ def train(
         Of the packed model, as the generator's value; None in all processes but the first.
     """
     with world(pick_device(device)) as processes:
-        return (yield from _train(recipe, folder or Path(), processes, resume))
+        return (yield from _train(recipe, folder or Path(), processes, resume, strict))
 
 
 def _train(
-    recipe: Recipe, folder: Path, processes: World, resume: bool
+    recipe: Recipe, folder: Path, processes: World, resume: bool, strict: bool
 ) -> Generator[Progress, None, Card | None]:
     chosen = processes.device
     yield Progress(0, 0, "Reading the data")
     if not recipe.data.train:
         raise UserError("the recipe names no training data: add [[data.train]] to it.")
-    learned, checks = parts_of(recipe, folder)
+    told: list[str] | None = None if strict else []
+    learned, checks = parts_of(recipe, folder, told)
     examples = [e for p in learned for e in load_examples(p.data, p.images, recipe.diameter)]
+    for remark in dict.fromkeys(told or ()):
+        yield Progress(0, 0, new=remark)
     state = _state(recipe, resume, processes)
     yield Progress(0, 0, new=f"{len(examples)} images, from step {state.step}")
     if not processes.first:  # it steps along; the first one validates, writes and packs

@@ -23,6 +23,8 @@ from ..nuclei import Nuclei
 from ..prediction.predict import LOW
 from ..progress import Progress
 from ..resources import resource_folder
+from ..scoring.compared import MOSTLY
+from ..scoring.match import shares_in
 from ..scoring.scoring import match, score
 from .calibrate import Calibration
 
@@ -80,14 +82,17 @@ def predict_set(
 
 
 def hits(truth: DataSet, found: DataSet, iou: float = 0.5) -> list[Hits]:
-    """Match predictions to the truth, the surest first, image by image."""
+    """Match predictions to the truth, the surest first, image by image; crowds are ignored."""
     out = []
     for image in truth.images:
         true = [n.mask for n in truth.of(image).shown()]
         rows = sorted(found.of(image).shown(), key=lambda n: -n.score)
+        masks = [n.mask for n in rows]
         right = np.zeros(len(rows), bool)
-        right[match(true, [n.mask for n in rows], iou).predicted] = True
-        out.append(Hits(np.array([n.score for n in rows]), right, len(true)))
+        right[match(true, masks, iou).predicted] = True
+        areas = [c.mask for c in truth.of(image).crowds]
+        counts = right | (shares_in(areas, masks) < MOSTLY)
+        out.append(Hits(np.array([n.score for n in rows])[counts], right[counts], len(true)))
     return out
 
 

@@ -68,7 +68,7 @@ def gather(
             continue
         images += [record for record, _ in found]
         nuclei |= {record.id: of_image for record, of_image in found}
-    return DataSet(images, nuclei, workspace.about)
+    return DataSet(images, nuclei, workspace.about, workspace.categories)
 
 
 def _exported(

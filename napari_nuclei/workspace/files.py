@@ -71,7 +71,9 @@ class Place:
     nucleus: int | None = None
 
 
-def items_of(path: Path, folder: Path | None = None) -> tuple[list[Item], DataSet | None]:
+def items_of(
+    path: Path, folder: Path | None = None, remarks: list[str] | None = None
+) -> tuple[list[Item], DataSet | None]:
     """List the images of a folder, an image file, a competition's list or a COCO file.
 
     Parameters
@@ -80,6 +82,9 @@ def items_of(path: Path, folder: Path | None = None) -> tuple[list[Item], DataSe
         One of these. A folder's images come in natural order, a list's in its own.
     folder : Path, optional
         Where a list's images lie; by default beside it, or in ``images`` beside it.
+    remarks : list of str, optional
+        Takes a line on broken entries of a COCO file that are left out or mended; without it
+        they are errors.
 
     Returns
     -------
@@ -94,7 +99,7 @@ def items_of(path: Path, folder: Path | None = None) -> tuple[list[Item], DataSe
     if path.is_dir() or path.suffix.lower() != ".json":
         return [Item(image.absolute()) for image in find_images(path)], None
     value = read_json(path)
-    data = from_json(value, str(path)) if _has(value, "annotations") else None
+    data = from_json(value, str(path), remarks) if _has(value, "annotations") else None
     if data is not None:
         records = data.images
     elif isinstance(value, list) or _has(value, "images"):

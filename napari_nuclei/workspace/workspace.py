@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..counts import Counts, Stage, Standing
 from ..errors import UserError
+from ..formats.categories import DEFAULT, Category
 from ..formats.dataset import DataSet
 from ..images.images import image_info, image_size
 from ..journal.away import journal_name
@@ -39,11 +40,15 @@ class Workspace:
         nuclei of the latter are what reviews begin with.
     folder : path, optional
         Where a list's images lie; by default beside it, or in ``images`` beside it.
+    strict : bool
+        Whether a broken entry of a COCO file is an error; otherwise it is left out or mended.
 
     Attributes
     ----------
     items : tuple of Item
         The images; a folder's in natural order.
+    remarks : list of str
+        What a person should know of what was left out or mended.
 
     Raises
     ------
@@ -55,9 +60,13 @@ class Workspace:
     May be used from several threads; a `Review` belongs to one thread at a time.
     """
 
-    def __init__(self, path: str | Path, folder: str | Path | None = None) -> None:
+    def __init__(
+        self, path: str | Path, folder: str | Path | None = None, strict: bool = False
+    ) -> None:
         self.path = Path(path).expanduser().absolute()
-        found, self._data = items_of(self.path, None if folder is None else Path(folder))
+        self.remarks: list[str] = []
+        place = None if folder is None else Path(folder)
+        found, self._data = items_of(self.path, place, None if strict else self.remarks)
         self.items = tuple(found)
         self._by_key = {(item.path, item.plane): item for item in self.items}
         self._named: dict[Path, set[Plane]] = {}
@@ -127,6 +136,11 @@ class Workspace:
     def about(self) -> dict[str, object]:
         """What a COCO file says besides (`info`, `licenses`, …)."""
         return dict(self._data.about) if self._data else {}
+
+    @property
+    def categories(self) -> tuple[Category, ...]:
+        """The categories that a COCO file lists."""
+        return self._data.categories if self._data else (DEFAULT,)
 
     def planes(self, image: Path) -> list[Plane]:
         """List the planes of an image file: ``[()]`` for an ordinary one."""
