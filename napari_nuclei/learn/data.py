@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -32,7 +32,9 @@ from ..models.losses import Target
 from ..models.maskrcnn import INPUT_MEAN
 from .augment import crop, recolour
 from .augment_nuclei import defocus, dim, paste
-from .recipe import Augment
+
+if TYPE_CHECKING:
+    from .recipe import Augment
 
 DRAWS = 2**40
 """Added to a crop's seed: what is sampled in it shall not depend on how it was cut."""
@@ -211,8 +213,8 @@ class Crops(IterableDataset[tuple[Tensor, Target]]):
         together: so the batches do not depend on the number of workers.
     rank, size : int
         Of several processes that train together, each draws its own part of every batch.
-    augment : Augment
-        How often crops are made hard.
+    augment : Augment, optional
+        How often crops are made hard; never by default.
     """
 
     def __init__(
@@ -226,7 +228,7 @@ class Crops(IterableDataset[tuple[Tensor, Target]]):
         batch: int = 1,
         rank: int = 0,
         size: int = 1,
-        augment: Augment = Augment(),  # noqa: B008, it is frozen
+        augment: Augment | None = None,
     ) -> None:
         self.examples, self.side, self.zoom_spread = examples, side, zoom_spread
         self.seed, self.start, self.batch = seed, start, batch
@@ -280,7 +282,8 @@ class Crops(IterableDataset[tuple[Tensor, Target]]):
         )
         image, labels = self._harder(image, labels, rng)
         gray = example.image.shape[0] == 1
-        image = recolour(image, gray, rng, self.augment.stain, self.augment.jpeg)
+        stain, jpeg = (getattr(self.augment, name, 0) for name in ("stain", "jpeg"))
+        image = recolour(image, gray, rng, stain, jpeg)
         image = torch.where(inside & (labels != LOCKED), image, torch.tensor(INPUT_MEAN))
         labels = labels.clamp(min=0)
         boxes, ids = boxes_of(labels)
@@ -290,7 +293,7 @@ class Crops(IterableDataset[tuple[Tensor, Target]]):
         def chance(share: float) -> bool:
             return share > 0 and bool(torch.rand(1, generator=rng).item() < share)
 
-        if labels.max() < 1:
+        if self.augment is None or labels.max() < 1:
             return image, labels
         if chance(self.augment.paste):
             image, labels = paste(image, labels, rng)

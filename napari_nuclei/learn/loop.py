@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +28,9 @@ from ..progress import Progress
 from .data import Crops, Example
 from .memory import less, smaller
 from .parallel import ALONE, World
-from .recipe import Recipe, Schedule
+
+if TYPE_CHECKING:
+    from .recipe import Recipe, Schedule
 
 Batch = tuple[Tensor, list[Target]]
 

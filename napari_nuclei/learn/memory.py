@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 
 from ..errors import UserError
 from ..wording import worded
 from .parallel import World
-from .recipe import Schedule
+
+if TYPE_CHECKING:
+    from .recipe import Schedule
 
 SMALLEST_CROP = 128
 """Side in px below which a crop shows too few nuclei to learn from."""

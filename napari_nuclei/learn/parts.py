@@ -31,9 +31,8 @@ def parts_of(
     Broken entries are remarked on; where no remarks are taken they are errors.
     """
     if recipe.data.folds is None:
-        learned, checks = (
-            _named(s, folder, remarks) for s in (recipe.data.train, recipe.data.validation)
-        )
+        sources = recipe.data.train, recipe.data.validation
+        learned, checks = (_named(s, folder, remarks) for s in sources)
         return learned, checks
     held, count = recipe.data.hold_out, recipe.data.folds
     if held >= count:

@@ -1,16 +1,27 @@
-"""Architectures, weights, cards and the registry. Importing this room loads no torch."""
+"""Architectures, weights, cards and the registry. Importing this room loads no torch.
+
+What training on a bare machine needs of it (`training/gpu.sh`) does without pydantic.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .card import Card
 from .detector import Detections, Detector
 
 if TYPE_CHECKING:
+    from .card import Card
     from .maskrcnn_detector import MaskRCNNDetector
 
 __all__ = ["Card", "Detections", "Detector", "devices", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Card":
+        from .card import Card
+
+        return Card
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def load(model: str, device: str = "auto") -> MaskRCNNDetector:

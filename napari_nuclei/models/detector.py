@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeGuard
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .card import Card
+if TYPE_CHECKING:
+    from .card import Card
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,7 +20,6 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.ops import clip_boxes_to_image, nms
 
-from .card import Card
 from .detector import Detections, SizeVotes
 from .maskrcnn import BOX_BINS, INPUT_MEAN, LEVELS, MASK_BINS, MaskRCNN
 from .memory import available
@@ -28,6 +28,8 @@ from .prompting import Judged
 from .runtime import autocast
 from .size_head import CELL
 
+if TYPE_CHECKING:
+    from .card import Card
 CHUNK = 1024
 """RoIs pooled at once, which bounds the memory of a crowded tile and keeps a GPU busy."""
 

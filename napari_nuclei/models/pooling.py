@@ -113,7 +113,7 @@ class FeatureTable:
 
     def pool(self, boxes: Tensor, bins: int) -> Tensor:
         """See `Pyramid.pool`; the features lie channels last in memory."""
-        level = self._level_of(boxes)
+        level = level_of(boxes, len(self.sizes))
         scale = torch.exp2(-(level + FINEST_LEVEL).float())
         x = _Taps(boxes[:, 0] * scale, boxes[:, 2] * scale, self._widths[level], bins)
         y = _Taps(boxes[:, 1] * scale, boxes[:, 3] * scale, self._heights[level], bins)
@@ -130,11 +130,15 @@ class FeatureTable:
         )
         return out.view(len(boxes), bins, bins, -1).permute(0, 3, 1, 2)
 
-    def _level_of(self, boxes: Tensor) -> Tensor:
-        """Large boxes are read from coarse levels, as in the feature pyramid's paper."""
-        area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-        level = torch.floor(CANONICAL_LEVEL + torch.log2(area.sqrt() / CANONICAL_SCALE) + 1e-6)
-        return level.clamp(FINEST_LEVEL, FINEST_LEVEL + len(self.sizes) - 1).long() - FINEST_LEVEL
+
+def level_of(boxes: Tensor, levels: int) -> Tensor:
+    """Say which level boxes are read from, from 0: large ones from coarse ones.
+
+    As in the feature pyramid's paper.
+    """
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    level = torch.floor(CANONICAL_LEVEL + torch.log2(area.sqrt() / CANONICAL_SCALE) + 1e-6)
+    return level.clamp(FINEST_LEVEL, FINEST_LEVEL + levels - 1).long() - FINEST_LEVEL
 
 
 class _Taps:
