@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
 from .. import edits, outlines, shaping
-from ..box import Box
 from ..edits import Edit
 from ..nuclei import Nuclei
 from ..walk import Walk
 from .bridge import Bridge
 from .camera import bring_into_view, look_at
+from .drawn_tools import DrawnTools
 from .gestures import Gestures, Point, Tool
+from .in_view import needs_view, why_not
 from .keys import filled
 from .preview import Preview
 from .queue_walk import QueueWalk
@@ -32,26 +32,35 @@ if TYPE_CHECKING:
     from .prompt_actions import Prompts
 
 
-class Actions:
+class Actions(DrawnTools):
     """What a person does to the nuclei of one review layer.
+
+    Parameters
+    ----------
+    bridge : Bridge
+        Of the review layer.
+    viewer : Viewer
+        That it is in.
+    pointer : callable
+        Returns where the mouse is in the world; None as long as it has not been there.
 
     Attributes
     ----------
     walk : QueueWalk
         The order in which N leads from one nucleus to the next.
-    told : Signal
-        A line for the person.
     helped : Signal
         The list of keys is asked for.
     """
 
-    told = Signal(str)
     helped = Signal()
 
-    def __init__(self, bridge: Bridge, viewer: Viewer) -> None:
+    def __init__(
+        self, bridge: Bridge, viewer: Viewer, pointer: Callable[[], Sequence[float] | None]
+    ) -> None:
         self.bridge = bridge
         self._viewer = weakref.ref(viewer)  # a session that held it would keep it alive
-        self.gestures = Gestures(bridge.layer, Preview(viewer))
+        bridge.refusal = self.refusal
+        self.gestures = Gestures(bridge.layer, Preview(viewer), pointer, self.in_view)
         self.walk = QueueWalk()
         self.prompts: Prompts | None = None
         self.gestures.clicked.connect(self._on_click)
@@ -64,6 +73,7 @@ class Actions:
         if self.prompts is not None:
             self.prompts.close()
         self.bridge.went_back.disconnect(self._on_went_back)
+        self.bridge.refusal = str
         self.walk.close()
         self.gestures.close()
 
@@ -80,11 +90,22 @@ class Actions:
         under = self._at(self.gestures.cursor)
         return () if under is None else (under,)
 
-    def _at(self, point: Point | None) -> int | None:
-        if point is None:
-            return None
-        found = self.review.nuclei.at(round(point[0]), round(point[1]))
-        return None if found is None else found.id
+    def activate(self) -> None:
+        """Have napari's keys and tools work here too: the person has used a button of ours."""
+        viewer = self._viewer()
+        if viewer is not None:
+            viewer.layers.selection.active = self.bridge.layer
+
+    def refusal(self) -> str:
+        """Return why nothing can be done here at present; empty if it can."""
+        return why_not(self._viewer(), self.bridge.layer)
+
+    def in_view(self) -> bool:
+        """Whether the plane is in view; says why nothing can be done where it is not."""
+        words = self.refusal()
+        if words:
+            self.told.emit(words)
+        return not words
 
     # -- edits ------------------------------------------------------------------------
 
@@ -102,6 +123,7 @@ class Actions:
             else:
                 self.review.select(())
 
+    @needs_view
     def accept(self) -> None:
         """Accept nuclei as they are."""
         if self.walk.agree(self.targets):
@@ -109,97 +131,47 @@ class Actions:
         else:
             self._decide(edits.accept)
 
+    @needs_view
     def reject(self) -> None:
         """Say that these are no nuclei."""
         self._decide(edits.reject)
 
+    @needs_view
     def delete(self) -> None:
         """Delete nuclei."""
         self._decide(edits.delete)
 
+    @needs_view
     def join(self) -> None:
         """Join the selected nuclei into one; without, take the tool that joins along a line."""
         chosen = self.review.selection
         if len(chosen) < 2:
-            hint = "Draw a line through the parts of a nucleus."
-            self.gestures.take(Tool("join", "line", self._on_join, hint))
+            self.take_join()
         elif self.do(lambda nuclei: edits.merge(nuclei, chosen)):
             self.review.select(chosen[:1])
 
-    def _on_join(self, line: list[Point]) -> None:
-        ids = list(dict.fromkeys(self._crossed(line)))
-        if len(ids) < 2:
-            self.told.emit("The line crosses no two nuclei: draw it from one into the other.")
-        else:
-            self.do(lambda nuclei: edits.merge(nuclei, ids))
-
+    @needs_view
     def reshape(self, make: Callable[[Nuclei, Sequence[int]], Edit]) -> None:
         """Change the outlines of the targets."""
         targets = self.targets
         self.do(lambda nuclei: make(nuclei, targets))
 
+    @needs_view
     def accept_above(self, score: float) -> None:
         """Accept all proposals from a score on."""
         self.do(lambda nuclei: edits.accept_above(nuclei, score))
 
-    def note(self, text: str) -> None:
-        """Put a remark on the targets."""
-        targets = self.targets
+    @needs_view
+    def note(self, text: str, targets: Sequence[int]) -> None:
+        """Put a remark on nuclei."""
         self.do(lambda nuclei: edits.note(nuclei, targets, text))
 
+    @needs_view
     def complete(self, done: bool = True) -> None:
         """Mark the whole image complete, or take that back."""
         self.do(edits.mark_complete if done else edits.unmark)
 
     # -- tools ------------------------------------------------------------------------
-
-    def split(self) -> None:
-        """Take the tool that splits along a line in hand."""
-        self.gestures.take(
-            Tool("split", "line", self._on_line, "Draw a line right across a nucleus.")
-        )
-
-    def _on_line(self, line: list[Point]) -> None:
-        targets = [i for i in self.review.selection if i in self.review.nuclei]
-        crossed = targets if len(targets) == 1 else self._crossed(line)
-        # The one that most of the line lies in.
-        id = max(set(crossed), key=crossed.count, default=None)
-        if id is None:
-            self.told.emit("The line does not cross a nucleus: draw it right across one.")
-        else:
-            self.do(lambda nuclei: edits.split(nuclei, id, line))
-
-    def _crossed(self, line: list[Point]) -> list[int]:
-        """Return the nucleus under each px of a line, where there is one."""
-        nuclei = self.review.nuclei
-        seen = [nuclei.at(round(y), round(x)) for y, x in _dense(line)]
-        return [n.id for n in seen if n is not None]
-
-    def seeds(self) -> None:
-        """Take the tool that splits by clicks in hand: one seed in each part, then Enter."""
-        points: list[Point] = []
-
-        def on_click(clicked: list[Point]) -> None:
-            points.extend(clicked)
-            id = self._at(points[0])
-            if len(points) > 1 and id is not None:
-                self.do(lambda nuclei: edits.split_by_seeds(nuclei, id, points))
-            if len(points) > 1 or id is None:
-                points.clear()
-
-        hint = "Click once in each of the two parts of a nucleus."
-        self.gestures.take(Tool("split by seeds", "click", on_click, hint))
-
-    def complete_area(self) -> None:
-        """Take the tool that marks an area complete in hand."""
-
-        def on_box(corners: list[Point]) -> None:
-            (y0, x0), (y1, x1) = corners
-            ys, xs = sorted((round(y0), round(y1))), sorted((round(x0), round(x1)))
-            self.do(lambda n: edits.mark_complete(n, (ys[0], xs[0], ys[1] + 1, xs[1] + 1)))
-
-        hint = "Draw a box around an area in which nothing is missing."
-        self.gestures.take(Tool("mark complete", "box", on_box, hint))
 
     def escape(self) -> None:
         """Put the tool down; without one, end what napari's tool has begun and select nothing."""
@@ -209,7 +181,7 @@ class Actions:
         if self.prompts is not None and self.prompts.kind is not None:
             self.prompts.drop_kind()
             return
-        self.bridge.layer.give_up()
+        self.bridge.give_up()
         self.review.select(())
 
     def _on_tool(self, tool: Tool | None) -> None:
@@ -247,6 +219,7 @@ class Actions:
         """Go back to the nucleus before."""
         self.go(-1)
 
+    @needs_view
     def go(self, step: int) -> None:
         """Go along the walk: select the next nucleus and look at it."""
         id = self.walk.go(self.review, step)
@@ -261,10 +234,16 @@ class Actions:
             look_at(viewer, self.bridge.layer, self.review.nuclei[id].mask.box)
         self.told.emit(self.walk.words(self.review.nuclei, self.review.counts.remaining))
 
-    def _on_went_back(self, boxes: list[Box]) -> None:
+    def _on_went_back(self, edit: Edit | None, word: str) -> None:
+        """Go where something was undone or done again, and say what."""
         viewer = self._viewer()
-        if viewer is not None:
-            bring_into_view(viewer, self.bridge.layer, boxes)
+        if edit is None:
+            here = "in this plane" if self.bridge.record.stack else "here"
+            self.told.emit(f"There is nothing {here} to be {word}.")
+            return
+        if viewer is not None and edit.boxes:
+            bring_into_view(viewer, self.bridge.layer, edit.boxes)
+        self.told.emit(f"{word.capitalize()}: {edit.words()}.")
 
     def _show_hidden(self, id: int) -> None:
         """Outline a candidate below the threshold, which the layer does not show."""
@@ -280,12 +259,3 @@ class Actions:
     def show_keys(self) -> None:
         """Ask for the list of keys."""
         self.helped.emit()
-
-
-def _dense(line: Sequence[Point]) -> list[Point]:
-    """Return points of a polyline about a px apart."""
-    out: list[Point] = []
-    for (y0, x0), (y1, x1) in pairwise(line):
-        steps = max(1, round(max(abs(y1 - y0), abs(x1 - x0))))
-        out += [(y0 + (y1 - y0) * k / steps, x0 + (x1 - x0) * k / steps) for k in range(steps)]
-    return [*out, *line[-1:]]

@@ -13,6 +13,7 @@ from ..nuclei import Nuclei
 from ..shape_edits import pieces
 from .bridge import Bridge
 from .keys import filled
+from .layer_list import below
 from .record import nuclei_and_remark
 from .session import Session
 from .source import shape_of
@@ -21,7 +22,7 @@ from .source import shape_of
 def adoptable(session: Session, image: Image | None) -> Labels | None:
     """Return the active layer if it is a label image that could be an image's review."""
     layer = session.viewer.layers.selection.active
-    if image is None or not isinstance(layer, Labels) or session.companions.outlines_of(layer):
+    if image is None or not isinstance(layer, Labels) or below(layer) is not None:
         return None
     bridge = session.bridges.get(layer)
     if bridge is not None and bridge.record is session.record_of(image):

@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from napari.layers import Labels
-from napari.utils import DirectLabelColormap
 
 from ..mask import Mask
+from .layer_list import hold_still, lay_over, overlay, take_out
 from .outlines import outlined
-from .source import follow
 
 if TYPE_CHECKING:
+    from napari.layers import Labels
+
     from .bridge import Bridge
+    from .record import Record
     from .session import Session
     from .source import Source
 
@@ -39,13 +40,13 @@ class Arrivals:
     def __len__(self) -> int:
         return len(self._masks)
 
-    def add(self, source: Source, masks: Sequence[Mask]) -> None:
-        """Outline some more; the review layer comes too, if there is none yet."""
+    def add(self, source: Source, masks: Sequence[Mask], record: Record | None = None) -> None:
+        """Outline some more over a record's layer, which comes too, if there is none yet."""
         if not masks:
             return
         self._masks += masks
         if self._layer is None:
-            self._begin(source)
+            self._begin(source, record)
         self._draw(masks)
 
     def clear(self) -> None:
@@ -56,33 +57,16 @@ class Arrivals:
         if bridge is not None:
             bridge.moved.disconnect(self._draw_all, missing_ok=True)
             bridge.changed.disconnect(self._on_changed, missing_ok=True)
-        if layer is not None and layer in self._session.viewer.layers:
-            self._session.viewer.layers.remove(layer)
+        take_out(self._session.viewer, layer)
 
-    def _begin(self, source: Source) -> None:
+    def _begin(self, source: Source, record: Record | None) -> None:
         self._source = source
-        self._bridge = bridge = self._session.open(source.image, source.shape)
-        self._layer = Labels(
-            np.zeros(bridge.pane.shape, np.uint8),
-            name=f"{source.image.name} found so far",
-            colormap=DirectLabelColormap(
-                color_dict={None: "transparent", 0: "transparent", 1: COLOR}
-            ),
-            opacity=OPACITY,
-        )
-        viewer = self._session.viewer
-        active = viewer.layers.selection.active
-        viewer.layers.insert(viewer.layers.index(bridge.layer) + 1, self._layer)
-        self._still()
-        viewer.layers.selection.active = active
-        follow(bridge.layer, self._layer)
+        self._bridge = bridge = self._session.open(source.image, source.shape, record)
+        name = f"{source.image.name} found so far"
+        self._layer = overlay(bridge.layer, bridge.pane.shape, name, {1: COLOR}, OPACITY)
+        lay_over(self._session.viewer, bridge.layer, self._layer)
         bridge.moved.connect(self._draw_all)
         bridge.changed.connect(self._on_changed)
-
-    def _still(self) -> None:
-        assert self._layer is not None
-        self._layer.editable = False
-        self._layer.mouse_pan = True
 
     def _on_changed(self) -> None:
         """Show them over their own plane alone."""
@@ -92,7 +76,7 @@ class Arrivals:
     def _draw_all(self) -> None:
         if self._layer is not None and self._bridge is not None:
             self._layer.data = np.zeros(self._bridge.pane.shape, np.uint8)
-            self._still()
+            hold_still(self._layer)
             self._draw(self._masks)
 
     def _draw(self, masks: Sequence[Mask]) -> None:

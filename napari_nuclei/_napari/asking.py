@@ -12,6 +12,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -196,7 +197,11 @@ class Asker(QObject):
         asked = self._current
         if isinstance(answer, Doubts):
             answer.tell()
-        if asked is not None and asked.bridge() in self.session.bridges.values():
+        if asked is not None:
+            self.session.hand.when_free(partial(self._hand_on, asked, answer))
+
+    def _hand_on(self, asked: _Asked, answer: Any) -> None:
+        if asked.bridge() in self.session.bridges.values():
             asked.then(answer)
 
     def _on_failure(self, error: Exception) -> None:

@@ -14,7 +14,7 @@ of it the layer holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,7 @@ from .layer import give_to
 from .next_label import NextLabel
 from .pane import Pane, is_part
 from .record import KEY, Plane, Record
-from .strokes import Pixels, by_plane, differences, pixels_of, take
+from .strokes import Pixels, UnderWay, by_plane, differences, pixels_of, take
 from .table import Table
 
 if TYPE_CHECKING:
@@ -71,7 +71,11 @@ class Bridge:
     selected : Signal
         The ids that are selected in the plane in view.
     went_back : Signal
-        The boxes of what was undone, or done again.
+        What was undone or done again (None: there was nothing), and which of both in a word.
+    stroke : UnderWay
+        What is being painted.
+    refusal : callable
+        Returns why nothing can be done here at present; empty if it can.
     actions : Actions or None
         What keys do here; the session's.
     """
@@ -81,7 +85,7 @@ class Bridge:
     drawn = Signal(tuple, list)
     moved = Signal()
     selected = Signal(tuple)
-    went_back = Signal(list)
+    went_back = Signal(object, str)
 
     def __init__(self, layer: layers.Labels, record: Record) -> None:
         self.layer = layer
@@ -92,6 +96,8 @@ class Bridge:
         self._drawing = Drawing(layer, record)
         self._table = Table()
         self._painting = False
+        self.stroke = UnderWay()
+        self.refusal: Callable[[], str] = str
         self._unsettled: list[tuple[Plane, list[Box]]] = []
         self._timer = QTimer()
         self._timer.setSingleShot(True)
@@ -106,6 +112,7 @@ class Bridge:
         self._absorb(known=not is_part(record.layer_shape))
         layer.events.paint.connect(self._on_paint)
         layer.events.data.connect(self._on_data)
+        layer.events.mode.connect(self._on_mode)
         self.show(self.plane)
 
     def close(self) -> None:
@@ -118,6 +125,7 @@ class Bridge:
         events = self.layer.events
         events.paint.disconnect(self._on_paint)
         events.data.disconnect(self._on_data)
+        events.mode.disconnect(self._on_mode)
         self._next_label.close()
         self.record.shown = False
         give_to(self.layer, None)
@@ -171,17 +179,22 @@ class Bridge:
 
     def undo(self) -> None:
         """Take back the last change of the plane in view, whatever made it."""
-        self._go_back(self.review.undo)
+        self._go_back(self.review.undo, "undone")
 
     def redo(self) -> None:
         """Do the last undone change of the plane in view again."""
-        self._go_back(self.review.redo)
+        self._go_back(self.review.redo, "done again")
 
-    def _go_back(self, step: Callable[[], Edit | None]) -> None:
+    def _go_back(self, step: Callable[[], Edit | None], word: str) -> None:
         edits: list[Edit | None] = []
-        self.attempt(lambda: edits.append(step()))
-        if boxes := [box for edit in edits if edit is not None for box in edit.boxes]:
-            self.went_back.emit(boxes)
+        if not self._is_refused() and self.attempt(lambda: edits.append(step())):
+            self.went_back.emit(edits[0], word)
+
+    def _is_refused(self) -> bool:
+        words = self.refusal()
+        if words:
+            self.refused.emit(words)
+        return bool(words)
 
     def attempt(self, change: Callable[[], Any]) -> bool:
         """Try a change; one that is refused says why. Returns whether it was done."""
@@ -220,9 +233,25 @@ class Bridge:
 
     # -- pixels → nuclei --------------------------------------------------------------
 
+    def begin(self, label: int) -> bool:
+        """Take note that a label is being painted; returns whether it may be."""
+        if self._is_refused():
+            return False
+        self.stroke.note(self.review, label)
+        return True
+
+    def give_up(self) -> None:
+        """End a polygon or an outline under way."""
+        self.layer.give_up()
+        self.stroke.forget()
+
+    def _on_mode(self, event: Any = None) -> None:
+        self.stroke.forget()
+
     def _on_paint(self, event: Any) -> None:
         points, values = pixels_of(event.value)
-        self._take((points + self.pane.origin, values))
+        new = self.stroke.forget()
+        self._take((points + self.pane.origin, values), new)
 
     def _on_data(self, event: Any) -> None:
         """Take a label image that somebody has assigned as a stroke of all that differs."""
@@ -239,7 +268,7 @@ class Bridge:
             points, values = differences(data, planes)
             self._take((points + self.pane.origin, values))
 
-    def _take(self, pixels: Pixels) -> None:
+    def _take(self, pixels: Pixels, new: Collection[int] = ()) -> None:
         name = STROKE_NAMES.get(str(self.layer.mode), "paint")
         touched: list[tuple[Plane, list[Box]]] = []
         self._painting = True
@@ -247,7 +276,7 @@ class Bridge:
             for plane, (points, values) in by_plane(pixels):
                 review = self.review_at(plane)
                 before = len(review.done)
-                self.attempt(partial(take, review, (points, values), name))
+                self.attempt(partial(take, review, (points, values), name, new))
                 boxes = [enclosing([(*points.min(0), *(points.max(0) + 1))])]
                 boxes += [box for edit in review.done[before:] for box in edit.boxes]
                 touched.append((plane, boxes))

@@ -6,14 +6,20 @@ do (`actions.py`, `outlines.py`), review layers (`session.py`).
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from napari.layers import Image
 
 from .actions import Actions
 from .bridge import Bridge
+from .guard import MOVED, Guard
 from .outlines import Outlines
 from .pane import is_large
 from .pane_follower import PaneFollower
 from .prompt_actions import Prompts
+from .source import follow
 
 if TYPE_CHECKING:
     from .session import Session
@@ -26,12 +32,18 @@ class Companions:
         self._session = session
         self._outlines: dict[Bridge, Outlines] = {}
         self._followers: dict[Bridge, PaneFollower] = {}
+        self._guards: dict[Bridge, Guard] = {}
+        self._images: WeakKeyDictionary[Image, Guard] = WeakKeyDictionary()
+        self._leaders: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         self._outlined = True
 
     def join(self, bridge: Bridge) -> None:
         """Give a new review layer its companions."""
-        bridge.actions = actions = Actions(bridge, self._session.viewer)
+        hand = self._session.hand
+        actions = Actions(bridge, self._session.viewer, lambda: hand.position)
+        bridge.actions = actions
         actions.prompts = Prompts(actions, self._session.asking, self._session.viewer)
+        self._guards[bridge] = Guard(bridge.layer, bridge.refused.emit)
         actions.told.connect(lambda text: self._session.hint(text, bridge))
         actions.helped.connect(self._session.ask_for_keys)
         if is_large(bridge.pane.whole):
@@ -44,10 +56,30 @@ class Companions:
         if bridge.actions is not None:
             bridge.actions.close()
             bridge.actions = None
+        guard = self._guards.pop(bridge, None)
+        if guard is not None:
+            guard.close()
         follower = self._followers.pop(bridge, None)
         if follower is not None:
             follower.close()
         self._hide(bridge)
+
+    def lie_on(self, bridge: Bridge, image: Image) -> None:
+        """Have a review layer lie on its image, and both stay where they are."""
+        layer = bridge.layer
+        if self._leaders.get(layer) == weakref.ref(image):
+            return
+        self._leaders[layer] = weakref.ref(image)
+        follow(image, layer, lambda: bridge.refused.emit(MOVED.format(layer.name)))
+        if image not in self._images:
+            session, of = weakref.ref(self._session), weakref.ref(image)
+
+            def is_reviewed() -> bool:
+                here = session()
+                return here is not None and here.bridge_of(of()) is not None
+
+            self._images[image] = Guard(image, self._session.tell, is_reviewed)
+        self._images[image].look()
 
     def follower_of(self, bridge: Bridge) -> PaneFollower | None:
         """Return what moves the pane of a review layer; None where it holds all."""
@@ -65,10 +97,6 @@ class Companions:
         self._outlined = shown
         for bridge in self._session.bridges.values():
             self._show(bridge)
-
-    def outlines_of(self, layer: Any) -> Bridge | None:
-        """Return the bridge whose outlines a layer shows."""
-        return next((b for b, o in self._outlines.items() if o.layer is layer), None)
 
     def _show(self, bridge: Bridge) -> None:
         """Bring the outlines of a review layer, or take them away, as is wanted."""

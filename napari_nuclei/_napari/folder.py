@@ -182,6 +182,10 @@ class Folder(QObject):
         return order[at] if 0 <= at < len(order) else None
 
     def _on_loaded(self, generation: int, number: int, by: int, outcome: Outcome) -> None:
+        """Show what was read, once a stroke on the image in view is done."""
+        self.session.hand.when_free(partial(self._take, generation, number, by, outcome))
+
+    def _take(self, generation: int, number: int, by: int, outcome: Outcome) -> None:
         if generation != self._generation:
             return
         if outcome.error is not None:

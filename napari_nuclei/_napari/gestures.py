@@ -9,7 +9,7 @@ is on. Without it a plain click selects, where napari's tool is pan and zoom.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,9 @@ Point = tuple[float, float]
 
 STILL = 3.0
 """Px of the screen within which a press and its release are a click."""
+
+UNSTEADY = 10.0
+"""The same where a drag so short makes no sense: within it nobody draws a lasso."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +61,13 @@ class Gestures:
         A review layer.
     preview : Preview
         Draws what is being dragged.
+    pointer : callable
+        Returns where the mouse is in the world; None as long as it has not been there.
+    in_view : callable
+        Returns whether the layer's plane is in view, and says so where it is not.
 
     Attributes
     ----------
-    cursor : Point or None
-        Where the mouse is over the image; None as long as it has not been there.
     clicked : Signal
         A click: its point, and whether it adds to what is selected.
     encircled : Signal
@@ -75,22 +80,26 @@ class Gestures:
     encircled = Signal(list)
     tool_changed = Signal(object)
 
-    def __init__(self, layer: Labels, preview: Preview) -> None:
+    def __init__(
+        self,
+        layer: Labels,
+        preview: Preview,
+        pointer: Callable[[], Sequence[float] | None],
+        in_view: Callable[[], bool],
+    ) -> None:
         self.layer = layer
         self.preview = preview
-        self.cursor: Point | None = None
+        self._pointer, self._in_view = pointer, in_view
         self.tool: Tool | None = None
         self._mode = "pan_zoom"
         self._changing = False
         layer.mouse_drag_callbacks.insert(0, self._on_drag)
-        layer.mouse_move_callbacks.append(self._on_move)
         layer.events.mode.connect(self._on_mode)
 
     def close(self) -> None:
         """Leave the layer alone."""
         self.drop()
         self.layer.mouse_drag_callbacks.remove(self._on_drag)
-        self.layer.mouse_move_callbacks.remove(self._on_move)
         self.layer.events.mode.disconnect(self._on_mode)
 
     # -- tools ------------------------------------------------------------------------
@@ -135,30 +144,36 @@ class Gestures:
 
     # -- mouse ------------------------------------------------------------------------
 
-    def _point(self, event: Any) -> Point:
-        y, x = to_image(self.layer, event.position)[-2:]
+    @property
+    def cursor(self) -> Point | None:
+        """Where the mouse is over the image; None as long as it has not been there."""
+        at = self._pointer()
+        return None if at is None else self._point(at)
+
+    def _point(self, position: Sequence[float]) -> Point:
+        y, x = to_image(self.layer, position)[-2:]
         return float(y), float(x)
 
-    def _on_move(self, layer: Labels, event: Any) -> None:
-        self.cursor = self._point(event)
+    def _plane(self, position: Sequence[float]) -> list[int]:
+        plane: list[int] = np.round(to_image(self.layer, position)[:-2]).astype(int).tolist()
+        return plane
 
     def _on_drag(self, layer: Labels, event: Any) -> Iterator[None]:
         adds = "Shift" in event.modifiers
         shape = self._shape(adds, str(layer.mode)) if event.button == 1 else ""
-        if not shape:
-            return
-        start, points = np.array(event.pos), [self._point(event)]
         ours = adds or self.tool is not None
-        pan = layer.mouse_pan
+        if not shape or (ours and not self._in_view()):
+            return
+        start, points = np.array(event.pos), [self._point(event.position)]
+        plane, pan, way = self._plane(event.position), layer.mouse_pan, 0.0
+        still = UNSTEADY if shape == "lasso" else STILL
         self._hold(layer, ours)
         try:
             yield
-            far = False
             while event.type == "mouse_move":
-                self.cursor = self._point(event)
-                points.append(self.cursor)
-                far = far or float(np.abs(np.array(event.pos) - start).max()) > STILL
-                if ours and far:
+                points.append(self._point(event.position))
+                way = max(way, float(np.abs(np.array(event.pos) - start).max()))
+                if ours and shape != "click" and way > still:
                     self.preview.show(_outline(shape, points), shape, layer)
                 yield
         finally:
@@ -166,7 +181,8 @@ class Gestures:
                 layer.suspended = False
                 layer.mouse_pan = pan
                 self.preview.clear()
-        self._finish(shape, points, far, adds)
+        if plane == self._plane(event.position):  # else another one has come into view
+            self._finish(shape, points, way > still, adds)
 
     def _shape(self, adds: bool, mode: str) -> str:
         """Return what a press begins; empty where it is napari's business."""
@@ -184,12 +200,15 @@ class Gestures:
 
     def _finish(self, shape: str, points: list[Point], far: bool, adds: bool) -> None:
         if self.tool is not None:
-            if self.tool.shape == "click" and not far:
+            if self.tool.shape == "click":  # where it was pressed: no hand is quite still
                 self.tool.done(points[:1])
-            elif self.tool.shape != "click" and far:
+            elif far:
                 self.tool.done(_reduced(shape, points))
+            else:
+                self.tool_changed.emit(self.tool)  # which says again what to draw
         elif not far:
-            self.clicked.emit(points[0], adds)
+            if adds or self._in_view():
+                self.clicked.emit(points[0], adds)
         elif adds:
             self.encircled.emit(points)
 

@@ -10,15 +10,14 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Labels
-from napari.utils import DirectLabelColormap
 
 from ..nuclei import Nucleus, State
 from .bridge import Bridge
+from .layer_list import hold_still, lay_over, overlay, take_out
 from .outlines import outlined
-from .source import follow
 
 if TYPE_CHECKING:
+    from napari.layers import Labels
     from napari.viewer import Viewer
 
 COLOR = "#FFFFFF"
@@ -58,8 +57,7 @@ class Ghosts:
         layer = self._shown(viewer)
         if layer.data.shape != pane.shape:
             layer.data = np.zeros(pane.shape, np.uint8)
-            layer.editable = False
-            layer.mouse_pan = True
+            hold_still(layer)
         at = pane.index(self.bridge.plane)
         assert at is not None
         view = layer.data[at]
@@ -83,10 +81,8 @@ class Ghosts:
         """Take them away."""
         for signal in (self.bridge.changed, self.bridge.moved):
             signal.disconnect(self._again, missing_ok=True)
-        viewer, layer = self._viewer(), self.layer
-        self.layer = None
-        if viewer is not None and layer is not None and layer in viewer.layers:
-            viewer.layers.remove(layer)
+        layer, self.layer = self.layer, None
+        take_out(self._viewer(), layer)
 
     def at(self, y: int, x: int) -> list[int]:
         """Return the likeliest ghost at a pixel, as a list of one id or none."""
@@ -96,18 +92,7 @@ class Ghosts:
     def _shown(self, viewer: Any) -> Labels:
         if self.layer is None or self.layer not in viewer.layers:
             over = self.bridge.layer
-            self.layer = Labels(
-                np.zeros(over.data.shape, np.uint8),
-                name=f"{over.name} candidates",
-                colormap=DirectLabelColormap(
-                    color_dict={None: "transparent", 0: "transparent", 1: COLOR}
-                ),
-                opacity=OPACITY,
-            )
-            self.layer.editable = False
-            self.layer.mouse_pan = True
-            active = viewer.layers.selection.active
-            viewer.layers.insert(viewer.layers.index(over) + 1, self.layer)
-            viewer.layers.selection.active = active
-            follow(over, self.layer)
+            name = f"{over.name} candidates"
+            self.layer = overlay(over, over.data.shape, name, {1: COLOR}, OPACITY)
+            lay_over(viewer, over, self.layer)
         return self.layer

@@ -16,6 +16,7 @@ from ..workspace.workspace import Workspace
 from .bridge import Bridge
 from .folder_loading import ItemReviews, Loaded
 from .looking import Looks
+from .record import Record
 from .session import Session
 
 
@@ -33,13 +34,15 @@ class ItemLayers:
     def __init__(self, session: Session) -> None:
         self._session = session
         self.image: Image | None = None
+        self._record: Record | None = None
         self.is_turning = False
         self._levels = (0.0, 1.0)
 
     @property
     def bridge(self) -> Bridge | None:
-        """The bridge of the review layer."""
-        return self._session.bridge_of(self.image)
+        """The bridge of the review layer; that of a copy of it is another one."""
+        found = (b for b in self._session.bridges.values() if b.record is self._record)
+        return next(found, None)
 
     @property
     def are_shown(self) -> bool:
@@ -65,7 +68,7 @@ class ItemLayers:
             bridge.record.categories = workspace.categories
             if before is not None:
                 self._remove(before)
-        self.image, self._levels = image, loaded.levels
+        self.image, self._record, self._levels = image, bridge.record, loaded.levels
         if looks is not None:
             looks.give(image, bridge)
         self._session.activate(bridge)

@@ -7,6 +7,7 @@ prompts (`prompt_actions.py`), threads (`asking.py`), likeness (`prompts/kinds.p
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Hashable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -17,6 +18,7 @@ from ..nuclei import Nuclei, Nucleus
 from ..progress import Progress
 from ..prompts.kinds import Deed, Features, SameKind, examples_of, fix, learn_steps, same_kind
 from .asking import Asker
+from .in_view import needs_view
 from .keys import filled
 
 if TYPE_CHECKING:
@@ -44,7 +46,13 @@ class Asking:
     def __init__(self, actions: Actions, asker: Callable[[], Asker | None]) -> None:
         self._actions, self._asker = actions, asker
         self.kind: SameKind | None = None
+        self._kind_of: Review | None = None
+        self._chosen: tuple[int, ...] = ()
         self._features: WeakKeyDictionary[Review, dict[Hashable, Features]] = WeakKeyDictionary()
+
+    def in_view(self) -> bool:
+        """Whether the plane is in view; says why nothing can be done where it is not."""
+        return self._actions.in_view()
 
     # -- asking -----------------------------------------------------------------------
 
@@ -72,18 +80,35 @@ class Asking:
         asker = self._asker()
         return asker is not None and any(c.name == model for c in asker.engine.cards())
 
+    def _chooser(self) -> Callable[[int], None]:
+        """Return what selects a nucleus of an answer, unless the person has gone on meanwhile.
+
+        That is, to another plane, or to other nuclei than those that answers have selected.
+        """
+        review, before = self._actions.review, self._actions.review.selection
+
+        def choose(id: int) -> None:
+            here = review is self._actions.review
+            if here and review.selection in (before, self._chosen):
+                self._chosen = (id,)
+                self._actions.choose(id)
+
+        return choose
+
     def _do(self, review: Review, make: Callable[[Nuclei], Edit]) -> bool:
         """Do an edit of the review that was asked about, wherever the view is by now."""
         return self._actions.bridge.attempt(lambda: review.do(make(review.nuclei)))
 
     # -- fix all of this kind ---------------------------------------------------------
 
+    @needs_view
     def fix_kind(self) -> None:
         """Offer to do to all of its kind what was done last; again, do it."""
-        if self.kind is not None:
-            self.apply_kind(len(self._actions.review.selection))
-            return
         review = self._actions.review
+        if self.kind is not None and self._kind_of is review:
+            self.apply_kind(len(review.selection))
+            return
+        self.drop_kind()
         examples, deed = examples_of(review.done)
         if deed is None:
             self._actions.told.emit(filled(FIRST))
@@ -95,10 +120,13 @@ class Asking:
             yield from learn_steps(prompter, _concerned(nuclei, examples, deed), features)
             return same_kind(nuclei, features, examples, deed)
 
-        self._ask_steps(steps, self._offer)
+        self._ask_steps(steps, partial(self._offer, review))
 
-    def _offer(self, kind: SameKind) -> None:
-        self.kind = kind
+    def _offer(self, review: Review, kind: SameKind) -> None:
+        if review is not self._actions.review:
+            self._actions.told.emit("Another plane is in view now: K asks anew for it.")
+            return
+        self.kind, self._kind_of = kind, review
         self.kind_changed.emit(kind)
         self.preview_kind(kind.likely)
         many = f"{kind.likely:,} of {len(kind.ids):,} look like it"
@@ -107,21 +135,27 @@ class Asking:
 
     def preview_kind(self, count: int) -> None:
         """Select the likest ones, so that they are seen."""
-        if self.kind is not None:
-            self._actions.review.select(self.kind.ids[:count])
+        if self.kind is not None and self._kind_of is not None:
+            self._kind_of.select(self.kind.ids[:count])
 
     def apply_kind(self, count: int) -> None:
         """Do it to the `count` likest, as one edit."""
-        kind = self.kind
-        if kind is not None and self._do(self._actions.review, lambda n: fix(n, kind, count)):
-            self._actions.told.emit(self._actions.review.done[-1].words())
+        kind, review = self.kind, self._kind_of
+        if kind is None or review is None:
+            return
+        if review is not self._actions.review:
+            self._actions.told.emit("What K offers is in another plane: go back there, or drop it.")
+        elif self._do(review, lambda n: fix(n, kind, count)):
+            self._actions.told.emit(review.done[-1].words())
             self.drop_kind()
 
     def drop_kind(self) -> None:
         """Offer nothing any more."""
+        review, self._kind_of = self._kind_of, None
         if self.kind is not None:
             self.kind = None
-            self._actions.review.select(())
+            if review is not None:
+                review.select(())
             self.kind_changed.emit(None)
 
 

@@ -1,7 +1,7 @@
 """`Labels`: napari's Labels layer, tied to a review.
 
 Here: undo and redo go to the review's history, the review has the last word on what a stroke
-painted, and a stroke can be held back. Not here: how it does that (`bridge.py`).
+painted, and a stroke can be held back or refused. Not here: how it does that (`bridge.py`).
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ class Owner(Protocol):
 
     def settle(self) -> None:
         """Draw once more what the last stroke touched."""
+
+    def begin(self, label: int) -> bool:
+        """Take note of what is being painted with; returns whether it may be."""
 
 
 class Labels(layers.Labels):
@@ -60,22 +63,23 @@ class Labels(layers.Labels):
 
     # Called by themselves, these tell of the pixels first and write them afterwards.
 
-    def paint(self, *args: Any, **kwargs: Any) -> None:
+    def paint(self, coord: Any, new_label: int, *args: Any, **kwargs: Any) -> None:
         """Paint with the brush; see napari."""
-        if not self.suspended:
-            super().paint(*args, **kwargs)
+        if self._begin(new_label):
+            super().paint(coord, new_label, *args, **kwargs)
             self._settle()
 
-    def fill(self, *args: Any, **kwargs: Any) -> None:
+    def fill(self, coord: Any, new_label: int, *args: Any, **kwargs: Any) -> None:
         """Fill an area; see napari."""
-        if not self.suspended:
-            super().fill(*args, **kwargs)
+        if self._begin(new_label):
+            super().fill(coord, new_label, *args, **kwargs)
             self._settle()
 
-    def paint_polygon(self, *args: Any, **kwargs: Any) -> None:
+    def paint_polygon(self, points: Any, new_label: int, *args: Any, **kwargs: Any) -> None:
         """Paint a polygon; see napari."""
-        super().paint_polygon(*args, **kwargs)
-        self._settle()
+        if self._begin(new_label):
+            super().paint_polygon(points, new_label, *args, **kwargs)
+            self._settle()
 
     def data_setitem(self, *args: Any, **kwargs: Any) -> None:
         """Set single pixels; see napari."""
@@ -87,6 +91,9 @@ class Labels(layers.Labels):
         escape = layers.Labels.class_keymap.get(KeyBinding.from_str("Escape"))
         if escape is not None:
             escape(self)
+
+    def _begin(self, label: int) -> bool:
+        return not self.suspended and (self.owner is None or self.owner.begin(label))
 
     def _settle(self) -> None:
         if self.owner is not None:

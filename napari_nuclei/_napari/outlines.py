@@ -11,16 +11,14 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Labels
-from napari.utils import DirectLabelColormap
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 
 from ..box import Box
 from ..nuclei import Kind, Nucleus, State
 from .bridge import Bridge
+from .layer_list import hold_still, lay_over, overlay, take_out
 from .record import Plane
-from .source import follow
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -90,22 +88,13 @@ class Outlines:
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.draw)
         shown = bridge.layer
-        self.layer = Labels(
-            np.zeros(shown.data.shape, np.uint8),
-            name=f"{shown.name} outlines",
-            colormap=DirectLabelColormap(
-                color_dict={None: "transparent", 0: "transparent"}
-                | {int(look): color for look, color in COLORS.items()}
-            ),
-            opacity=1.0,
-        )
-        self.layer.editable = False
-        self.layer.mouse_pan = True
+        colors = {int(look): color for look, color in COLORS.items()}
+        self.layer = overlay(shown, shown.data.shape, f"{shown.name} outlines", colors)
         bridge.drawn.connect(self._on_drawn)
         bridge.changed.connect(self._on_changed)
         bridge.moved.connect(self._on_moved)
         bridge.selected.connect(self._on_selected)
-        self._add(viewer)
+        lay_over(viewer, shown, self.layer)
         self.draw()
 
     def close(self) -> None:
@@ -115,16 +104,7 @@ class Outlines:
         self.bridge.changed.disconnect(self._on_changed)
         self.bridge.moved.disconnect(self._on_moved)
         self.bridge.selected.disconnect(self._on_selected)
-        viewer = self._viewer()
-        if viewer is not None and self.layer in viewer.layers:
-            viewer.layers.remove(self.layer)
-
-    def _add(self, viewer: Viewer) -> None:
-        active = viewer.layers.selection.active
-        place = viewer.layers.index(self.bridge.layer) + 1
-        viewer.layers.insert(place, self.layer)
-        viewer.layers.selection.active = active
-        follow(self.bridge.layer, self.layer)
+        take_out(self._viewer(), self.layer)
 
     # -- drawing ----------------------------------------------------------------------
 
@@ -145,8 +125,7 @@ class Outlines:
         shape = self.bridge.layer.data.shape
         if self.layer.data.shape != shape:
             self.layer.data = np.zeros(shape, np.uint8)
-            self.layer.editable = False
-            self.layer.mouse_pan = True
+            hold_still(self.layer)
         self._plane = self.bridge.plane
         self.draw()
 

@@ -11,15 +11,15 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Labels
-from napari.utils import DirectLabelColormap
 from qtpy.QtCore import QTimer
 
 from .drawing import linear_of
+from .layer_list import insert, overlay, take_out
 from .outlines import COLORS, look_of
 from .source import GEOMETRY
 
 if TYPE_CHECKING:
+    from napari.layers import Labels
     from napari.viewer import Viewer
 
     from .bridge import Bridge
@@ -51,21 +51,11 @@ class Overview:
             return
         height, width = self._bridge.pane.whole[-2:]
         by = self._by
-        lead = self._bridge.layer.ndim - 2
-        self._layer = Labels(
-            np.zeros((*(1,) * lead, -(-height // by), -(-width // by)), np.uint8),
-            name=f"{self._bridge.layer.name} from afar",
-            colormap=DirectLabelColormap(
-                color_dict={None: "transparent", 0: "transparent"}
-                | {int(look): color for look, color in COLORS.items()}
-            ),
-            opacity=1.0,
-        )
-        self._layer.editable = False
-        self._layer.mouse_pan = True
-        active = viewer.layers.selection.active
-        viewer.layers.insert(viewer.layers.index(self._bridge.layer), self._layer)
-        viewer.layers.selection.active = active
+        over = self._bridge.layer
+        shape = (*(1,) * (over.ndim - 2), -(-height // by), -(-width // by))
+        colors = {int(look): color for look, color in COLORS.items()}
+        self._layer = overlay(over, shape, f"{over.name} from afar", colors)
+        insert(viewer, viewer.layers.index(over), self._layer)
         self._bridge.moved.connect(self._place)
         self._bridge.changed.connect(self._later)
         self._place()
@@ -76,10 +66,8 @@ class Overview:
         self._timer.stop()
         self._bridge.moved.disconnect(self._place, missing_ok=True)
         self._bridge.changed.disconnect(self._later, missing_ok=True)
-        viewer, layer = self._viewer(), self._layer
-        self._layer = None
-        if viewer is not None and layer is not None and layer in viewer.layers:
-            viewer.layers.remove(layer)
+        layer, self._layer = self._layer, None
+        take_out(self._viewer(), layer)
 
     @property
     def _by(self) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from napari.layers import Shapes
 
 from .camera import camera_of
+from .layer_list import insert, lies_on
 from .pane import origin_of
 
 if TYPE_CHECKING:
@@ -55,7 +56,6 @@ class Preview:
 
     def _shown(self, viewer: Viewer, over: Any) -> Shapes:
         if self._layer is None or self._layer not in viewer.layers:
-            selected, active = set(viewer.layers.selection), viewer.layers.selection.active
             self._layer = Shapes(
                 ndim=over.ndim,
                 name=NAME,
@@ -69,8 +69,6 @@ class Preview:
                 units=over.units,
             )
             self._layer.editable = False
-            viewer.layers.append(self._layer)
-            viewer.layers.selection.clear()
-            viewer.layers.selection.update(selected)
-            viewer.layers.selection.active = active
+            lies_on(self._layer, over)
+            insert(viewer, len(viewer.layers), self._layer)
         return self._layer

@@ -20,6 +20,7 @@ from ..prompts.edits import Answer, nudge, promote, put, take_reading
 from .asking import Asker
 from .gestures import Point, Tool
 from .ghosts import Ghosts
+from .in_view import needs_view
 from .keys import filled
 from .kind_actions import Asking
 
@@ -61,6 +62,7 @@ class Prompts(Asking):
 
     # -- box and click ----------------------------------------------------------------
 
+    @needs_view
     def box(self) -> None:
         """Take the tool that turns a drawn box into its nucleus in hand."""
         hint = "Draw a box around a nucleus."
@@ -73,6 +75,7 @@ class Prompts(Asking):
         points = np.array(corners) + 0.5
         box = (*points.min(0), *points.max(0))
         review, model, then = self._actions.review, self._model, self._put("box")
+        choose = self._chooser()
 
         def use(found: tuple[Seen, dict[str, Seen]]) -> None:
             seen, others = found
@@ -85,10 +88,11 @@ class Prompts(Asking):
                     for words, o in all_.items()
                 ]
                 self._cycle = _Cycle(review, pairs, review.done[-1])
-                self._actions.choose(review.done[-1].after[0].id)
+                choose(review.done[-1].after[0].id)
 
         self._ask(lambda p: (in_box(p, box), others_in_box(p, box)), use)
 
+    @needs_view
     def click(self) -> None:
         """Take the tool that turns a click into the nucleus there in hand."""
         hint = "Click in the middle of a nucleus."
@@ -113,6 +117,7 @@ class Prompts(Asking):
 
     # -- ghosts -----------------------------------------------------------------------
 
+    @needs_view
     def ghosts(self) -> None:
         """Show or hide candidates below the threshold; a click promotes one."""
         hint = "Click a candidate to promote it."
@@ -133,11 +138,12 @@ class Prompts(Asking):
 
     # -- another reading --------------------------------------------------------------
 
+    @needs_view
     def reading(self) -> None:
         """Put another reading in the place of a nucleus; again, the next one."""
         cycle, review = self._cycle, self._actions.review
         if cycle and cycle.review is review and self._goes_on(cycle):
-            self._turn(cycle)
+            self._turn(cycle, self._actions.choose)
             return
         targets = self._actions.targets
         if len(targets) != 1:
@@ -147,13 +153,14 @@ class Prompts(Asking):
 
         nuclei, id = review.nuclei.copy(), targets[0]
         model, made_by = self._model, review.nuclei[id].origin.model
+        choose = self._chooser()
 
         def then(readings: list[OtherReading]) -> None:
             if not readings:
                 self._actions.told.emit("The model has no other reading of this nucleus.")
                 return
             self._cycle = _Cycle(review, [(r.words, partial(_read, r, model)) for r in readings])
-            self._turn(self._cycle)
+            self._turn(self._cycle, choose)
             if made_by and not self._known(made_by):
                 self._actions.told.emit(LOST.format(name=made_by, now=model))
 
@@ -167,7 +174,7 @@ class Prompts(Asking):
         targets = set(self._actions.targets)
         return bool(targets) and targets <= made
 
-    def _turn(self, cycle: _Cycle) -> None:
+    def _turn(self, cycle: _Cycle, choose: Callable[[int], None]) -> None:
         """Show the next reading, in the place of the one before; after the last, what was."""
         if cycle.edit is not None:
             self._actions.bridge.attempt(cycle.review.undo)
@@ -180,17 +187,19 @@ class Prompts(Asking):
         words, make = cycle.readings[cycle.at]
         if self._do(cycle.review, make):
             cycle.edit = cycle.review.done[-1]
-            self._actions.choose(cycle.edit.after[0].id)
+            choose(cycle.edit.after[0].id)
             place = f"{cycle.at + 1} of {len(cycle.readings)}"
             key = filled("{reading}")
             self._actions.told.emit(f"Reading {place}: {words}. {key} shows the next.")
 
     # -- nudging ----------------------------------------------------------------------
 
+    @needs_view
     def nudge_in(self) -> None:
         """Move outlines in by a step."""
         self._nudge(False)
 
+    @needs_view
     def nudge_out(self) -> None:
         """Move outlines out by a step."""
         self._nudge(True)

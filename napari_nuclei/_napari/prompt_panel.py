@@ -109,7 +109,8 @@ class PromptPanel(QWidget):
         return button
 
     def _with_prompts(self, name: str, *_: object) -> None:
-        if self._watched is not None:
+        if self._actions is not None and self._watched is not None:
+            self._actions.activate()
             getattr(self._watched, name)()
 
     # -- fix all of this kind ---------------------------------------------------------

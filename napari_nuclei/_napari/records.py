@@ -55,6 +55,10 @@ class Records:
         """Make a record the one in use, added if it is new."""
         self._of[image] = [record, *(r for r in self.all_of(image) if r is not record)]
 
+    def add(self, image: Image, record: Record) -> None:
+        """Have an image have one more record, which is not in use."""
+        self._of[image] = [*self.all_of(image), record]
+
     def forget(self, image: Image) -> list[Record]:
         """Take all records of an image out, and return them."""
         return self._of.pop(image, [])

@@ -42,6 +42,8 @@ BUTTONS = [
     ("next", "Next ▶"),
 ]
 
+TARGET = "Keys act on the nucleus under the mouse."
+
 
 class ReviewPanel(QWidget):
     """Shows the actions of a review layer. Signal: `outlined`, outlines are (not) wanted."""
@@ -91,8 +93,7 @@ class ReviewPanel(QWidget):
         return button
 
     def _call(self, name: str) -> None:
-        if self._actions is not None:
-            getattr(self._actions, name)()
+        self._with(lambda actions: getattr(actions, name)())
 
     def _menu(self) -> QMenu:
         menu = QMenu(self)
@@ -125,18 +126,26 @@ class ReviewPanel(QWidget):
 
     def _with(self, call: Callable[[Actions], object]) -> None:
         if self._actions is not None:
+            self._actions.activate()
             call(self._actions)
 
+    # What a dialog was opened for is what it changes, whatever comes into view meanwhile.
+
     def _accept_above(self) -> None:
+        actions = self._actions
         title, label = "Accept proposals", "Accept all that are shown with a score of at least"
         score, chosen = QInputDialog.getDouble(self, title, label, 0.9, 0, 1, 2)
-        if chosen:
-            self._with(lambda actions: actions.accept_above(score))
+        if chosen and actions is not None:
+            actions.accept_above(score)
 
     def _note(self) -> None:
+        actions = self._actions
+        if actions is None:
+            return
+        targets = actions.targets
         text, chosen = QInputDialog.getText(self, "Remark", "On what is selected:")
         if chosen:
-            self._with(lambda actions: actions.note(text))
+            actions.note(text, targets)
 
     def _on_outlines(self, shown: bool) -> None:
         self.legend.setVisible(shown)
@@ -144,8 +153,11 @@ class ReviewPanel(QWidget):
 
     # -- what is shown ----------------------------------------------------------------
 
-    def show_review(self, actions: Actions | None) -> None:
-        """Show the actions of a review layer; None hides the panel."""
+    def show_review(self, actions: Actions | None, elsewhere: str = "") -> None:
+        """Show the actions of a review layer; None hides the panel.
+
+        `elsewhere` is what to click before keys work here, if they do not.
+        """
         self._actions = actions
         self.setVisible(actions is not None)
         if actions is None:
@@ -160,7 +172,8 @@ class ReviewPanel(QWidget):
         with quiet(self.buttons["split"]):
             self.buttons["split"].setChecked(tool is not None and tool.name == "split")
         again = actions.walk.check.asking  # unmarked: as if nobody had accepted it
-        self.selection.setText(_words(actions.review.nuclei, actions.review.selection, again))
+        words = _words(actions.review.nuclei, actions.review.selection, again)
+        self.selection.setText(f"{words} {elsewhere or TARGET * (not actions.review.selection)}")
 
     def _say_where(self, journal: Journal | None) -> None:
         """Say where every edit is kept."""
@@ -188,7 +201,7 @@ def _words(nuclei: Nuclei, selection: tuple[int, ...], again: int | None = None)
     """Say what is selected, or how to select, in a line."""
     done = "This image is complete. " if is_complete(nuclei) else ""
     if not selection:
-        return f"{done}Nothing selected: keys act on the nucleus under the mouse."
+        return f"{done}Nothing selected."
     if len(selection) > 1:
         return f"{done}{len(selection)} nuclei selected."
     nucleus = nuclei[selection[0]]

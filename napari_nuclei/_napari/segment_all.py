@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Qt, Signal  # type: ignore[attr-defined]
@@ -104,6 +105,11 @@ class SegmentAll(QObject):
         self.folder.session.announce(value)
 
     def _on_found(self, job: Job, value: tuple[int, Plane, Prediction]) -> None:
+        self.folder.session.hand.when_free(partial(self._take, job, value))
+
+    def _take(self, job: Job, value: tuple[int, Plane, Prediction]) -> None:
+        if job is not self._job:  # cancelled while it waited
+            return
         number = value[0]
         try:
             self._put(job, *value)
@@ -131,8 +137,12 @@ class SegmentAll(QObject):
             loader.let_go(number)
 
     def _on_end(self, job: Job, value: Any) -> None:
-        self._job = None
-        self.ended.emit(job.summary)
+        self.folder.session.hand.when_free(partial(self._end, job))
+
+    def _end(self, job: Job) -> None:
+        if job is self._job:
+            self._job = None
+            self.ended.emit(job.summary)
 
 
 class _Voice:

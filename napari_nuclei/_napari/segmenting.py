@@ -28,6 +28,7 @@ from ..progress import Progress, within
 from .arrivals import Arrivals
 from .engine import Engine, read_and_segment
 from .gestures import Point, Tool
+from .hand import Whereabouts
 from .keys import filled
 from .openers import is_held_elsewhere, note_channels
 from .record import Record
@@ -40,6 +41,7 @@ from .time_left import TimeLeft
 
 if TYPE_CHECKING:
     from ..prediction.predict import Prediction
+    from .bridge import Bridge
     from .messages import Spot
 
 CORRECT = (
@@ -49,6 +51,7 @@ CORRECT = (
 )
 NOTHING_TO_SEGMENT = "There is no image to segment: open one first."
 NO_MODEL = "There is no model to segment with: reinstall napari-nuclei."
+DONE_ELSEWHERE = "“{name}” is segmented: select its nuclei in the layer list to go on with them."
 NOTHING_THERE = "No nuclei were found there."
 NOTHING_FOUND = "No nuclei were found. Set the diameter, or choose other channels or another model."
 
@@ -57,8 +60,8 @@ class Segmenting(QObject):
     """Segments what the settings say.
 
     Its signals come on the main thread: `progressed` (Progress), `said` (text, whether it is a
-    problem), `found` after a result has come into its review, `began` when a region that was
-    drawn is being segmented, and `ended`.
+    problem), `found` after a result has come into its review and the person was led there,
+    `began` when a region that was drawn is being segmented, and `ended`.
     """
 
     progressed = Signal(object)
@@ -142,7 +145,9 @@ class Segmenting(QObject):
         self.said.emit("Starting", False)
         self.runner.start(partial(steps_of, self.engine, sources, *options))
         auto = self.settings.diameter is None
-        self._run = _Run(source, card, auto, area, len(sources) > 1, TimeLeft())
+        record = self.session.records.of_shape(image, source.shape)
+        where, time = Whereabouts(viewer), TimeLeft()
+        self._run = _Run(source, card, auto, area, len(sources) > 1, time, where, record)
 
     def refusal(self) -> str:
         """Say why the plane in view cannot be segmented: its review is not to be written here."""
@@ -209,30 +214,40 @@ class Segmenting(QObject):
         if run is None:
             return
         if isinstance(progress.new, Found):
-            propose(self.session, progress.new.source, progress.new.result, run.card)
+            new = progress.new
+            self.session.hand.when_free(partial(self._put, run, new.source, new.result))
         elif progress.new:
             sure = [mask for mask, score in progress.new if score >= run.card.threshold]
-            self._arrivals.add(run.source, sure)
+            self._arrivals.add(run.source, sure, run.record)
         count = f" · {len(self._arrivals):,} nuclei so far" if len(self._arrivals) else ""
         text = f"{progress.message}{count}{run.time.words(progress)}"
         self.progressed.emit(replace(progress, message=text, new=None))
 
     def _on_result(self, result: Prediction) -> None:
         assert self._run is not None
-        run = self._run
+        run, image = self._run, self._run.source.image
         self._arrivals.clear()
         if not run.several:  # else each has come already
-            propose(self.session, run.source, result, run.card, run.area)
+            self.session.hand.when_free(partial(self._put, run, run.source, result))
+        here = self.settings.image is image
         if run.auto:
-            self.settings.show_found_diameter(result.diameter)
-            self._diameters.setdefault(run.source.image, {})[run.card.name] = result.diameter
+            self._diameters.setdefault(image, {})[run.card.name] = result.diameter
+            if here:
+                self.settings.show_found_diameter(result.diameter)
         self.settings.load_devices()
-        self.said.emit(filled(CORRECT) if result.found or run.several else self._nothing(), False)
-        self.found.emit()
+        nothing = NOTHING_FOUND if run.area is None else NOTHING_THERE
+        words = filled(CORRECT) if result.found or run.several else nothing
+        self.said.emit(words if here else DONE_ELSEWHERE.format(name=image.name), False)
 
-    def _nothing(self) -> str:
-        assert self._run is not None
-        return NOTHING_FOUND if self._run.area is None else NOTHING_THERE
+    def _put(self, run: _Run, source: Source, result: Prediction) -> None:
+        """Put a result into its review; lead the person there if they have waited for it."""
+        if source.image not in self.session.viewer.layers:
+            return
+        bridge = propose(self.session, source, result, run.card, run.area, run.record)
+        waited, run.waited = run.waited, False
+        if waited and run.where.are_those_of(self.session.viewer):
+            self.session.activate(bridge)
+            self.found.emit()
 
     def _on_failure(self, error: Exception) -> None:
         if not isinstance(error, UserError):
@@ -266,19 +281,29 @@ def steps_of(
 
 
 def propose(
-    session: Session, source: Source, result: Prediction, card: Card, area: Box | None = None
-) -> None:
-    """Put a model's result into the review of the plane that it was made of."""
-    record = session.records.of_shape(source.image, source.shape)
+    session: Session,
+    source: Source,
+    result: Prediction,
+    card: Card,
+    area: Box | None = None,
+    record: Record | None = None,
+) -> Bridge:
+    """Put a model's result into the review of the plane that it was made of.
+
+    `record` is that of the image when the work began, if it had one: by now a copy may be in
+    use.
+    """
+    if record is None or record not in session.records.all_of(source.image):
+        record = session.records.of_shape(source.image, source.shape)
     threshold = _threshold(record, source, card, area is not None)
-    bridge = session.open(source.image, source.shape)
+    bridge = session.open(source.image, source.shape, record)
     review = bridge.review_at(source.plane)
     edit = edits.propose(review.nuclei, result.found, card.name, threshold, area)
     if area is None or edit.before or edit.after:
         note_channels(bridge.record, review, source)
         bridge.attempt(lambda: review.do(edit))
     bridge.update_features()
-    session.activate(bridge)
+    return bridge
 
 
 def _threshold(record: Record | None, source: Source, card: Card, part: bool) -> float:
@@ -303,11 +328,12 @@ class Found:
     result: Prediction
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Run:
     """What is being segmented, by which model, and how.
 
-    `auto` is whether its diameter is to be found, `several` whether it is several planes.
+    `auto` is whether its diameter is to be found, `several` whether it is several planes,
+    `where` the person was when it began, `waited` whether they are to be led to what comes.
     """
 
     source: Source
@@ -316,3 +342,6 @@ class _Run:
     area: Box | None
     several: bool
     time: TimeLeft
+    where: Whereabouts
+    record: Record | None
+    waited: bool = True

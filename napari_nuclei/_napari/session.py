@@ -18,13 +18,15 @@ from psygnal import Signal
 from .bridge import Bridge
 from .companions import Companions
 from .drawing import first_pixels
+from .hand import Hand
 from .keeping import kept
 from .layer import Labels, is_review
+from .layer_list import insert
 from .openers import is_cheap, reviews_of
 from .preferences import apply_folder
 from .record import KEY, Opener, Plane, Record
 from .records import Records
-from .source import follow, geometry_of, name_of, plane_in_view, shape_of, shapes_of
+from .source import geometry_of, name_of, plane_in_view, shape_of, shapes_of
 from .taking_over import TakingOver
 from .voice import Voice
 
@@ -36,6 +38,11 @@ if TYPE_CHECKING:
 
 OPACITY = 0.4
 """Of review layers: what lies below must stay visible."""
+
+COPIED = (
+    "“{}” is a copy with a history of its own: the panel and the keys work on the one of the two "
+    "that is selected. With the image the first one comes back."
+)
 
 _sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
 
@@ -66,17 +73,19 @@ class Session(Voice):
         self._viewer = weakref.ref(viewer)
         self.bridges: dict[AnyLabels, Bridge] = {}
         self.records = Records()
+        self.hand = Hand(viewer, self.bridges)
         self.companions = Companions(self)
         self._asker: weakref.ref[Asker] | None = None
         self._looked_up: WeakSet[Image] = WeakSet()
         self.folder: Folder | None = None
         self._taking_over = TakingOver(self)
-        self._leaders: WeakKeyDictionary[AnyLabels, Any] = WeakKeyDictionary()
         for layer in list(viewer.layers):
             self.adopt(layer)
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.dims.events.current_step.connect(self._on_dims)
+        for event in (viewer.dims.events.order, viewer.dims.events.ndisplay):
+            event.connect(self._on_view)
 
     @staticmethod
     def of(viewer: Any) -> Session:
@@ -128,11 +137,19 @@ class Session(Voice):
         bridge = self.bridges.pop(event.value, None)
         if bridge is not None:
             self._let_go(bridge)
+            self._use_another(bridge.record)
             self.changed.emit()
         records = [bridge.record] if bridge else self.records.all_of(event.value)
         for record in records:
             if self.records.image_of(record) not in self.viewer.layers and not record.shown:
                 self._close(record)
+
+    def _use_another(self, record: Record) -> None:
+        """Have an image go on with a copy that is still shown, where one is."""
+        image = self.records.image_of(record)
+        shown = next((r for r in self.records.all_of(image) if r.shown), None)
+        if image is not None and shown is not None and self.record_of(image) is record:
+            self.records.use(image, shown)
 
     def _let_go(self, bridge: Bridge) -> None:
         self.companions.leave(bridge)
@@ -146,6 +163,7 @@ class Session(Voice):
     def close(self) -> None:
         """Close all reviews, since the window is closing; others may open them then."""
         self._taking_over.close()
+        self.hand.close()
         if self.folder is not None:
             self.folder.close()
         for bridge in list(self.bridges.values()):
@@ -159,6 +177,9 @@ class Session(Voice):
             plane = self._plane_of(bridge.layer)
             if plane != bridge.plane:
                 bridge.show(plane)
+
+    def _on_view(self, event: Any = None) -> None:
+        self.changed.emit()  # what keys do depends on it
 
     def _plane_of(self, layer: AnyLabels) -> tuple[int, ...]:
         return plane_in_view(layer, self.bridges[layer].pane.whole, self.viewer.dims.point)
@@ -175,6 +196,7 @@ class Session(Voice):
             self.records.use(layer, record)
         if not isinstance(layer, AnyLabels):
             return None
+        original = record
         if record.shown:
             record = record.copy()
         self._keep(record)
@@ -185,7 +207,17 @@ class Session(Voice):
         bridge.refused.connect(self.tell)
         bridge.show(self._plane_of(layer))
         self.companions.join(bridge)
+        if record is not original:
+            self._add_copy(bridge, original)
         return bridge
+
+    def _add_copy(self, bridge: Bridge, original: Record) -> None:
+        """Have a copy of a review layer lie on the same image; the panel follows the active one."""
+        image = self.records.image_of(original)
+        if image is not None:
+            self.records.add(image, bridge.record)
+            self._link(bridge)
+        self.hint(COPIED.format(bridge.layer.name))
 
     def _keep(self, record: Record) -> None:
         """Have a record that was read from a file kept in journals from now on."""
@@ -200,11 +232,8 @@ class Session(Voice):
     def _link(self, bridge: Bridge) -> None:
         """Put a review layer on its image."""
         image = self._image_for(bridge.record)
-        if image is None:
-            return
-        if self._leaders.get(bridge.layer) != weakref.ref(image):
-            self._leaders[bridge.layer] = weakref.ref(image)
-            follow(image, bridge.layer)
+        if image is not None:
+            self.companions.lie_on(bridge, image)
 
     # -- images and their reviews -----------------------------------------------------
 
@@ -230,9 +259,16 @@ class Session(Voice):
             self.records.use(image, self.bridges[layer].record)
             self.changed.emit()
 
-    def open(self, image: Image, shape: tuple[int, ...]) -> Bridge:
-        """Return the bridge of an image; makes or brings back the layer if it is missing."""
-        record = self.records.of_shape(image, shape)
+    def open(self, image: Image, shape: tuple[int, ...], record: Record | None = None) -> Bridge:
+        """Return the bridge of an image; makes or brings back the layer if it is missing.
+
+        `record` is the one that is wanted, if the image has several; then another one may stay
+        in use.
+        """
+        wanted = next((b for b in self.bridges.values() if b.record is record), None)
+        if wanted is not None:
+            return wanted
+        record = record or self.records.of_shape(image, shape)
         if record is None:
             record = Record((shape[-2], shape[-1]), name_of(image), stack=shape[:-2])
             record.opener = opener = reviews_of(image, shape, self)
@@ -286,7 +322,7 @@ class Session(Voice):
             opacity=OPACITY,
             **geometry_of(image, shape),
         )
-        self.viewer.layers.insert(self.viewer.layers.index(image) + 1, layer)
+        insert(self.viewer, self.viewer.layers.index(image) + 1, layer)
         return self.bridges[layer]
 
     def bring_back(self, image: Image) -> None:

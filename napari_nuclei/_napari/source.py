@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -223,21 +223,51 @@ def _shear_of(image: Image, lead: int) -> NDArray[Any]:
     return shear[(rows >= lead) & (cols >= lead)]
 
 
-def follow(image: Image, layer: Any) -> None:
-    """Put a review layer where its image lies, and keep it there."""
-    target = weakref.ref(layer)
+def follow(image: Image, layer: Any, moved: Callable[[], object] | None = None) -> None:
+    """Put a review layer where its image lies, and keep it there.
+
+    With `moved` it also comes back when somebody moves it alone, which this is told.
+    """
+    leader, target = weakref.ref(image), weakref.ref(layer)
+    moving = False
+
+    def place() -> dict[str, Any]:
+        image, layer = leader(), target()
+        if image is None or layer is None:
+            return {}
+        pane = getattr(layer, "pane", None)
+        part = (layer.data.shape,) if pane is None else (pane.whole, pane.origin)
+        return geometry_of(image, *part)
 
     def move(event: Any = None) -> None:
-        layer = target()
-        if layer is not None:
-            pane = getattr(layer, "pane", None)
-            place = (layer.data.shape,) if pane is None else (pane.whole, pane.origin)
-            for name, value in geometry_of(image, *place).items():
-                setattr(layer, name, value)
+        nonlocal moving
+        if moving:  # layers may be linked, so that each moves the other
+            return
+        moving = True
+        try:
+            for name, value in place().items():
+                setattr(target(), name, value)
+        finally:
+            moving = False
+
+    def back(event: Any = None) -> None:
+        layer, there = target(), place()
+        if moving or moved is None or layer is None or not there:
+            return
+        if not _same_place(geometry_of(layer, layer.data.shape), there):
+            move()
+            moved()
 
     for name in GEOMETRY:
         getattr(image.events, name).connect(move)
+        if moved is not None:
+            getattr(layer.events, name).connect(back)
     move()
+
+
+def _same_place(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    numbers = [name for name in GEOMETRY if name != "units"]
+    return a["units"] == b["units"] and all(np.allclose(a[n], b[n]) for n in numbers)
 
 
 def name_of(image: Image) -> str:

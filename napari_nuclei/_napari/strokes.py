@@ -6,7 +6,8 @@ listening to the layer and drawing (`bridge.py`), what a stroke does (`labels.py
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,31 @@ from .record import Plane
 
 Pixels = tuple[NDArray[np.int64], NDArray[np.int64]]
 """(N, ndim) coordinates, none twice, and (N,) values."""
+
+
+class UnderWay:
+    """A stroke while it is being painted: napari tells of its pixels at its end alone.
+
+    Attributes
+    ----------
+    painted : float
+        When it was last painted with, on the monotonic clock; 0 where there is none.
+    """
+
+    def __init__(self) -> None:
+        self.painted = 0.0
+        self._labels: dict[int, bool] = {}
+
+    def note(self, review: Review, label: int) -> None:
+        """Take note of a label: one that is new stays so, whoever takes its number meanwhile."""
+        self.painted = time.monotonic()
+        self._labels.setdefault(label, is_seen(review, label))
+
+    def forget(self) -> set[int]:
+        """End it; returns the labels that were new when it began."""
+        new = {label for label, seen in self._labels.items() if not seen}
+        self.painted, self._labels = 0.0, {}
+        return new
 
 
 def pixels_of(atoms: Sequence[Any]) -> Pixels:
@@ -66,16 +92,17 @@ def by_plane(pixels: Pixels) -> Iterator[tuple[Plane, Pixels]]:
         yield tuple(plane.tolist()), (points[here, -2:], values[here])
 
 
-def take(review: Review, pixels: Pixels, name: str) -> None:
+def take(review: Review, pixels: Pixels, name: str, new: Collection[int] = ()) -> None:
     """Make edits of painted pixels: one for each value painted, mostly a single one.
 
-    An id that is not to be seen is taken as a new nucleus. What changes nothing makes no
-    edit.
+    An id that is not to be seen is taken as a new nucleus, and so is one of `new`: it was not
+    when the stroke began. What changes nothing makes no edit.
     """
     points, values = pixels
     for value in np.unique(values).tolist():
         ys, xs = points[values == value].T
-        target = target_of(review, value)
+        taken = value in new and value in review.nuclei
+        target = review.nuclei.next_id if taken else target_of(review, value)
         try:
             edit = labels.stroke(review.nuclei, ys, xs, target, name if target else "erase")
         except EditError:

@@ -6,6 +6,7 @@ segmenting (`segmenting.py`), reviews and layers (`session.py`).
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
@@ -23,7 +24,10 @@ from .engine import Engine, ModelEngine
 from .export_dialog import ask_export
 from .folder import Folder
 from .folder_panel import FolderPanel
+from .hand import is_typing
 from .help_overlay import HelpOverlay
+from .in_view import reach
+from .layer_list import below
 from .messages import Messages
 from .panels import ADOPT, OPEN, PRESS, RESUMED, SAMPLE, TEACH, Panels
 from .parts import canvas_of, focus_canvas, when_closed
@@ -153,9 +157,9 @@ class NucleiWidget(Panels):
     def follow_active(self) -> None:
         """Follow the user to another image, or to the image of another review layer."""
         active = self.session.viewer.layers.selection.active
-        outlined = self.session.companions.outlines_of(active)
-        if outlined is not None:  # where no key would work
-            self.session.activate(outlined)
+        bridge = self.session.bridges.get(below(active))
+        if bridge is not None:  # on what lies on its layer no key would work
+            self.session.activate(bridge)
             return
         self.session.use(active)
         if active in self.session.bridges:
@@ -165,7 +169,8 @@ class NucleiWidget(Panels):
             self.settings.choose_image(image)
 
     def _focus(self) -> None:
-        focus_canvas(self)
+        if not is_typing():
+            focus_canvas(self)
 
     def _on_image(self) -> None:
         """Go on with the review that an image has from before."""
@@ -173,9 +178,19 @@ class NucleiWidget(Panels):
         self.messages.follow()
         if image is not None and not self.segmenting.running:
             bridge = self.session.resume(image)
-            if bridge is not None and not bridge.review.warnings:
-                self.say(keys.filled(RESUMED))
+            if bridge is not None:
+                if not bridge.review.warnings:
+                    self.say(keys.filled(RESUMED))
+                # Once the image is in: what is put into napari's list is active in the end.
+                QTimer.singleShot(0, partial(self._come_to, bridge, image))
         self.show_state()
+
+    def _come_to(self, bridge: Bridge, image: Image) -> None:
+        """Have the keys work on a review that was opened with its image."""
+        active = self.session.viewer.layers.selection.active
+        busy = active in self.session.bridges or is_typing()
+        if bridge.layer in self.session.bridges and self.settings.image is image and not busy:
+            self.session.activate(bridge)
 
     def _on_session(self) -> None:
         self._timer.start(SETTLE_MS)
@@ -218,7 +233,8 @@ class NucleiWidget(Panels):
         self.sample_button.setVisible(image is None)
         self.folder.show_empty(image is None)
         self.result.show_review(bridge.review if bridge else None, removed)
-        self.review.show_review(bridge.actions if bridge else None)
+        elsewhere = reach(self.session.viewer, bridge.layer) if bridge else ""
+        self.review.show_review(bridge.actions if bridge else None, elsewhere)
         self.retrain_button.setVisible(bridge is not None)
         worth_it = is_worth_it(self.session)
         self.retrain_button.setEnabled(worth_it)
@@ -246,6 +262,7 @@ class NucleiWidget(Panels):
     def segment(self, scope: Scope = Scope.IMAGE) -> None:
         """Segment the chosen image, or a part of it, in the background."""
         self.bar.setRange(0, 0)
+        self.segment_button.setFocus()  # not where one types: whoever does, goes there from now on
         self.result.flush()
         self.segmenting.start(scope)
         self.show_state()
@@ -311,10 +328,11 @@ class NucleiWidget(Panels):
         bridge = self.bridge
         if bridge is None:
             return
+        image, plane = self.settings.image, bridge.plane  # whatever is chosen meanwhile
         request = ask_export(bridge.record, self)
         if request is None:
             return
         try:
-            self.say(export.save(bridge.record, bridge.plane, request, self.settings.image))
+            self.say(export.save(bridge.record, plane, request, image))
         except UserError as error:
             self.say(str(error), problem=True)

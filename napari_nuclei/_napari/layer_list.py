@@ -1,0 +1,139 @@
+"""Putting layers into a viewer's list and taking them out, so that the person notices nothing.
+
+Here: the list itself, and layers that show something over a review layer. Not here: what they
+show (`outlines.py`, `ghosts.py`, `overview.py`, `arrivals.py`, `preview.py`).
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Labels
+from napari.utils import DirectLabelColormap
+from qtpy.QtCore import QTimer
+
+from .source import GEOMETRY, follow
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+
+def insert(viewer: Viewer, place: int, layer: Any) -> None:
+    """Insert a layer; what was selected stays so, and a name that is being typed goes on.
+
+    napari selects what is inserted. That is undone before anybody hears of it: each change of
+    the selection ends the editing of a layer's name.
+    """
+    for old in [x for x in _leaving.get(viewer, ()) if x.name == layer.name]:
+        _remove(viewer, old)  # or the new one would be numbered
+    selection = viewer.layers.selection
+    chosen, active = set(selection), selection.active
+    with selection.events.blocker_all():
+        viewer.layers.insert(place, layer)
+        if active is not None:
+            selection.active = active
+        else:
+            selection.clear()
+            selection.update(chosen)
+
+
+_leaving: weakref.WeakKeyDictionary[Any, deque[Any]] = weakref.WeakKeyDictionary()
+
+
+def take_out(viewer: Viewer | None, layer: Any) -> None:
+    """Hide a layer now, and remove it in a turn of the event loop of its own.
+
+    So a removal that is under way is over by then: napari's own removes what is selected one by
+    one, and fails where one has gone meanwhile. And napari crashes on software OpenGL where two
+    Labels layers go between two redraws.
+    """
+    if viewer is None or layer is None or layer not in viewer.layers:
+        return
+    layer.visible = False
+    waiting = _leaving.setdefault(viewer, deque())
+    waiting.append(layer)
+    if len(waiting) == 1:
+        _take_next(weakref.ref(viewer))
+
+
+def _take_next(of: weakref.ref[Any]) -> None:
+    def remove() -> None:
+        viewer = of()
+        waiting = _leaving.get(viewer) if viewer is not None else None
+        if not waiting:
+            return
+        _remove(viewer, waiting.popleft())
+        if waiting:
+            _take_next(of)
+
+    QTimer.singleShot(0, remove)
+
+
+def _remove(viewer: Viewer, layer: Any) -> None:
+    if layer in viewer.layers:
+        viewer.layers.remove(layer)
+
+
+def overlay(
+    over: Any, shape: Sequence[int], name: str, colors: Mapping[int, str], opacity: float = 1.0
+) -> Labels:
+    """Make a layer that lies on a review layer and cannot be edited.
+
+    Parameters
+    ----------
+    over : Labels
+        The review layer. The new one has its place in the world from the start: napari warns
+        of layers whose units do not agree.
+    shape : sequence of int
+        Of its pixels.
+    name : str
+        Its name.
+    colors : mapping of int to str
+        Of its values; what is not in it is not seen.
+    opacity : float
+        How much it covers.
+    """
+    layer = Labels(
+        np.zeros(shape, np.uint8),
+        name=name,
+        colormap=DirectLabelColormap(color_dict=_seen(colors)),
+        opacity=opacity,
+        **{name: getattr(over, name) for name in GEOMETRY},
+    )
+    hold_still(layer)
+    lies_on(layer, over)
+    return layer
+
+
+def _seen(colors: Mapping[int, str]) -> dict[int | None, str]:
+    return {None: "transparent", 0: "transparent"} | dict(colors)
+
+
+_below: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictionary()
+
+
+def lies_on(layer: Any, over: Any) -> None:
+    """Take note that a layer shows something of a review layer."""
+    _below[layer] = weakref.ref(over)
+
+
+def below(layer: Any) -> Any:
+    """Return the review layer that a layer was made to lie on; None if it is no such layer."""
+    over = None if layer is None else _below.get(layer)
+    return None if over is None else over()
+
+
+def hold_still(layer: Labels) -> None:
+    """Have the mouse move the view over a layer and change nothing; again after new data."""
+    layer.editable = False
+    layer.mouse_pan = True
+
+
+def lay_over(viewer: Viewer, over: Any, layer: Labels) -> None:
+    """Put an overlay right above a review layer, and keep it on it."""
+    insert(viewer, viewer.layers.index(over) + 1, layer)
+    follow(over, layer)
