@@ -23,7 +23,7 @@ MOST = 32
 """Anchors of a cell that may become proposals: about 8,000 a megapixel, of which a third to a half
 are distinct. Twice as many found no more on the validation images of dsb2018 and vrdl."""
 
-LEAST = 0.05
+LEAST = 0.1
 """Objectness below which an anchor is none of them."""
 
 
