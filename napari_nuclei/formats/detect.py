@@ -75,7 +75,8 @@ def _detect_zip(path: Path) -> Format | None:
         with archives.opened(path) as z:
             if archives.entries(z, ".roi"):
                 return FORMATS["imagej"]
-            kinds = [archives.kind_in(z, entry) for entry in archives.json_entries(z)]
+            some = archives.json_entries(z)[: archives.LOOKED_AT]
+            kinds = [archives.kind_in(z, entry) for entry in some]
     except UserError:
         return FORMATS["imagej"]  # damaged, as its reader will say
     return next((FORMATS[k] for k in ("coco", "geojson", "results") if k in kinds), None)
