@@ -77,7 +77,7 @@ def prepare(options: argparse.Namespace) -> None:
         print(remark, file=sys.stderr)
     data = prepared.data
     if options.images:
-        for _ in shown(mask_folders.gather(files, options.images, options.copy)):
+        for _ in shown(mask_folders.gather(files, options.images, options.copy, options.folder)):
             pass
     if options.ids:
         write_json(options.ids, mask_folders.image_ids(data))
@@ -103,9 +103,10 @@ def chosen(files: list[Path], only: Path | None, without: Path | None) -> list[P
 
 def names(path: Path) -> set[str]:
     """Return the file names that a COCO file or a list of images has."""
+    from napari_nuclei.formats.image_names import last_of
     from napari_nuclei.formats.results import read_image_ids
 
-    return {Path(record.file_name).name for record in read_image_ids(path)}
+    return {last_of(record.file_name) for record in read_image_ids(path)}
 
 
 def modalities(path: Path) -> dict[str, str]:

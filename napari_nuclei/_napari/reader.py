@@ -20,7 +20,6 @@ from ..formats.convert import read as read_nuclei
 from ..formats.dataset import DataSet, ImageRecord
 from ..formats.detect import detect
 from ..formats.image_files import MISSING, Located
-from ..formats.image_sizes import other_size
 from ..review import Review
 from ..wording import Place, read_here
 from .drawing import first_pixels
@@ -148,11 +147,9 @@ def _image_layer(source: Path, record: Record, beside: Beside) -> list[LayerData
         )
         return None
     levels = pixels if isinstance(pixels, list) else [pixels]
-    shape = levels[0].shape[: len(record.layer_shape)]
-    if shape[-2:] != record.shape:
-        raise other_size(path, shape[-2:], record.shape, source.name)
-    if shape != record.layer_shape:
-        raise UserError(f"{path} has other planes than {source.name} says. Is it the right image?")
+    if levels[0].shape[: len(record.layer_shape)] != record.layer_shape:
+        size, said = (" × ".join(map(str, s)) for s in (levels[0].shape, record.layer_shape))
+        raise UserError(f"{path} is of size {size}, but the file with its nuclei says {said}.")
     record.file, record.homes = path.absolute(), tuple(beside.homes or ())
     about: dict[str, Any] = {"name": name.stem, "metadata": {KEY: record}}
     if isinstance(pixels, list):

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..errors import UserError
 from ..formats.dataset import ImageRecord
 from ..formats.image_names import Match, Names, last_of, listed, settled, shown
-from ..formats.image_sizes import check_sizes
+from ..formats.image_sizes import check_size
 
 
 def named_after(paths: Sequence[Path]) -> dict[Path, ImageRecord]:
@@ -43,7 +43,8 @@ def wanted(image_ids: Path, paths: Sequence[Path]) -> dict[Path, ImageRecord]:
         path = matches[record.file_name].value
         assert path is not None
         out[path] = record
-    check_sizes(records, {record.file_name: path for path, record in out.items()}, image_ids)
+    for path, record in out.items():
+        check_size(path, record.shape, image_ids)
     return out
 
 

@@ -17,6 +17,10 @@ DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EO
 """What reading a damaged, or an encrypted, entry raises."""
 
 
+LOOKED_AT = 1000
+"""JSON files in a zip that are looked into at most."""
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open a zip file for reading.
@@ -85,7 +89,7 @@ def json_of(path: Path, kind: str) -> tuple[Any, str]:
         return read_json(path), path.name
     with opened(path) as z:
         every = json_entries(z)
-        found = [e for e in every if kind_in(z, e) == kind] or every
+        found = [e for e in every[:LOOKED_AT] if kind_in(z, e) == kind] or every
         if not found:
             raise UserError(f"{path} holds no JSON file: name one that does")
         if len(found) > 1:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from ..collector import without_collector
 from ..errors import UserError
 from ..images.finding import IMAGE_SUFFIXES
+from ..images.own_outputs import OVERLAY
 from ..nuclei import Nuclei
 from ..shape_edits import pieces
 from ..wording import worded
@@ -193,7 +194,7 @@ def _files(path: Path, source: str | None) -> list[Path]:
     # Of label images only those that are called so: the images themselves may lie beside them.
     marked = [p for p in files if p.suffix.lower() not in images or _is_marked(p)]
     files = marked or files
-    files = [p for p in files if p.name[0] != "."]
+    files = [p for p in files if p.name[0] != "." and not p.name.lower().endswith(OVERLAY)]
     if not files:
         raise UserError(f"{path} holds no file of nuclei that can be read: name one")
     return files

@@ -89,7 +89,8 @@ def _detect_zip(path: Path) -> Format | None:
                 return FORMATS["imagej"]
             if archives.entries(z, ".npy"):
                 return FORMATS["labels"]
-            kinds = [archives.kind_in(z, entry) for entry in archives.json_entries(z)]
+            some = archives.json_entries(z)[: archives.LOOKED_AT]
+            kinds = [archives.kind_in(z, entry) for entry in some]
     except UserError:
         return FORMATS["imagej"]  # damaged, as its reader will say
     return next((FORMATS[k] for k in ("coco", "geojson", "results") if k in kinds), None)

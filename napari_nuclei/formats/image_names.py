@@ -146,7 +146,8 @@ class Names(Generic[T]):
         *folders, last = (part.casefold() for part in parts)
         found = self._folded.get(last, [])
         if level is Level.UPLOAD:
-            folders, found = [], self._folded.get(without_upload(last), [])
+            bare = without_upload(last)
+            folders, found = [], self._folded.get(bare, []) if bare != last else []
         elif level is Level.STEM:
             found = self._by_stem(last)
         return self._best(tuple(folders), found, level, but)

@@ -23,6 +23,7 @@ from ..nuclei import Kind, Nuclei, Nucleus, Origin
 from ..progress import Progress, within
 from .dataset import DataSet, ImageRecord
 from .files import unwritable
+from .image_files import lies_in
 from .mask_files import read_mask, read_masks
 
 __all__ = ["find_files", "gather", "image_ids", "read", "read_mask"]
@@ -187,19 +188,28 @@ def image_ids(data: DataSet) -> list[dict[str, Any]]:
     ]
 
 
-def gather(files: Sequence[Path], folder: Path, copy: bool = False) -> Iterator[Progress]:
+def gather(
+    files: Sequence[Path], folder: Path, copy: bool = False, home: Path | None = None
+) -> Iterator[Progress]:
     """Link or copy images into one folder, which is made if it is missing.
 
     Parameters
     ----------
     copy : bool
         Copy instead of linking; links are also copied where they cannot be made.
+    home : path, optional
+        Folder of the data set, out of which nothing is copied that is but a link there.
 
     Raises
     ------
     UserError
-        If the folder cannot be written, or holds another image of the same name.
+        If the folder cannot be written, holds another image of the same name, or a link leads out
+        of the data set.
     """
+    if copy and home is not None:
+        home = home.resolve()
+        if astray := next((file for file in files if not lies_in(file, [home])), None):
+            raise UserError(f"{astray} is a link that leads out of {home}: leave --copy out")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for done, source in enumerate(files):

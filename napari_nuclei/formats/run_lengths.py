@@ -9,13 +9,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .. import codec, rle
 from ..errors import UserError
+from ..images.images import image_size
 from ..mask import Mask
 from ..nuclei import Kind, Nuclei, Nucleus, Origin
 from ..topmost import topmost
@@ -23,6 +24,8 @@ from .beside import Beside
 from .broken import Broken
 from .dataset import DataSet, ImageRecord
 from .files import ODD, replacing, unreadable
+from .image_files import MISSING, Located
+from .image_names import last_of, parts_of
 from .places import names_of
 
 IMAGE, PIXELS = "ImageId", "EncodedPixels"
@@ -81,8 +84,9 @@ def read(path: Path, beside: Beside) -> DataSet:
     broken = Broken(str(path), beside.on_broken, "line")
     lines, total = _lines(path, broken)
     data = DataSet([], {})
+    located = beside.files(path).find_all(lines)
     for id, (name, rows) in enumerate(lines.items(), 1):
-        image = _image(path, name, rows[0][1], beside, id)
+        image = _image(path, name, rows[0][1], located, id)
         runs = [(f"{number}", _numbers(row[PIXELS])) for number, row in rows]
         masks = _masks(runs, image, broken)
         origin = Origin(Kind.IMPORT, path.name)
@@ -106,8 +110,8 @@ def _lines(path: Path, broken: Broken) -> tuple[dict[str, list[tuple[int, dict[s
                 raise UserError(f"{path} has no columns {IMAGE} and {PIXELS}")
             for row in reader:
                 total += 1
-                name = PurePath((row[IMAGE] or "").strip()).name
-                if not name:
+                name = (row[IMAGE] or "").strip()
+                if not last_of(name):
                     broken.leave_out(f"{reader.line_num}", "names no image")
                     continue
                 out.setdefault(name, []).append((reader.line_num, row))
@@ -129,15 +133,30 @@ def _numbers(text: str | None) -> Any:
     return numbers.reshape(-1, 2)
 
 
-def _image(path: Path, name: str, row: dict[str, Any], beside: Beside, id: int) -> ImageRecord:
+def _image(path: Path, name: str, row: dict[str, Any], located: Located, id: int) -> ImageRecord:
+    """Describe an image, which is called by its name without ending or folders."""
+    file = located.files.get(name)
     try:
         size = int(row["Height"]), int(row["Width"])
     except (KeyError, TypeError, ValueError):
-        found = beside.record(path, name, None)
-        return ImageRecord(id, found.file_name, found.height, found.width)
+        if file is None:
+            raise _sizeless(path, name, located.gaps[name]) from None
+        size = image_size(file)
+    if file is not None:
+        name = "/".join([*parts_of(name)[:-1], file.name])
     if min(size) < 1:
         raise UserError(f"{path}: image {name} has a height or width below 1: mend it")
     return ImageRecord(id, name, *size)
+
+
+def _sizeless(path: Path, name: str, why: str) -> UserError:
+    if why == MISSING:
+        why = f"no image named {name!r} lies beside it: put it there"
+    else:
+        why = f"its image {name!r} {why}: leave the one that is meant"
+    return UserError(
+        f"{path} does not say how large its images are, and {why}, or name its folder with --images"
+    )
 
 
 def _masks(runs: list[tuple[str, Any]], image: ImageRecord, broken: Broken) -> Iterator[Mask]:
