@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 
 from ..collector import without_collector
 from ..errors import UserError
-from ..images.finding import IMAGE_SUFFIXES
+from ..images.finding import IMAGE_SUFFIXES, is_zarr
 from ..shape_edits import pieces
 from .beside import Beside
 from .dataset import DataSet, ImageRecord
@@ -161,7 +161,7 @@ def _in_pieces(data: DataSet) -> DataSet:
 
 def _files(path: Path, source: str | None) -> list[Path]:
     """Return a file, or the files of a folder that is not read as a whole."""
-    if not path.is_dir():
+    if not path.is_dir() or is_zarr(path):
         return [path]
     whole = named(source, READABLE) if source else detect(path)
     if whole is not None and not whole.per_image:
