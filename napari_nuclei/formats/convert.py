@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from ..collector import without_collector
 from ..errors import UserError
-from ..images.finding import IMAGE_SUFFIXES
+from ..images.finding import IMAGE_SUFFIXES, is_zarr
 from ..images.own_outputs import OVERLAY
 from ..nuclei import Nuclei
 from ..shape_edits import pieces
@@ -178,7 +178,7 @@ def _in_pieces(data: DataSet) -> DataSet:
 
 def _files(path: Path, source: str | None) -> list[Path]:
     """Return a file, or the files of a folder that is not read as a whole."""
-    if not path.is_dir():
+    if not path.is_dir() or is_zarr(path):
         return [path]
     whole = named(source, READABLE) if source else detect(path)
     if whole is not None and not whole.per_image:

@@ -20,7 +20,7 @@ from .trouble import one_line
 from .zarr_files import Levels, image_levels
 
 if TYPE_CHECKING:
-    from tifffile import TiffPageSeries
+    from tifffile import TiffFile, TiffPageSeries
 
     from .ome_set import Alone
 
@@ -138,25 +138,32 @@ def _has_same(level: TiffArray, first: TiffArray) -> bool:
 
 
 class _OpenFile:
-    """A file that is closed once nobody reads it any more."""
+    """A TIFF that is closed once nobody reads it any more.
 
-    def __init__(self, file: Any) -> None:
-        self._file = file
+    It is made before the file, so that Python's collector comes to it first.
+    """
+
+    tiff: TiffFile | None = None
+
+    def __init__(self, path: Path) -> None:
+        from tifffile import TiffFile
+
+        self.tiff = TiffFile(path)
 
     def __del__(self) -> None:
-        self._file.close()
+        if self.tiff is not None:
+            self.tiff.close()
 
 
 @contextmanager
 def _large_tiff(path: Path) -> Iterator[tuple[_OpenFile, TiffPageSeries, Alone] | None]:
     """Open a TIFF that is to be read in parts; None for all other files and broken ones."""
-    import tifffile
-
     found = None
     try:
         if path.is_file() and path.stat().st_size >= SMALL and starts_with(path, TIFF_MAGIC):
-            keep = _OpenFile(tifffile.TiffFile(path))
-            series, alone = main_image(keep._file)
+            keep = _OpenFile(path)
+            assert keep.tiff is not None
+            series, alone = main_image(keep.tiff)
             if series.keyframe.is_tiled and _px_of(series) > WHOLE:
                 found = keep, series, alone
     except Exception:  # the ordinary way says what is wrong with it

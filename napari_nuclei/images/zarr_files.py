@@ -160,7 +160,7 @@ def _series_of(node: Any) -> list[str]:
             named = [str(n) for n in _about(group).get("series", ())]
     found = {name for name, group in node.groups() if "multiscales" in _about(group)}
     listed = [name for name in named if name in found]
-    return listed or sorted(found, key=lambda name: (len(name), name))
+    return listed + sorted(found - {*listed}, key=lambda name: (len(name), name))
 
 
 def _only(node: Any, names: Sequence[str], what: str, path: Path) -> Levels:
