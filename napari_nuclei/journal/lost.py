@@ -52,7 +52,7 @@ class Trace:
         Those of its planes and parts.
     is_gone : bool
         Whether it can be seen that there is no such file any more, while its journals are still
-        beside it: then it was renamed or moved.
+        there, and the other image is as old as it was: then it was renamed or moved.
     """
 
     image: Path
@@ -86,11 +86,11 @@ def traces(image: Path) -> list[Trace]:
     if not names and not listed:
         return []
     try:
-        digest = Fingerprint.of(image).digest
+        known = Fingerprint.of(image)
     except OSError:
         return []
-    names += _remembered(size, digest) if listed else []
-    found = (_trace(path, digest) for path in dict.fromkeys(names) if not _is_same(path, image))
+    names += _remembered(size, known.digest) if listed else []
+    found = (_trace(path, known) for path in dict.fromkeys(names) if not _is_same(path, image))
     return [trace for trace in found if trace is not None]
 
 
@@ -112,17 +112,18 @@ def _is_same(one: Path, other: Path) -> bool:
     return one == other.absolute()
 
 
-def _trace(image: Path, digest: str) -> Trace | None:
+def _trace(image: Path, known: Fingerprint) -> Trace | None:
     """Return what there is of an image, if its review is of this content."""
     journals = journals_of(image)
     if not journals:
         return None
     said = about(journals[0])
-    if said is None or said.image is None or said.image.digest != digest:
+    if said is None or said.image is None or said.image.digest != known.digest:
         return None
-    beside = all(path.parent.name == FOLDER for path in journals)
-    gone = beside and image.parent.is_dir() and not image.exists() and not image.is_symlink()
-    return Trace(image, tuple(journals), gone)
+    gone = image.parent.is_dir() and not image.exists() and not image.is_symlink()
+    gone = gone and all(path.parent.name == FOLDER for path in journals)
+    same = abs(said.image.modified - known.modified) <= _COARSE * 1e9  # a copy is mostly younger
+    return Trace(image, tuple(journals), gone and same)
 
 
 def journals_of(image: Path) -> list[Path]:

@@ -205,7 +205,7 @@ class _Reading:
         rest = data[size:]
         if not rest or self.journal.read_only:  # the other window may be writing just now
             return
-        if b"\n" not in rest[:-1]:
+        if b"\n" not in rest:
             note = "The last edit was not completely written before and is left out."
         else:
             copy = _dated(self.path, "damaged")
