@@ -277,6 +277,53 @@ def test_training_that_cannot_begin(
     refused(answer, words)
 
 
+def test_no_window_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_nuclei.commands import terminal
+
+    monkeypatch.setattr(terminal.platform, "system", lambda: "Linux")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    assert terminal.no_window() == "there is no screen here"
+    monkeypatch.setattr(terminal, "find_spec", lambda name: None)
+    assert "no screen here, and Qt is missing" in terminal.no_window()
+    monkeypatch.setenv("DISPLAY", ":99")
+    said = terminal.no_window()
+    assert said.startswith("Qt is missing")
+    assert "pip install" in said
+    assert not terminal.has_screen()
+    monkeypatch.setattr(terminal.platform, "system", lambda: "Darwin")
+    assert terminal.no_window().startswith("Qt is missing")
+
+
+def test_what_is_not_there_is_said_before_torch_is_loaded(tmp_path: Path) -> None:
+    write_data(tmp_path, 1, 64)
+    (tmp_path / "r.toml").write_text('name = "x"\nout = "out"\n[[data.train]]\n'
+                                     'coco = "truth.json"\nimages = "no"\n')  # fmt: skip
+    lines = [
+        ["train", "no.toml"], ["train", "r.toml"], ["segment", "1.png", "--out", "o.json",
+        "--model", "no"], ["segment", "1.png", "--out", "o.json", "--device", "gpu"],
+        ["retrain", "no.json", "--images", "."], ["retrain", "truth.json", "--images", "no"],
+        ["retrain", "truth.json", "--images", ".", "--model", "no"],
+    ]  # fmt: skip
+    code = (
+        "import sys, json\nfrom napari_nuclei.cli import main\n"
+        "for line in json.loads(sys.argv[1]):\n"
+        "    try: assert main(line) == 2, line\n"
+        "    except SystemExit as end: assert end.code == 2, line\n"
+        "    assert 'torch' not in sys.modules, line\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(lines)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(registry.__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("\n") == len(lines)
+
+
 def test_demo_without_a_screen(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not (registry.SHIPPED / f"{registry.DEFAULT}.json").is_file():
         pytest.skip("no weights are shipped yet")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -135,6 +136,76 @@ def test_results_without_ids_say_which_ids_they_made(run: Run, images: Path) -> 
     assert code == 0
     assert "Image ids are 1 to 3, in the order of the file names." in err
     assert json.loads(Path("r.json").read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [("n.geojson", b'{"type":"FeatureCollection"'), ("n.csv", b"image,image_id,id"),
+     ("n.tif", b"II*\0"), ("n.results.json", b"[{"), ("n.dsb.csv", b"ImageId,EncodedPixels")],
+)  # fmt: skip
+def test_the_ending_decides(run: Run, images: Path, name: str, start: bytes) -> None:
+    assert run("segment", images / "a.png", "--out", name, *MODEL, *QUICK)[0] == 0
+    assert Path(name).read_bytes().startswith(start)
+
+
+def test_endings_that_do_not_decide(run: Run, images: Path) -> None:
+    one, model = images / "a.png", ("--model", "nope")  # nothing is loaded before
+    refused(run("segment", one, "--out", "n.xyz", *model), "n.xyz", "--format", ".geojson")
+    refused(run("segment", one, "--out", "n", *model), "does not say its format")
+    refused(run("segment", images, "--out", "n.geojson", *model), "there are 3 images")
+    refused(run("segment", images, "--out", "-", "--format", "labels", *model), "stdout")
+    refused(run("segment", one, "--out", "-", "--format", "masks", *model), "name a folder")
+    refused(run("segment", one, "--out", "-", "--json", *model), "both go to stdout")
+    assert not [path for path in Path().iterdir() if path.name.startswith("n")]
+    code, _, err = run("segment", one, "--out", "n.geojson", "--format", "coco", *MODEL, *QUICK)
+    assert code == 0
+    assert "n.geojson is written as COCO data set, but its ending says GeoJSON" in err
+    assert len(coco.read(Path("n.geojson")).images) == 1
+
+
+def test_what_goes_to_stdout(run: Run, images: Path) -> None:
+    code, out, err = run("segment", images, "--out", "-", *MODEL, *QUICK)
+    assert code == 0
+    assert "→ stdout" in err
+    assert [i["file_name"] for i in json.loads(out)["images"]] == ["a.png", "b.png", "c.png"]
+    code, out, _ = run("segment", images, "--out", "/dev/stdout", "--format", "table", *MODEL,
+                       *QUICK)  # fmt: skip
+    assert {row["image"] for row in csv.DictReader(out.splitlines())} == {"a.png", "b.png", "c.png"}
+    assert {path.name for path in Path().iterdir()} == {"images"}, "nothing is left behind"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes there alone")
+def test_a_name_that_is_no_text(run: Run, images: Path) -> None:
+    (images / "b.png").rename(images / os.fsdecode(b"b\xff.png"))
+    pytest.importorskip("pyarrow")
+    for name in ("o.json", "o.csv", "o.parquet", "o.dsb.csv"):
+        code, out, err = run("segment", images, "--out", name, "--json", *MODEL, *QUICK)
+        assert (code, json.loads(out)["images"]) == (0, 3), err
+    assert [i.file_name for i in coco.read(Path("o.json")).images] == [
+        "a.png", os.fsdecode(b"b\xff.png"), "c.png",
+    ]  # fmt: skip
+    for name in ("o.csv", "o.dsb.csv"):
+        assert "b\\udcff" in Path(name).read_text(encoding="utf-8")
+    for format in ("geojson", "labels", "imagej"):
+        assert run("segment", images, "--out", format, "--format", format, *MODEL, *QUICK)[0] == 0
+        assert len(list(Path(format).iterdir())) == 3
+    back = run("convert", "o.json", "--out", "back", "--to", "geojson")
+    assert back[0] == 0, back
+
+
+def test_tables_of_a_plane_and_of_channels(run: Run) -> None:
+    stack = np.stack([picture((40, 40), [disc(20, 20, k)]) for k in (10, 14, 18, 20)])
+    tifffile.imwrite("stack.tif", stack, photometric="minisblack", metadata={"axes": "ZYX"})
+    tifffile.imwrite("cells.tif", stack, photometric="minisblack", metadata={"axes": "CYX"})
+    options = ("--out", "t.csv", "--pixel-size", "0.5", *MODEL, *QUICK)
+    for image, what in (("stack.tif", ("--plane", "2")), ("cells.tif", ("--channels", "1,3"))):
+        code, _, err = run("segment", image, *what, *options)
+        assert code == 0, err
+        assert "t.csv" not in err.splitlines()[-1] or "→" in err.splitlines()[-1], "nothing lacks"
+        with Path("t.csv").open() as file:
+            names = next(csv.reader(file))
+        assert "area_um2" in names
+        assert any(name.startswith("intensity_mean") for name in names)
 
 
 def test_label_images(run: Run, images: Path) -> None:

@@ -18,7 +18,7 @@ from napari_nuclei.learn.choosing import choose, looks, next_factor
 from napari_nuclei.learn.gate import Change, changes, judge
 from napari_nuclei.learn.locked import Grid, Tile
 from napari_nuclei.learn.looking import tally
-from napari_nuclei.learn.tally import FIGURES, Tally, compare
+from napari_nuclei.learn.tally import FIGURES, Spread, Tally, compare
 from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin
 from napari_nuclei.scoring.scoring import score
 
@@ -124,6 +124,33 @@ def test_a_better_model_is_accepted() -> None:
     assert got.accepted
     assert "AP50 rose from" in got.reasons[0]
     assert "F1 from" in got.reasons[0]
+
+
+def spread(before: float, after: float, better: float = 1.0) -> Spread:
+    gain = after - before
+    return Spread(before, after, (before, before), (after, after), (gain, gain), better)
+
+
+def test_a_verdict_says_what_the_figures_do() -> None:
+    def reason(ap50: Spread, f1: Spread) -> str:
+        figures = {"ap50": ap50, "f1_50": f1}
+        return judge(figures, {}).reasons[0]
+
+    said = reason(spread(0.99991, 0.99998), spread(0.8, 0.9))
+    assert "AP50 rose from 0.9999 to 1.0000" in said
+    assert "F1 from 0.800 to 0.900" in said
+    assert "F1 fell from 0.900 to 0.899" in reason(spread(0.6, 0.7), spread(0.9, 0.899, 0.4))
+    assert "F1 stays at 1.000" in reason(spread(0.6, 0.7), spread(1.0, 1.0, 0.5))
+    kept = judge(
+        {"ap50": spread(0.6, 0.7), "f1_50": spread(0.6, 0.7)},
+        {"histology": {"ap50": spread(0.9, 0.88), "f1_50": spread(0.9, 0.9)}},
+    )
+    assert kept.reasons[1] == "on the bundled sample images no figure fell by more than 0.020"
+
+
+def test_rounding_is_no_gain() -> None:
+    assert spread(0.9999999999999999, 1.0).gain == 0
+    assert spread(0.99, 1.0).gain == pytest.approx(0.01)
 
 
 def test_a_lower_threshold_alone_is_no_better_model() -> None:

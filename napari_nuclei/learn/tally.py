@@ -25,6 +25,9 @@ FIGURES = ("ap50", "f1_50", "recall50", "precision50")
 ROUNDS = 1000
 """Times that tiles are drawn with replacement."""
 
+SAME = 1e-9
+"""Figures that differ by less are equal, but for rounding."""
+
 RECALLS = np.linspace(0, 1, 101)
 """Where COCO reads the precision off."""
 
@@ -173,7 +176,8 @@ class Spread:
     @property
     def gain(self) -> float:
         """How much the figure rose."""
-        return self.after - self.before
+        gain = self.after - self.before
+        return 0.0 if abs(gain) < SAME else gain
 
 
 def compare(
@@ -197,8 +201,9 @@ def compare(
     out = {}
     for name in FIGURES:
         a, b = (np.array([f[name] for f in every]) for every in (old, new))
-        share = float((b > a).mean() + (b == a).mean() / 2)
-        out[name] = Spread(first[name], then[name], _range(a), _range(b), _range(b - a), share)
+        gain = np.where(np.abs(b - a) < SAME, 0, b - a)
+        share = float((gain > 0).mean() + (gain == 0).mean() / 2)
+        out[name] = Spread(first[name], then[name], _range(a), _range(b), _range(gain), share)
     return out
 
 
