@@ -11,10 +11,20 @@ xvfb = $(if $(DISPLAY)$(WAYLAND_DISPLAY),,$(shell command -v xvfb-run >/dev/null
 	&& echo 'xvfb-run -a -n $(1) -s "-screen 0 1600x1200x24"'))
 XVFB = $(call xvfb,99)
 
+# What `make test-oldest` runs: reading, writing, predicting, learning; little of the window.
+CORE := $(addprefix tests/test_,$(addsuffix .py,api cli coco convert edits geojson imagej images \
+	label_tiff labels large_files learn manifest mask models nuclei other_formats outlines \
+	predict prompts results review score suppress tiling))
+
 # Tests of the window that wait until one of the two cores has done its own: the window takes longer.
 LATER := tests/test_large_window.py tests/test_gui_journal.py
 
-.PHONY: help install demo test test-core test-window test-later test-all test-pyside check docs lock clean
+# The oldest versions that pyproject.toml allows, on the oldest Python.
+OLDEST := build/oldest
+OLDEST_PYTHON := 3.11
+
+.PHONY: help install demo test test-core test-window test-later test-all test-slow test-cluster \
+	test-wheel test-oldest test-pyside check docs lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -43,8 +53,33 @@ test-window: install
 test-later: install
 	$(call xvfb,299) $(BIN)/python -m pytest -p no:cacheprovider -m "not slow and screen" $(LATER)
 
-test-all: install  ## all the tests, that of the built wheel among them
-	$(XVFB) $(BIN)/python -m pytest
+test-all: install  ## all the tests: the slow ones, a cluster, the built wheel, the oldest versions
+	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory test-slow
+	@$(MAKE) --no-print-directory test-cluster
+	@$(MAKE) --no-print-directory test-wheel
+	@$(MAKE) --no-print-directory test-oldest
+
+test-slow: install
+	$(XVFB) $(BIN)/python -m pytest -m slow --ignore=tests/test_cluster.py --ignore=tests/test_wheel.py
+
+test-cluster: install
+	$(BIN)/python -m pytest -m slow tests/test_cluster.py
+
+test-wheel: install
+	$(XVFB) $(BIN)/python -m pytest tests/test_wheel.py
+
+# Warnings of old libraries about their own age are no matter there.
+test-oldest: $(OLDEST)/.installed  ## the core's tests with the oldest versions allowed
+	QT_QPA_PLATFORM=offscreen $(OLDEST)/bin/python -m pytest -p no:cacheprovider -q \
+		-o filterwarnings=default -m "not slow and not screen" $(CORE)
+
+$(OLDEST)/.installed: pyproject.toml | install
+	$(BIN)/uv venv --quiet --clear --python $(OLDEST_PYTHON) $(OLDEST)
+	UV_HTTP_TIMEOUT=300 $(BIN)/uv pip install --python $(OLDEST)/bin/python \
+		--resolution lowest-direct --requirements pyproject.toml --extra all --group test
+	$(BIN)/uv pip install --quiet --python $(OLDEST)/bin/python --no-deps --editable .
+	@touch $@
 
 test-pyside: install  ## the tests of the window on PySide6 instead of PyQt6
 	$(BIN)/uv pip install --quiet --target build/pyside 'PySide6-Essentials!=6.12.0'

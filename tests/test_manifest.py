@@ -59,6 +59,7 @@ def test_checkout_and_package_have_one_manifest() -> None:
 def test_build_hook_replaces_what_an_earlier_build_left(
     links_work: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("hatchling")
     (tmp_path / "napari.yaml").write_text("new")
     (tmp_path / "napari_nuclei").mkdir()
     link = tmp_path / "napari_nuclei" / "napari.yaml"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import queue
 import shutil
 import subprocess
 import sys
+import threading
 import tomllib
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,6 +31,34 @@ def run(*command: str | Path, cwd: Path, env: dict[str, str]) -> str:
     )
     assert answer.returncode == 0, f"{command}\n{answer.stdout}"
     return answer.stdout
+
+
+SILENCE = 300
+"""Seconds that the tests of the wheel may be silent: each of them has less."""
+
+
+def tell(*command: str | Path, cwd: Path, env: dict[str, str], say: Callable[[str], None]) -> None:
+    """Run a command and pass on what it says as it says it; one that has fallen silent is ended."""
+    parts: queue.Queue[bytes] = queue.Queue()
+    with subprocess.Popen(
+        command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as child:
+        assert child.stdout is not None
+        out = child.stdout.fileno()
+
+        def listen() -> None:
+            while part := os.read(out, 1 << 16):
+                parts.put(part)
+            parts.put(b"")
+
+        threading.Thread(target=listen, daemon=True).start()
+        try:
+            while part := parts.get(timeout=SILENCE):
+                say(part.decode(errors="replace"))
+        except queue.Empty:
+            child.kill()
+            pytest.fail(f"{command} said nothing for {SILENCE} s")
+    assert child.returncode == 0, command
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +111,10 @@ def test_wheel_holds_what_the_plugin_needs(wheel: Path) -> None:
 
 
 def test_tests_pass_with_the_wheel_from_an_empty_folder(
-    clean_python: Path, clean_environment: dict[str, str], tmp_path: Path
+    clean_python: Path,
+    clean_environment: dict[str, str],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     suite = tmp_path / "suite"
     empty = tmp_path / "empty"
@@ -90,4 +125,24 @@ def test_tests_pass_with_the_wheel_from_an_empty_folder(
     location = run(*where, cwd=empty, env=clean_environment).strip()
     assert Path(location).is_relative_to(clean_python.parents[1])
     options = ("-c", suite / "pyproject.toml", "-m", "not slow", "-p", "no:cacheprovider", "-q")
-    run(clean_python, "-m", "pytest", *options, suite / "tests", cwd=empty, env=clean_environment)
+
+    def say(part: str) -> None:
+        with capfd.disabled():
+            sys.stdout.write(part)
+            sys.stdout.flush()
+
+    command = (clean_python, "-m", "pytest", *options, suite / "tests")
+    tell(*command, cwd=empty, env=clean_environment, say=say)
+
+
+def test_who_falls_silent_is_ended(
+    monkeypatch: pytest.MonkeyPatch, clean_environment: dict[str, str], tmp_path: Path
+) -> None:
+    said: list[str] = []
+    code = "import time; print('begun', flush=True); time.sleep({})"
+    where = {"cwd": tmp_path, "env": clean_environment, "say": said.append}
+    tell(sys.executable, "-c", code.format(0), **where)
+    assert "".join(said) == "begun\n"
+    monkeypatch.setitem(globals(), "SILENCE", 1)
+    with pytest.raises(pytest.fail.Exception, match="said nothing for 1 s"):
+        tell(sys.executable, "-c", code.format(600), **where)
