@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
@@ -78,8 +78,8 @@ class ImageFiles:
     ) -> None:
         self.folders = list(dict.fromkeys(folders))
         self.homes = tuple(homes)
-        self._depths = (False, True) if deep else (False,)
-        self._lists: dict[tuple[Path, bool], Names[Path]] = {}
+        self._deep = deep
+        self._lists: dict[tuple[Path, str | None], Names[Path]] = {}
 
     def find(self, name: str, but: Path | None = None) -> Match[Path]:
         """Find the file of a name by itself; see `find_all` for those of a whole file.
@@ -93,12 +93,13 @@ class ImageFiles:
         match = self._written(name, but)
         if match is not None:
             return match
-        ways = list(product((Level.PLACED, Level.CASE, Level.UPLOAD, Level.STEM), self._depths))
+        places = [self._near(name)] + [self._below] * self._deep
+        ways = list(product((Level.PLACED, Level.CASE, Level.UPLOAD, Level.STEM), places))
         if not has_ending(name):  # nothing is called just so: the nearest goes first
-            ways.sort(key=lambda way: way[1])
-        for level, below in ways:
-            for folder in self.folders:
-                match = self._listed(folder, below).find_at(level, name, but)
+            ways.sort(key=lambda way: way[1] == self._below)
+        for level, lists in ways:
+            for names in lists():
+                match = names.find_at(level, name, but)
                 if match.value is not None or match.rivals:
                     return match
         bare = None if has_ending(name) else self._direct(name, but, bare=True)
@@ -123,7 +124,7 @@ class ImageFiles:
         if match.rivals:
             return f"may be {listed(match.rivals)}: which of them is not said"
         stem = PurePath(last_of(name)).stem
-        near = [self._listed(f, False).find_at(Level.STEM, stem).value for f in self.folders]
+        near = [self._listed(f, "").find_at(Level.STEM, stem).value for f in self.folders]
         other = next((path.name for path in near if path is not None), "")
         return f"{MISSING}; {shown(other)} is another file" if other else MISSING
 
@@ -164,11 +165,25 @@ class ImageFiles:
 
     # -- by its name ------------------------------------------------------------------
 
-    def _listed(self, folder: Path, below: bool) -> Names[Path]:
-        """List the images of a folder, or those below it, with their places in it."""
-        key = folder, below
+    def _near(self, name: str) -> Callable[[], Iterator[Names[Path]]]:
+        """Return what lists the folders, and those in them that a name tells of."""
+        parts = parts_of(name)[-MOST_PARTS:-1]
+        subs = ["", *("/".join(parts[first:]) for first in range(len(parts)))]
+
+        def lists() -> Iterator[Names[Path]]:
+            return (self._listed(folder, sub) for sub in subs for folder in self.folders)
+
+        return lists
+
+    def _below(self) -> Iterator[Names[Path]]:
+        """List all that is below the folders."""
+        return (self._listed(folder, None) for folder in self.folders)
+
+    def _listed(self, folder: Path, sub: str | None) -> Names[Path]:
+        """List the images in a folder of a folder, or all below it, with their places in it."""
+        key = folder, sub
         if key not in self._lists:
-            files = _below(folder) if below else _in(folder)
+            files = _below(folder) if sub is None else _in(folder / sub)
             self._lists[key] = Names(
                 ((str(p.relative_to(folder)), p) for p in files if not is_own_output(p)),
                 strict=True,
@@ -195,7 +210,7 @@ def _may_be_image(path: Path, bare: bool = False) -> bool:
 def _in(folder: Path) -> list[Path]:
     try:
         found = sorted(path for path in folder.iterdir() if path.name[0] != ".")
-    except OSError:
+    except (OSError, ValueError):
         return []
     return [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES]
 

@@ -240,4 +240,11 @@ def read_image_ids(path: str | os.PathLike[str]) -> list[ImageRecord]:
         raise UserError(
             f"{path} is neither a list of image ids nor a COCO file: it lists no images"
         )
+    rows = [r | {"id": id} if (id := _id_as_text(r)) is not None else r for r in rows]
     return read_images(rows, str(path))
+
+
+def _id_as_text(row: Any) -> int | None:
+    """Return the number that an id is which a list has as text."""
+    id = row.get("id") if isinstance(row, dict) else None
+    return whole(id) if isinstance(id, str) else None
