@@ -54,6 +54,11 @@ class _Found:
     kind: str
 
     @property
+    def is_bare_cell(self) -> bool:
+        """Whether it is a cell whose nucleus is not outlined."""
+        return self.kind == "cell" and not _object(self.row.get("nucleusGeometry"))
+
+    @property
     def is_ignored(self) -> bool:
         """Whether it is an area that is to be ignored."""
         return self.kind == "annotation" and _class(self.row)[0] == IGNORED
@@ -80,6 +85,8 @@ def read(path: Path, beside: Beside) -> tuple[ImageRecord, Nuclei]:
     chosen = _chosen([f for f in found if not f.is_ignored], left)
     for what, count in left.items():
         beside.remarks.append(f"{path.name}: {count:,} features {what} are left out.")
+    if bare := sum(f.is_bare_cell for f in chosen):
+        beside.remarks.append(f"{path.name}: {bare:,} cells have no nucleus: taken as a whole.")
     if features and not (chosen or ignored):
         broken.tell(len(features))
         kinds = "; ".join(f"{count:,} {what}" for what, count in left.items())

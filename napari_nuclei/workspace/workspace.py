@@ -67,6 +67,8 @@ class Workspace:
         self.remarks: list[str] = []
         place = None if folder is None else Path(folder)
         found, self._data = items_of(self.path, place, None if strict else self.remarks)
+        if self._data is not None and (crowds := self._data.crowds):
+            self.remarks.append(f"{self.path.name}: {crowds:,} areas to ignore are not shown.")
         self.items = tuple(found)
         self._by_key = {(item.path, item.plane): item for item in self.items}
         self._named: dict[Path, set[Plane]] = {}
