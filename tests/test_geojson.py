@@ -135,6 +135,7 @@ def test_the_size_of_the_image(tmp_path: Path) -> None:
         ([feature(None)], "three corners"),
         ([feature([3]), feature([])], "none of its 2 features"),
         ([feature([1, 1], kind="Point"), feature(kind="LineString")], "no outline of a nucleus"),
+        ([feature([1, 1], kind="Point"), feature([])], "no outline of a nucleus"),
         ([feature(objectType="tmaCore")], "1 that are cores of a TMA"),
         ([feature([[[1, 2], [3, 4]]])], "three corners"),
         ([feature([[[1, 2], [3, "a"], [1, 2]]])], "three corners"),
