@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,50 @@ def test_coco_opens_with_its_image(tmp_path: Path) -> None:
     np.testing.assert_array_equal(shown, record.draw())
     assert meta["metadata"][KEY].review().nuclei == record.review().nuclei
     assert list(meta["features"]["state"]) == ["corrected", "proposed", "added"]
+
+
+RING = [[10, 10], [30, 10], [30, 30], [10, 30], [10, 10]]
+FEATURE = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [RING]}}
+
+
+@pytest.mark.parametrize("name", ["cells.geojson.gz", "cells.zip", "cells.geojson"])
+def test_geojson_of_qupath_opens_however_it_is_packed(
+    plugin: Any, tmp_path: Path, name: str
+) -> None:
+    iio.imwrite(tmp_path / "cells.png", np.full(SHAPE, 9, np.uint8))
+    path, text = tmp_path / name, json.dumps({"features": [FEATURE]})
+    if name.endswith("zip"):
+        with zipfile.ZipFile(path, "w") as z:
+            z.writestr("cells.geojson", text)
+    else:
+        path.write_bytes(gzip.compress(text.encode()) if name.endswith("gz") else text.encode())
+    readers = [r.command for r in plugin.iter_compatible_readers([str(path)])]
+    assert readers == ["napari-nuclei.get_reader"]
+    open_it = get_reader(str(path))
+    assert open_it is not None
+    (_, _, image), (shown, _, kind) = open_it(str(path))
+    assert (image, kind) == ("image", "labels")
+    assert np.count_nonzero(shown) == 400
+
+
+def test_categories_and_areas_to_ignore_are_kept(warned: list[str], tmp_path: Path) -> None:
+    iio.imwrite(tmp_path / "cells.png", np.full(SHAPE, 9, np.uint8))
+    code = disk(20, 20, 8).to_coco(SHAPE)
+    rows = [
+        {"id": k, "image_id": 1, "category_id": 6, "segmentation": code, "iscrowd": k}
+        for k in (0, 1)
+    ]
+    listed = [{"id": 4, "name": "a"}, {"id": 6, "name": "b", "color": [1, 2, 3]}]
+    image = {"id": 1, "file_name": "cells.png", "height": 60, "width": 80}
+    value = {"images": [image], "annotations": rows, "categories": listed}
+    (tmp_path / "b.json").write_text(json.dumps(value))
+    _, (shown, meta, _) = read(str(tmp_path / "b.json"))
+    assert warned == ["b.json: areas to ignore (iscrowd): 1. They are kept, not shown."]
+    writer.write(str(tmp_path / "c.json"), shown, meta)
+    back = json.loads((tmp_path / "c.json").read_text())
+    assert back["categories"] == listed
+    assert [(a["category_id"], a["iscrowd"]) for a in back["annotations"]] == [(6, 0), (6, 1)]
+    assert [a["segmentation"] for a in back["annotations"]] == [code, code]
 
 
 @pytest.mark.parametrize("place", ["images", "."])

@@ -269,6 +269,20 @@ def test_what_cannot_begin(
     assert not (models / "runs").exists()
 
 
+def test_broken_entries_are_told_or_refused(run: Run, review: Path, tmp_path: Path) -> None:
+    value = json.loads(review.read_text())
+    value["annotations"][3]["image_id"] = 99
+    broken = tmp_path / "review.json"
+    broken.write_text(json.dumps(value))
+    about = ("--images", review.parent, "--minutes", "0.02", "--device", "cpu")
+    steps = retrain.retrain(retrain.Job(broken, review.parent, "base"), "cpu")
+    said = next(step.new for step in steps if step.new)
+    steps.close()
+    assert said["event"] == "told"
+    assert "4 (belongs to image 99" in said["text"]
+    refused(run("retrain", broken, *about, "--strict"), "belongs to image 99")
+
+
 def test_a_base_whose_weights_are_damaged(run: Run, models: Path, review: Path) -> None:
     with (models / "base.safetensors").open("r+b") as file:
         file.truncate(1000)

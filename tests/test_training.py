@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -193,3 +194,19 @@ def test_a_recipe_without_data(tmp_path: Path) -> None:
     assert isinstance(next(steps), Progress)
     with pytest.raises(UserError, match=r"add \[\[data\.train\]\]"):
         next(steps)
+
+
+def test_broken_entries_are_told_or_refused(tmp_path: Path) -> None:
+    write_data(tmp_path, 1, 64)
+    value = json.loads((tmp_path / "truth.json").read_text())
+    value["annotations"][0]["image_id"] = 99
+    (tmp_path / "truth.json").write_text(json.dumps(value))
+    text = RECIPE.format(out=(tmp_path / "out").as_posix(), minutes=1)
+    recipe = read_recipe(write_recipe(tmp_path / "r.toml", text))
+    steps = train(recipe, tmp_path, "cpu")
+    said = next(step.new for step in steps if step.new)
+    steps.close()
+    assert said.startswith("truth.json: 1 of ")
+    assert "1 (belongs to image 99, which is not listed under images)" in said
+    with pytest.raises(UserError, match="belongs to image 99"):
+        result_of(train(recipe, tmp_path, "cpu", strict=True))

@@ -105,9 +105,8 @@ class Reader:
         seen: set[int] = set()
         out: list[int | None] = []
         for label, row in rows:
-            own = row.get(NAMESPACE)
-            said = get(own, "id")
-            id = whole(said)
+            said = get(row.get(NAMESPACE), "id")
+            id = None if said is None else whole(said)
             if id is None or not 0 < id <= MAX_ID or id in seen:
                 if said is not None:
                     what = "has the same id as another nucleus" if id in seen else "has a wrong id"
@@ -126,6 +125,8 @@ class Reader:
 
     def _is_crowd(self, row: Row, label: str) -> bool:
         said = row.get("iscrowd")
+        if not said:
+            return False
         if whole(said) != 1 and said is not True:
             return False
         # CVAT and Datumaro give every mask this mark; of theirs, attributes tell the crowds.
@@ -154,8 +155,9 @@ class Reader:
     def _nucleus(
         self, id: int, mask: Mask, row: Row, image: ImageRecord, label: str, category: str
     ) -> Nucleus:
-        place = f"image {image.file_name}"
-        score = self._score(row.get("score"), label, place)
+        place, score = f"image {image.file_name}", row.get("score")
+        if type(score) is not float or not 0 <= score <= 1:  # nearly all are
+            score = self._score(score, label, place)
         own = row.get(NAMESPACE)
         if own is not None:
             try:

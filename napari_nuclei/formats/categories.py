@@ -144,6 +144,8 @@ class Names:
         """Return the name for a `category_id`, and what is wrong with that; mostly nothing."""
         if value is None:
             return self.default, ""
+        if type(value) is int and value in self._names:
+            return self._names[value], ""
         id = whole(value)
         if id is None:
             return self.default, f"its category_id {value!r} is no whole number"

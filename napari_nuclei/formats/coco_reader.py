@@ -124,6 +124,8 @@ def _labelled(rows: list[Any], broken: Broken) -> list[tuple[str, Row]]:
 def _image_of(row: Row, label: str, known: dict[int, ImageRecord], broken: Broken) -> int | None:
     """Return the id of the image that an annotation belongs to; None if there is none."""
     said = row.get("image_id")
+    if type(said) is int and said in known:
+        return said
     id = whole(said)
     if id not in known:
         broken.leave_out(label, f"belongs to image {said!r}, which is not listed under images")
@@ -177,12 +179,13 @@ def read_images(
     UserError
         If something is missing or wrong.
     """
-    sizes = _sizes(annotations)
-    rows = with_sizes(with_whole_ids(list(rows)), sizes, Path(source), images)
+    rows = with_whole_ids(list(rows))
+    unsized = any(get(row, "height") is None for row in rows)
+    sizes = _sizes(annotations) if unsized else {}
+    rows = with_sizes(rows, sizes, Path(source), images)
     broken = Broken(source, remarks, "image")
     out: dict[int, ImageRecord] = {}
     doubled: set[int] = set()
-    number = 0
     for number, row in enumerate(rows, 1):
         label = f"number {number}"
         if isinstance(name := get(row, "file_name"), str) and name:
@@ -203,7 +206,7 @@ def read_images(
             broken.leave_out(label, f"has the id of another one: {twice}")
             broken.leave_out(out[image.id].file_name, f"has the id of another one: {twice}")
             doubled.add(image.id)
-    broken.tell(number)
+    broken.tell(len(rows))
     return [image for id, image in out.items() if id not in doubled]
 
 

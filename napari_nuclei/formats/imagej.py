@@ -143,7 +143,7 @@ def read(path: Path, beside: Beside) -> tuple[ImageRecord, Nuclei]:
             f"{path.name}: {count:,} ROIs of type {kind}, which have no area, are left out."
         )
     broken.tell(total)
-    if not kept:
+    if not (kept and any(masks)):
         raise UserError(f"{path} holds no ROI that has an area, so there is no nucleus in it")
     ids = _ids([roi.name for roi in kept])
     rows = (

@@ -16,6 +16,8 @@ def is_whole(value: Any) -> bool:
 
 def whole(value: Any) -> int | None:
     """Return the whole number that a value is, also as text; None if it is none."""
+    if type(value) is int:  # nearly always
+        return value
     if is_whole(value):
         return int(value)
     if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,18}(\.0*)?\s*", value):
@@ -25,6 +27,8 @@ def whole(value: Any) -> int | None:
 
 def number(value: Any) -> float | None:
     """Return the finite number that a value is, also as text; None if it is none."""
+    if type(value) is float and -math.inf < value < math.inf:  # nearly always
+        return value
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:

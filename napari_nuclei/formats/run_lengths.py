@@ -163,21 +163,23 @@ def _masks(runs: list[tuple[str, Any]], image: ImageRecord, broken: Broken) -> I
     """Make masks of the lines of an image that are sound."""
     total = image.height * image.width
     size = f"{image.height}×{image.width} px (height × width)"
-    kept = []
-    for label, pairs in runs:
-        if pairs is None:
+    none = np.zeros((0, 2), np.int64)
+    owner = np.repeat(np.arange(len(runs)), [0 if r is None else len(r) for _, r in runs])
+    pairs = np.concatenate([*(none if r is None else r for _, r in runs), none])
+    order = np.lexsort((pairs[:, 0], owner))
+    starts, ends, owner = pairs[order, 0] - 1, pairs[order].sum(1) - 1, owner[order]
+    crossed = (owner[1:] == owner[:-1]) & (starts[1:] < ends[:-1])
+    outside = set(owner[ends > total].tolist())
+    crossing = set(owner[1:][crossed].tolist())
+    for k, (label, found) in enumerate(runs):
+        if found is None:
             broken.leave_out(label, "is not made of pairs of start and length, from 1 on")
-            continue
-        pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
-        ends = pairs.sum(1)
-        if (ends > total + 1).any():
+        elif k in outside:
             what = f"reaches beyond the {size} of {image.file_name}: is it the right image?"
             broken.leave_out(label, what)
-        elif (pairs[1:, 0] < ends[:-1]).any():
+        elif k in crossing:
             broken.leave_out(label, "has runs that overlap")
-        elif len(pairs):
-            kept.append(pairs)
-    owner = np.repeat(np.arange(len(kept)), [len(r) for r in kept])
-    joined = np.concatenate([*kept, np.zeros((0, 2), np.int64)])
-    starts, ends = joined[:, 0] - 1, joined.sum(1) - 1
-    return codec.from_runs(*rle.joined(starts, ends, owner, np.full(len(kept), total)), image.shape)
+    good = ~np.isin(owner, [*outside, *crossing])
+    numbers, owner = np.unique(owner[good], return_inverse=True)
+    totals = np.full(len(numbers), total)
+    return codec.from_runs(*rle.joined(starts[good], ends[good], owner, totals), image.shape)

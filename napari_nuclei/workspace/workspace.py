@@ -78,6 +78,8 @@ class Workspace:
         near = None if folder is None else Path(folder)
         found, self._data = items_of(self.path, near, None if strict else self.remarks)
         self.homes = () if found[0].record is None else files_in(near or self.path.parent).homes
+        if self._data is not None and (crowds := self._data.crowds):
+            self.remarks.append(f"{self.path.name}: {crowds:,} areas to ignore are not shown.")
         self.items = tuple(found)
         self._by_key = {(item.path, item.plane, item.part): item for item in self.items}
         self._named: dict[Path, set[Plane]] = {}
