@@ -19,6 +19,9 @@ FEW = 32
 SCATTERED = 4
 """Pieces a value, on average, from which on many values are no nuclei."""
 
+SPECK = 4
+"""Area in px up to which a piece, on average, is noise and no nucleus."""
+
 COMPACT = 2.0
 """Runs of a nucleus, in square roots of its area, up to which its pieces need not be counted."""
 
@@ -70,12 +73,13 @@ def remark_on(labels: Pixels) -> str:
     count, runs, areas = _counted(labels)
     if not count:
         return ""
-    if count > 500 and areas.sum() < 4 * count:
+    if count > 100 and labels.size < 3 * areas.sum() < 3 * SPECK * count:
         raise ValueError(_photograph(count, int(areas.sum())))
     if count > FEW and runs <= COMPACT * np.sqrt(areas).sum():
         return ""
     pieces = _pieces(labels)
-    if count > FEW and pieces > SCATTERED * count:
+    is_dust = count > 2 and areas.sum() < SPECK * pieces
+    if pieces > SCATTERED * count and (count > FEW or is_dust):
         raise ValueError(_photograph(count, pieces))
     if count == 1 and pieces > 1:
         value = int(labels.max())
@@ -138,7 +142,9 @@ def from_lossy(gray: Pixels) -> NDArray[np.bool_]:
     """
     core = gray >= 128
     dark, bright = gray <= LOSSY_DARK, gray >= LOSSY_BRIGHT
+    # What is neither lies along edges alone, and these are short.
     is_mask = bright[_deep(core, 2)].all() and dark[_beyond(core, 3)].all()
+    is_mask &= 4 * np.count_nonzero(~dark & ~bright) <= 3 * np.count_nonzero(core)
     if not is_mask or (gray.max(initial=0) > 8 and not core.any()):
         raise ValueError("it is compressed as JPEG is, which loses ids: save labels as PNG or TIFF")
     return core
