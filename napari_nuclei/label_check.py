@@ -126,7 +126,8 @@ def softened(gray: Pixels) -> NDArray[np.bool_] | None:
     if gray.dtype != np.uint8 or gray.max(initial=0) != 255:
         return None
     core = gray >= 128
-    is_soft = np.count_nonzero(np.bincount(gray.ravel(), minlength=256)[1:255]) >= 3
+    between = np.bincount(gray.ravel(), minlength=256)[1:255]
+    is_soft = np.count_nonzero(between) >= 3 and 4 * between.sum() <= 3 * np.count_nonzero(core)
     if not is_soft or gray[_beyond(core, 3)].any() or (gray[_deep(core, 2)] != 255).any():
         return None
     return core
@@ -143,11 +144,15 @@ def from_lossy(gray: Pixels) -> NDArray[np.bool_]:
     core = gray >= 128
     dark, bright = gray <= LOSSY_DARK, gray >= LOSSY_BRIGHT
     # What is neither lies along edges alone, and these are short.
-    is_mask = bright[_deep(core, 2)].all() and dark[_beyond(core, 3)].all()
+    is_mask = _nearly_all(bright[_deep(core, 2)]) and _nearly_all(dark[_beyond(core, 3)])
     is_mask &= 4 * np.count_nonzero(~dark & ~bright) <= 3 * np.count_nonzero(core)
     if not is_mask or (gray.max(initial=0) > 8 and not core.any()):
         raise ValueError("it is compressed as JPEG is, which loses ids: save labels as PNG or TIFF")
     return core
+
+
+def _nearly_all(true: NDArray[np.bool_]) -> bool:
+    return not true.size or bool(np.count_nonzero(true) >= 0.98 * true.size)
 
 
 def _beyond(core: NDArray[np.bool_], px: int) -> NDArray[np.bool_]:
