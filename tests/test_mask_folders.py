@@ -5,16 +5,18 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given
 from hypothesis.strategies import integers
 from PIL import Image
 from strategies import masks
 
 from napari_nuclei.errors import UserError
-from napari_nuclei.formats import bit_png, coco, mask_folders, results
+from napari_nuclei.formats import bit_png, coco, label_files, mask_folders, results
 from napari_nuclei.formats.beside import Beside
 from napari_nuclei.formats.convert import read as read_nuclei
 from napari_nuclei.mask import Mask
@@ -161,6 +163,31 @@ def test_images_are_gathered(folder: Path, tmp_path: Path, copy: bool) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write"):
         list(mask_folders.gather(files, tmp_path / "file", copy))
+
+
+PLAIN = {"metadata": None, "software": False}
+
+
+@pytest.mark.parametrize(
+    ("pixels", "how"),
+    [
+        (mask_of((3, 9, 12, 17)), {}),
+        (mask_of((3, 9, 12, 17)) > 0, {}),
+        (255 - mask_of((3, 9, 12, 17)), {"photometric": "miniswhite", **PLAIN}),
+        (mask_of((3, 9, 12, 17)) == 0, {"photometric": "miniswhite", **PLAIN}),
+        # ImageJ's inverting palette: nuclei are 255, and shown black.
+        (
+            mask_of((3, 9, 12, 17)),
+            {"photometric": "miniswhite", "description": "ImageJ=1.54f\n", **PLAIN},
+        ),
+    ],
+)
+def test_white_is_zero_in_tiffs(tmp_path: Path, pixels: np.ndarray, how: dict[str, Any]) -> None:
+    tifffile.imwrite(tmp_path / "1.tif", pixels, **how)
+    found = mask_folders.read_mask(tmp_path / "1.tif", SHAPE)
+    assert found == Mask.from_array(mask_of((3, 9, 12, 17)))
+    labels = label_files.read(tmp_path / "1.tif")
+    assert [n.mask for n in labels] == [found]
 
 
 # -- odd mask files -----------------------------------------------------------------------
