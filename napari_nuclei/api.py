@@ -113,19 +113,22 @@ def read(
     *,
     images: AnyPath | None = None,
     format: str | None = None,
+    split: bool = False,
 ) -> DataSet:
     """Read nuclei from a file, or files, of any format.
 
     Parameters
     ----------
     path : path or sequence of paths
-        COCO, results, GeoJSON, ImageJ ROIs, label TIFF, `_seg.npy`, Data Science Bowl, or a
+        COCO, results, GeoJSON, ImageJ ROIs, label images, `_seg.npy`, Data Science Bowl, or a
         folder of them.
     images : path, optional
         Folder of the images; by default they are looked for beside the file. Formats that do
         not say how large an image is need it.
     format : str, optional
         Name of the format; found out by default.
+    split : bool
+        Make each separate piece of a nucleus one of its own, as masks of 0 and 255 want it.
 
     Returns
     -------
@@ -149,7 +152,7 @@ def read(
     from .formats.convert import read as read_any
 
     given = [path] if isinstance(path, str | Path) else list(path)
-    beside = Beside(Path(images) if images is not None else None)
+    beside = Beside(Path(images) if images is not None else None, split=split)
     data, _ = read_any([Path(p) for p in given], beside, format)
     _warn(beside)
     return data

@@ -35,7 +35,7 @@ LIMIT = 1 << 33
 LOSSY = ("JPEG", "MPO")
 """Formats of Pillow that change values."""
 
-SPLIT = "--split makes each piece one"
+SPLIT = "--split (in Python: split=True) makes each piece one"
 """What can be done about clumped nuclei."""
 
 

@@ -101,7 +101,7 @@ def _from_png(path: Path, shape: tuple[int, int]) -> Mask | None:
 
     try:
         content = path.read_bytes()
-        if bit_png.size_of(content) != shape:
+        if bit_png.size_of(content) != shape or b"eXIf" in content:  # which may turn it
             return None
         if (mask := bit_png.decode(content, shape)) is not None:
             return mask
