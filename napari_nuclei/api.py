@@ -125,13 +125,14 @@ def read(
     images: AnyPath | None = None,
     format: str | None = None,
     strict: bool = False,
+    split: bool = False,
 ) -> DataSet:
     """Read nuclei from a file, or files, of any format.
 
     Parameters
     ----------
     path : path or sequence of paths
-        COCO, results, GeoJSON, ImageJ ROIs, label TIFF, `_seg.npy`, Data Science Bowl, or a
+        COCO, results, GeoJSON, ImageJ ROIs, label images, `_seg.npy`, Data Science Bowl, or a
         folder of them.
     images : path, optional
         Folder of the images; by default they are looked for beside the file. Formats that do
@@ -140,6 +141,8 @@ def read(
         Name of the format; found out by default.
     strict : bool
         Whether a broken entry is an error; otherwise it is left out or mended.
+    split : bool
+        Make each separate piece of a nucleus one of its own, as masks of 0 and 255 want it.
 
     Returns
     -------
@@ -166,7 +169,7 @@ def read(
     folder = None if images is None else Path(images)
     if folder is not None and not folder.is_dir():
         raise UserError(f"{folder} is not a folder of images: name one")
-    beside = Beside(folder, strict=strict)
+    beside = Beside(folder, strict=strict, split=split)
     data, _ = read_any([Path(p) for p in given], beside, format)
     for record in data.images:
         data.of(record).image = record

@@ -19,6 +19,9 @@ FEW = 32
 SCATTERED = 4
 """Pieces a value, on average, from which on many values are no nuclei."""
 
+SPECK = 4
+"""Area in px up to which a piece, on average, is noise and no nucleus."""
+
 COMPACT = 2.0
 """Runs of a nucleus, in square roots of its area, up to which its pieces need not be counted."""
 
@@ -70,12 +73,13 @@ def remark_on(labels: Pixels) -> str:
     count, runs, areas = _counted(labels)
     if not count:
         return ""
-    if count > 500 and areas.sum() < 4 * count:
+    if count > 100 and labels.size < 3 * areas.sum() < 3 * SPECK * count:
         raise ValueError(_photograph(count, int(areas.sum())))
     if count > FEW and runs <= COMPACT * np.sqrt(areas).sum():
         return ""
     pieces = _pieces(labels)
-    if count > FEW and pieces > SCATTERED * count:
+    is_dust = count > 2 and areas.sum() < SPECK * pieces
+    if pieces > SCATTERED * count and (count > FEW or is_dust):
         raise ValueError(_photograph(count, pieces))
     if count == 1 and pieces > 1:
         value = int(labels.max())
@@ -122,7 +126,8 @@ def softened(gray: Pixels) -> NDArray[np.bool_] | None:
     if gray.dtype != np.uint8 or gray.max(initial=0) != 255:
         return None
     core = gray >= 128
-    is_soft = np.count_nonzero(np.bincount(gray.ravel(), minlength=256)[1:255]) >= 3
+    between = np.bincount(gray.ravel(), minlength=256)[1:255]
+    is_soft = np.count_nonzero(between) >= 3 and 4 * between.sum() <= 3 * np.count_nonzero(core)
     if not is_soft or gray[_beyond(core, 3)].any() or (gray[_deep(core, 2)] != 255).any():
         return None
     return core
@@ -138,10 +143,16 @@ def from_lossy(gray: Pixels) -> NDArray[np.bool_]:
     """
     core = gray >= 128
     dark, bright = gray <= LOSSY_DARK, gray >= LOSSY_BRIGHT
-    is_mask = bright[_deep(core, 2)].all() and dark[_beyond(core, 3)].all()
+    # What is neither lies along edges alone, and these are short.
+    is_mask = _nearly_all(bright[_deep(core, 2)]) and _nearly_all(dark[_beyond(core, 3)])
+    is_mask &= 4 * np.count_nonzero(~dark & ~bright) <= 3 * np.count_nonzero(core)
     if not is_mask or (gray.max(initial=0) > 8 and not core.any()):
         raise ValueError("it is compressed as JPEG is, which loses ids: save labels as PNG or TIFF")
     return core
+
+
+def _nearly_all(true: NDArray[np.bool_]) -> bool:
+    return not true.size or bool(np.count_nonzero(true) >= 0.98 * true.size)
 
 
 def _beyond(core: NDArray[np.bool_], px: int) -> NDArray[np.bool_]:

@@ -239,6 +239,36 @@ def test_labels_are_adopted_as_one_edit(open_window: Any, cells: Path) -> None:
     assert len(window.bridge.review.nuclei) == 4
 
 
+def test_a_mask_of_one_value_is_adopted_piece_by_piece(open_window: Any, cells: Path) -> None:
+    window = open_window(cells)
+    mask = np.zeros((60, 80), np.uint16)
+    for x in (15, 40, 65):
+        disk(30, x, 6).paint(mask, 255)
+    window.viewer.add_labels(mask, name="mask")
+    window.widget.adopt_button.click()
+    assert {n.mask for n in window.bridge.review.nuclei} == {disk(30, x, 6) for x in (15, 40, 65)}
+    said = window.widget.message.text()
+    assert "one value (255) in 3 separate pieces" in said
+    assert "Ctrl+Z joins them again" in said
+    window.bridge.layer.undo()
+    assert len(window.bridge.review.nuclei) == 1
+    window.bridge.layer.undo()
+    assert len(window.bridge.review.nuclei) == 0
+
+
+def test_an_image_that_is_kept_turned_is_said_to_be_so(open_window: Any, cells: Path) -> None:
+    exif = Picture.Exif()
+    exif[274] = 3
+    Picture.fromarray(GRAY).save(cells, exif=exif)
+    window = open_window(cells)
+    said: list[str] = []
+    window.session.told.connect(lambda text: said.append(text))
+    window.segment()
+    assert any("is kept turned or mirrored in its file (EXIF)" in text for text in said)
+    assert not home_of(cells).exists()  # its review would not fit the image as it is read
+    window.close()
+
+
 def test_labels_that_do_not_fit_are_not_offered(open_window: Any, cells: Path) -> None:
     window = open_window(cells)
     window.viewer.add_labels(np.zeros((30, 30), np.uint16))

@@ -5,16 +5,20 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given
 from hypothesis.strategies import integers
 from PIL import Image
 from strategies import masks
 
 from napari_nuclei.errors import UserError
-from napari_nuclei.formats import bit_png, coco, mask_folders, results
+from napari_nuclei.formats import bit_png, coco, label_files, mask_folders, results
+from napari_nuclei.formats.beside import Beside
+from napari_nuclei.formats.convert import read as read_nuclei
 from napari_nuclei.mask import Mask
 from napari_nuclei.progress import result_of
 from napari_nuclei.resources import resource_folder
@@ -159,6 +163,99 @@ def test_images_are_gathered(folder: Path, tmp_path: Path, copy: bool) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write"):
         list(mask_folders.gather(files, tmp_path / "file", copy))
+
+
+PLAIN = {"metadata": None, "software": False}
+
+
+@pytest.mark.parametrize(
+    ("pixels", "how"),
+    [
+        (mask_of((3, 9, 12, 17)), {}),
+        (mask_of((3, 9, 12, 17)) > 0, {}),
+        (255 - mask_of((3, 9, 12, 17)), {"photometric": "miniswhite", **PLAIN}),
+        (mask_of((3, 9, 12, 17)) == 0, {"photometric": "miniswhite", **PLAIN}),
+        # ImageJ's inverting palette: nuclei are 255, and shown black.
+        (
+            mask_of((3, 9, 12, 17)),
+            {"photometric": "miniswhite", "description": "ImageJ=1.54f\n", **PLAIN},
+        ),
+    ],
+)
+def test_white_is_zero_in_tiffs(tmp_path: Path, pixels: np.ndarray, how: dict[str, Any]) -> None:
+    tifffile.imwrite(tmp_path / "1.tif", pixels, **how)
+    found = mask_folders.read_mask(tmp_path / "1.tif", SHAPE)
+    assert found == Mask.from_array(mask_of((3, 9, 12, 17)))
+    labels = label_files.read(tmp_path / "1.tif")
+    assert [n.mask for n in labels] == [found]
+
+
+# -- odd mask files -----------------------------------------------------------------------
+
+
+def add(folder: Path, name: str, pixels: np.ndarray, **how: int) -> None:
+    Image.fromarray(pixels).save(folder / "a" / "masks" / name, **how)
+
+
+def of_a(folder: Path) -> tuple[list[Mask], list[str]]:
+    got = read(folder)
+    return [n.mask for n in got.data.nuclei[1]], [r for r in got.remarks if "/a/" in r]
+
+
+def test_a_label_image_among_masks(folder: Path) -> None:
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[2:8, 2:8], labels[10:16, 20:26] = 3, 9
+    for name, pixels in (
+        ("9.png", labels),
+        ("9.tif", labels),
+        ("9.bmp", np.stack([labels, labels // 3, labels * 0], -1)),  # a colour each
+    ):
+        add(folder, name, pixels)
+        masks, remarks = of_a(folder)
+        assert masks[3:] == [Mask.from_array(labels == 3), Mask.from_array(labels == 9)]
+        assert "9." in remarks[0]
+        assert "a label image among masks" in remarks[0]
+        (folder / "a" / "masks" / name).unlink()
+
+
+def test_jpegs_and_soft_edges_are_cut_at_half(folder: Path) -> None:
+    pixels = mask_of((4, 6, 16, 22))
+    add(folder, "8.jpg", pixels, quality=70)
+    soft = pixels.copy()
+    soft[3, 6:22], soft[16, 6:22], soft[4:16, 5] = 60, 127, 9
+    add(folder, "9.png", soft)
+    masks, remarks = of_a(folder)
+    assert masks[3:] == [Mask.from_array(pixels)] * 2
+    assert "8.jpg: a JPEG" in remarks[0]
+    assert "9.png: a mask with soft edges" in remarks[1]
+
+
+def test_a_photograph_among_masks_is_refused(folder: Path) -> None:
+    noise = np.random.default_rng(0).integers(1, 256, SHAPE, np.uint8)
+    for name, words in (("9.png", "photograph"), ("9.jpg", "JPEG")):
+        add(folder, name, noise)
+        with pytest.raises(UserError, match=rf"9\.\w+: it .*{words}"):
+            read(folder)
+        (folder / "a" / "masks" / name).unlink()
+
+
+def test_remarks_on_many_files_name_the_first_ones(folder: Path) -> None:
+    for k in range(30):
+        add(folder, f"e{k:02}.png", mask_of())
+    (remark,) = of_a(folder)[1]
+    assert remark.count(".png") == 10
+    assert remark.endswith(" and 21 more: left out, no pixel is set")  # one is that of b
+
+
+def test_the_only_mask_of_an_image_in_pieces(folder: Path) -> None:
+    for name in ("1.png", "3.png"):
+        (folder / "a" / "masks" / name).unlink()
+    beside = Beside()
+    data, _ = read_nuclei([folder], beside, "masks")
+    assert len(data.nuclei[1]) == 1
+    assert any("2.png: the only mask of its image, in pieces" in r for r in beside.remarks)
+    data, _ = read_nuclei([folder], Beside(split=True), "masks")
+    assert len(data.nuclei[1]) == 2
 
 
 # -- the script -------------------------------------------------------------------------

@@ -35,7 +35,7 @@ LIMIT = 1 << 33
 LOSSY = ("JPEG", "MPO")
 """Formats of Pillow that change values."""
 
-SPLIT = "--split makes each piece one"
+SPLIT = "--split (in Python: split=True) makes each piece one"
 """What can be done about clumped nuclei."""
 
 
@@ -62,7 +62,7 @@ def read(path: Path, remarks: list[str] | None = None, advice: str = SPLIT) -> N
     with one_line(path):
         if not path.is_dir() and not path.stat().st_size:
             raise UserError("the file is empty (0 bytes)")
-        pixels, is_lossy = _pixels(path)
+        pixels, is_lossy = numbers(path)
         try:
             labels = _labels(pixels, is_lossy, path.name, said)
             if (words := remark_on(labels)) and advice:
@@ -123,8 +123,11 @@ def _labels(pixels: Pixels, is_lossy: bool, name: str, remarks: list[str]) -> Pi
 # -- the numbers in a file --------------------------------------------------------------
 
 
-def _pixels(path: Path) -> tuple[Pixels, bool]:
-    """Return the numbers of a file, and whether they may have been changed by compression."""
+def numbers(path: Path) -> tuple[Pixels, bool]:
+    """Return the numbers of a file, and whether they may have been changed by compression.
+
+    Any exception may come of a file that is broken.
+    """
     if is_zarr(path):
         return _of_zarr(path), False
     if path.is_dir():
@@ -164,13 +167,14 @@ def _of_tiff(path: Path) -> Pixels:
     import tifffile
 
     from ..images.tiff import ORIENTATION, main_image
+    from ..images.tiff_colours import as_mask
 
     with tifffile.TiffFile(path) as file:
         series, _ = main_image(file)
         if any(page is None for page in series.pages):
             raise ValueError("a page is missing")
-        found = np.asarray(series.asarray())
         axes, page = series.axes, series.keyframe
+        found = as_mask(np.asarray(series.asarray()), page)
         if "S" in axes:
             found = np.moveaxis(found, axes.index("S"), -1)
         swapped, upside_down, mirrored = TURNS.get(page.tags.valueof(ORIENTATION, 1), (False,) * 3)

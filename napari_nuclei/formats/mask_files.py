@@ -9,16 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import UserError
-from ..images.decoders import starts_with
-from ..images.images import read_image
 from ..images.trouble import one_line
 from ..label_check import from_lossy, ids_of_colours, remark_on, softened, whole
 from ..labels import from_labels
 from ..mask import Mask
 from . import bit_png
-
-JPEG_MAGIC = (b"\xff\xd8\xff",)
+from .label_files import numbers
 
 _EMPTY = "left out, no pixel is set"
 
@@ -65,14 +64,17 @@ def read_masks(path: Path, shape: tuple[int, int]) -> Found:
 
 
 def _masks_in(path: Path, shape: tuple[int, int]) -> Found:
-    pixels = read_image(path)
+    pixels, is_lossy = numbers(path)
+    pixels = np.squeeze(pixels) if pixels.ndim > 3 else pixels
+    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] > 4):
+        raise UserError(f"a mask has one plane; this is of shape {pixels.shape}")
     if pixels.shape[:2] != shape:
         height, width = pixels.shape[:2]
         raise UserError(
             f"the mask is {height}×{width} px (height × width), its image {shape[0]}×{shape[1]}"
         )
     gray = ids_of_colours(pixels) if pixels.ndim == 3 else pixels
-    if starts_with(path, JPEG_MAGIC):
+    if is_lossy:
         if pixels.ndim == 3:
             gray = pixels.max(-1)
         mask = Mask.from_array(from_lossy(gray))
@@ -99,7 +101,7 @@ def _from_png(path: Path, shape: tuple[int, int]) -> Mask | None:
 
     try:
         content = path.read_bytes()
-        if bit_png.size_of(content) != shape:
+        if bit_png.size_of(content) != shape or b"eXIf" in content:  # which may turn it
             return None
         if (mask := bit_png.decode(content, shape)) is not None:
             return mask

@@ -5,6 +5,7 @@ Here: the OME-XML → the planes of this file, with their axes. Not here: TIFF i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -36,6 +37,9 @@ def images_here(file: TiffFile) -> tuple[list[TiffPageSeries], Alone] | None:
     Planes of other files are never read, whether those lie beside it or not.
     """
     if not file.is_ome or not file.ome_metadata:
+        return None
+    names = {name.lower() for name in re.findall(r'FileName\s*=\s*"([^"]*)"', file.ome_metadata)}
+    if names <= {file.filename.lower()}:
         return None
     try:
         root = ElementTree.fromstring(file.ome_metadata)

@@ -70,17 +70,44 @@ def palette_of(page: TiffPage) -> NDArray[np.uint8] | None:
 
 def gray_or_rgb(pixels: Pixels, page: TiffPage) -> Pixels:
     """Bring a page, or a part of it, to gray or RGB; samples are the last axis."""
-    # Not for bool: masks are often written as white-is-zero and meant the other way round.
-    if page.photometric == _WHITE_IS_ZERO and pixels.dtype.kind == "u":
-        top = pixels.dtype.type(2**page.bitspersample - 1)
-        inverted: Pixels = top ^ pixels
-        return inverted
+    if page.photometric == _WHITE_IS_ZERO:
+        is_meant = pixels.dtype.kind == "u" or (pixels.dtype.kind == "b" and not is_tifffiles(page))
+        return inverted(pixels, page) if is_meant else pixels
     if page.photometric == _CMYK:
         return _from_cmyk(pixels)
     if _is_ycbcr(page) and pixels.dtype.kind == "u":
         return _from_ycbcr(pixels, page)
     palette = palette_of(page)
     return pixels if palette is None else np.moveaxis(palette[:, pixels], 0, -1)
+
+
+def is_tifffiles(page: TiffPage) -> bool:
+    """Whether tifffile wrote a page, which calls bits white-is-zero and means the contrary."""
+    return page.parent.is_shaped or page.software.startswith("tifffile")
+
+
+def inverted(pixels: Pixels, page: TiffPage) -> Pixels:
+    """Return whole numbers or bits with black and white exchanged."""
+    if pixels.dtype.kind == "b":
+        return ~pixels
+    top = pixels.dtype.type(2**page.bitspersample - 1)
+    exchanged: Pixels = top ^ pixels
+    return exchanged
+
+
+def as_mask(pixels: Pixels, page: TiffPage) -> Pixels:
+    """Return the numbers of a label image or mask: 0 is background.
+
+    ImageJ shows its masks by an inverting palette, but their nuclei are 255 all the same; of other
+    programs' black and white masks white is meant, however it is stored. Ids are what they are.
+    """
+    if page.photometric != _WHITE_IS_ZERO or page.parent.is_imagej or is_tifffiles(page):
+        return pixels
+    top = 2**page.bitspersample - 1
+    is_mask = pixels.dtype.kind == "b" or (
+        pixels.dtype.kind == "u" and bool(((pixels == 0) | (pixels == top)).all())
+    )
+    return inverted(pixels, page) if is_mask else pixels
 
 
 def _from_cmyk(pixels: Pixels) -> Pixels:
