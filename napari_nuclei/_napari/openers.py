@@ -23,8 +23,9 @@ from ..journal.naming import FOLDER
 from ..journal.place import away_for, begun, find, home_of, locate, user_folder
 from ..nuclei import Nuclei
 from ..review import Review
-from .origin import Address, Origin, known_at
-from .origin import pixels_at as pixels_at
+from .known_by import known_at
+from .known_by import pixels_at as pixels_at
+from .origin import Address, Origin
 from .record import Plane, Record
 
 if TYPE_CHECKING:
