@@ -168,7 +168,8 @@ class LayerReviews:
         if self.origin.file is None:
             return [(0,) * (len(self.shape) - 2)] if self._has_away() else []
         files = {self.origin.file, *(self.origin.files or ())}
-        known = {p: set(begun(p, moved=True)) for p in files if p is not None}
+        moved = self.origin.files is None  # not a search for each of many files
+        known = {p: set(begun(p, moved)) for p in files if p is not None}
         if not any(known.values()):
             return []
         planes = np.ndindex(*self.shape[:-2])
