@@ -9,46 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gui import FakeEngine, disk, in_step, settle
+from gui import disk, in_step, settle
 from napari.layers import Labels
 from PIL import Image as Picture
+from windows import GRAY, Window
 
 from napari_nuclei import edits
-from napari_nuclei._napari.session import Session
-from napari_nuclei._napari.widget import NucleiWidget
 from napari_nuclei.formats import coco
 from napari_nuclei.journal.place import home_of, user_folder
 from napari_nuclei.nuclei import State
 from napari_nuclei.review import Review
-
-GRAY = np.zeros((60, 80), np.uint8)
-
-
-class Window:
-    """A viewer with the widget on an image file."""
-
-    def __init__(self, make: Callable[..., Any], qtbot: Any, path: Path | None) -> None:
-        self.viewer, self.qtbot = make(), qtbot
-        self.widget = NucleiWidget(self.viewer, FakeEngine())
-        self.viewer.window.add_dock_widget(self.widget, name="Nuclei")
-        if path is None:
-            self.image = self.viewer.add_image(GRAY, name="cells")
-        else:
-            (self.image,) = self.viewer.open(str(path), plugin="napari")
-        self.session = Session.of(self.viewer)
-
-    @property
-    def bridge(self) -> Any:
-        return self.widget.bridge
-
-    def segment(self) -> None:
-        with self.qtbot.waitSignal(self.widget.segmenting.ended, timeout=60_000):
-            self.widget.segment_button.click()
-
-    def close(self) -> None:
-        """Close the reviews, as when the window is closed."""
-        self.session.close()
-        self.viewer.layers.clear()
 
 
 @pytest.fixture

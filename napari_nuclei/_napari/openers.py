@@ -24,8 +24,9 @@ from ..journal.naming import FOLDER
 from ..journal.place import away_for, begun, find, home_of, locate, user_folder
 from ..nuclei import Nuclei
 from ..review import Review
-from .origin import Address, Origin, known_at
-from .origin import pixels_at as pixels_at
+from .known_by import known_at
+from .known_by import pixels_at as pixels_at
+from .origin import Address, Origin
 from .record import Plane, Record
 
 if TYPE_CHECKING:
@@ -169,7 +170,8 @@ class LayerReviews:
         if self.origin.file is None:
             return [(0,) * (len(self.shape) - 2)] if self._has_away() else []
         files = {self.origin.file, *(self.origin.files or ())}
-        known = {p: set(begun(p, moved=True)) for p in files if p is not None}
+        moved = self.origin.files is None  # not a search for each of many files
+        known = {p: set(begun(p, moved)) for p in files if p is not None}
         if not any(known.values()):
             return []
         planes = np.ndindex(*self.shape[:-2])

@@ -12,21 +12,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from napari.layers import Image
-from numpy.typing import NDArray
 
-from ..errors import UserError
-from ..images.images import is_zarr, read_image
-from ..images.large_files import open_image
+from ..images.images import is_zarr
 from ..images.layout import CHANNEL, Layout, layout_of, plane_number, shown_axes
-from ..journal.fingerprint import digest_of_pixels
+from ..journal.about import About, about
+from ..journal.fingerprint import Fingerprint, digest_of_pixels
 from ..journal.naming import channels_of_part
-from ..journal.place import part_of
+from ..journal.place import begun, find, part_of
+from .known_by import is_equal, known_at
 from .made_of import files_of
-from .pane import is_large
 from .record import Plane, number_of
 from .source import Channels, shape_of
 
@@ -145,7 +142,7 @@ class Origin:
         layout, axes = layout_of(path), self._full_axes(path, skip)
         own = self._number(plane) if not skip else ()
         if layout is None:
-            return Address(path, own, self._unknown_part())
+            return Address(path, own, *self._unknown_part(path, own))
         if axes is None:
             return Address(path, own, self._pixel_part, ((path, own),))
         place = {a: i for a, i in zip(axes, at[skip:], strict=True) if a != "1"}
@@ -189,9 +186,20 @@ class Origin:
 
     # -- one of several layers of a file ----------------------------------------------
 
-    def _unknown_part(self) -> str:
-        """Tell layers of a file that cannot be read here apart."""
-        return self._pixel_part if len(self._siblings()) > 1 else ""
+    def _unknown_part(self, path: Path, plane: Plane) -> tuple[str, tuple[tuple[Path, Plane], ...]]:
+        """Tell layers of a file that cannot be read here apart: by their pixels."""
+        several = len(self._siblings()) > 1
+        known = [part for at, part in begun(path) if at == plane]
+        if self._image is None or not (known or several):
+            return "", ()
+        found = find(path, plane) if self._pixel_part not in known else None
+        said = None if found is None else about(found)
+        if said is None:
+            return (self._pixel_part if known or several else ""), ()
+        if said.part is None and several:  # it does not say which of them is meant
+            return self._pixel_part, ((path, plane),)
+        same = said.pixels in ("", self._digest)
+        return ("" if same or (not several and _has_changed(path, said)) else self._pixel_part), ()
 
     @cached_property
     def pixels(self) -> str:
@@ -229,57 +237,9 @@ class Origin:
             return []
         own = known_at(self._image, self.shape, (0,) * (len(self.shape) - 2))
         plane = 0 if layout.planes > 1 else None
-        return [k for k in range(layout.channels) if _is_equal(path, plane, k, own, self._full)]
+        return [k for k in range(layout.channels) if is_equal(path, plane, k, own, self._full)]
 
 
-def _is_equal(
-    path: Path, plane: int | None, channel: int, own: NDArray[Any], full: Sequence[int]
-) -> bool:
-    try:
-        if own.ndim == 2:
-            return np.array_equal(read_image(path, plane=plane, channels=channel), own)
-        return np.array_equal(_known(open_image(path, plane, channel), full), own)
-    except UserError:
-        return False
-
-
-def _known(picture: Any, full: Sequence[int]) -> NDArray[Any]:
-    """Return what `known_at` returns of a large plane."""
-    parts = [_bytes(np.array(full)), *(_bytes(picture.read(b)) for b in picture.samples())]
-    return np.concatenate(parts)
-
-
-# -- what a plane is known by -----------------------------------------------------------
-
-
-def pixels_at(image: Image, shape: Sequence[int], plane: Plane) -> NDArray[Any]:
-    """Return all channels of a plane of a review layer that has this shape."""
-    data = image.data[0] if image.multiscale else image.data
-    return np.asarray(data[_at(image, shape, plane)])
-
-
-def known_at(image: Image, shape: Sequence[int], plane: Plane) -> NDArray[Any]:
-    """Return what a plane is known by: its pixels; of a large one, some of them.
-
-    These are its size and squares all over it, as bytes.
-    """
-    from ..images.large_image import LargeImage
-
-    full = shape_of(image)
-    if not is_large(full):
-        return pixels_at(image, shape, plane)
-    data = image.data[0] if image.multiscale else image.data
-    at = _at(image, shape, plane)
-    boxes = LargeImage(np.broadcast_to(np.uint8(0), full[-2:])).samples()
-    parts = [np.asarray(data[(*at, slice(a, c), slice(b, d))]) for a, b, c, d in boxes]
-    return np.concatenate([_bytes(np.array(full)), *map(_bytes, parts)])
-
-
-def _at(image: Image, shape: Sequence[int], plane: Plane) -> tuple[int | slice, ...]:
-    lead = len(shape_of(image)) - len(shape)
-    inner = [slice(None) if n == 1 else k for n, k in zip(shape[:-2], plane, strict=True)]
-    return (*[slice(None)] * lead, *inner)
-
-
-def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
-    return np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
+def _has_changed(path: Path, said: About) -> bool:
+    now = Fingerprint.of(path, digest=False)
+    return said.image is not None and not said.image.looks_like(now)

@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from threading import Thread
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 _WHOLE = 64 << 20  # bytes of a file up to which all of it is hashed
 _SOON = 8 << 20  # bytes of a file up to which nobody notices that it is hashed
+_MOST = 1024  # hashes that are remembered
 _FILES = 256  # files of a folder that count
 _PIECES = 16  # of these, files whose content counts
 _SMALL = 64 << 10  # bytes of a file whose content counts in any case
@@ -51,7 +51,7 @@ class Fingerprint:
         """Look at a file. Raises `OSError`."""
         about = path.stat()
         key = path.absolute(), about.st_size, about.st_mtime_ns
-        return cls(about.st_size, about.st_mtime_ns, _digest(*key) if digest else "")
+        return cls(about.st_size, about.st_mtime_ns, _known_digest(key) if digest else "")
 
     def looks_like(self, other: Fingerprint) -> bool:
         """Whether size and time are the same, so that nobody needs to read the file."""
@@ -59,8 +59,11 @@ class Fingerprint:
 
 
 def is_soon_hashed(path: Path) -> bool:
-    """Whether a file is so small that a window may wait for its hash. Raises `OSError`."""
-    return path.stat().st_size <= _SOON and not path.is_dir()
+    """Whether a window may wait for a file's hash: it is small, or hashed. Raises `OSError`."""
+    about = path.stat()
+    if about.st_size <= _SOON and not path.is_dir():
+        return True
+    return (path.absolute(), about.st_size, about.st_mtime_ns) in _hashed
 
 
 def fingerprint_soon(path: Path) -> Future[Fingerprint]:
@@ -84,8 +87,20 @@ def fingerprint_soon(path: Path) -> Future[Fingerprint]:
     return found
 
 
-@lru_cache(1024)  # each plane of a stack asks for it
-def _digest(path: Path, size: int, modified: int) -> str:
+_hashed: dict[tuple[Path, int, int], str] = {}  # each plane of a stack asks for it
+
+
+def _known_digest(key: tuple[Path, int, int]) -> str:
+    found = _hashed.get(key)
+    if found is None:
+        found = _digest(*key[:2])
+        while len(_hashed) >= _MOST:
+            _hashed.pop(next(iter(_hashed)), None)
+        _hashed[key] = found
+    return found
+
+
+def _digest(path: Path, size: int) -> str:
     out = hashlib.sha256()
     if path.is_dir():
         for piece in _pieces(path):

@@ -30,9 +30,9 @@ from ..errors import UserError
 from ..formats.files import replacing, unwritable
 from ..history import History
 from ..nuclei import Nuclei
+from .contents import remember
 from .fingerprint import Fingerprint, fingerprint_soon
 from .lines import edit_row, nuclei_row
-from .lost import remember
 from .naming import snapshot_of as snapshot_of
 from .place import Claim, kept_as, rescue
 from .safe_file import KEEPER, SafeFile

@@ -1,28 +1,23 @@
 """Reviews of images that were renamed, moved or copied: found again by their content.
 
 Here: other names under which an image with the same content has a review, and bringing one along.
-Not here: hashes (`fingerprint.py`), where the journal of an image lies (`place.py`).
-
-Each image that is reviewed leaves a line in ``contents/<bytes>.jsonl`` of the user's data folder,
-so that whether an image of some size was ever seen before costs no more than a look for a file.
+Not here: hashes (`fingerprint.py`), which images were seen elsewhere (`contents.py`), where the
+journal of an image lies (`place.py`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from filelock import FileLock
 
 from ..formats.files import replacing
 from .about import about
 from .away import known_places, user_folder
-from .fingerprint import Fingerprint
+from .contents import is_near, seen
+from .fingerprint import Fingerprint, is_soon_hashed
 from .locks import lock_of
 from .naming import (
     ENDING,
@@ -34,7 +29,7 @@ from .naming import (
     snapshot_of,
 )
 
-_SIZE = re.compile(rb'"image":\{"bytes":([0-9]+)')
+_SIZE = re.compile(rb'"image": ?\{"bytes": ?([0-9]+), ?"modified": ?([0-9]+)')
 _BEGINNING = 4096  # bytes of a journal in which that stands
 _TICK = 0.05  # seconds that a clock of file times may stand still
 _COARSE = 3.0  # the same where such times are whole seconds
@@ -60,50 +55,51 @@ class Trace:
     is_gone: bool
 
 
-def remember(image: Path, known: Fingerprint) -> None:
-    """Note that an image with this content has a review; failing costs only a later hint."""
-    line = json.dumps({"digest": known.digest, "image": str(image.absolute())}) + "\n"
-    path = _contents(known.bytes)
-    with contextlib.suppress(OSError, UnicodeError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{path}.lock", timeout=5), path.open("ab+") as stream:
-            stream.seek(0)
-            if line.encode() not in stream.read():
-                stream.write(line.encode())
-
-
-def traces(image: Path) -> list[Trace]:
+def traces(image: Path, sure: bool = False) -> list[Trace]:
     """List the other names under which an image with the same content has a review.
 
-    The image is hashed only if one of them has the same size; see `fingerprint.is_soon_hashed`.
+    Parameters
+    ----------
+    sure : bool
+        Only of images that are gone, and were as old as this one: then it is no copy of them.
+
+    Notes
+    -----
+    The image is hashed only if there is one of the same size; see `is_quick`.
     """
     try:
-        size = image.stat().st_size
-    except OSError:
-        return []
-    names = [path for path, known in _orphans(image.parent) if known == size]
-    listed = _contents(size).is_file()
-    if not names and not listed:
-        return []
-    try:
+        suspects = _suspects(image, sure)
+        if not suspects:
+            return []
         known = Fingerprint.of(image)
     except OSError:
         return []
-    names += _remembered(size, known.digest) if listed else []
-    found = (_trace(path, known) for path in dict.fromkeys(names) if not _is_same(path, image))
-    return [trace for trace in found if trace is not None]
+    alike = (path for path, digest in suspects.items() if digest in ("", known.digest))
+    found = (_trace(path, known) for path in alike if not _is_same(path, image))
+    return [trace for trace in found if trace is not None and (trace.is_gone or not sure)]
 
 
-def _contents(size: int) -> Path:
-    return user_folder() / "contents" / f"{size}.jsonl"
+def is_quick(image: Path) -> bool:
+    """Whether `traces` can be waited for: no large file is to be hashed for it."""
+    try:
+        return is_soon_hashed(image) or not _suspects(image, False)
+    except OSError:
+        return True
 
 
-def _remembered(size: int, digest: str) -> Iterator[Path]:
-    with contextlib.suppress(OSError):
-        for line in _contents(size).read_bytes().splitlines():
-            if digest.encode() in line:
-                with contextlib.suppress(ValueError, KeyError, TypeError):
-                    yield Path(json.loads(line)["image"])
+def _suspects(image: Path, sure: bool) -> dict[Path, str]:
+    """List images of the same size that were reviewed, and their hashes where these are at hand.
+
+    `sure` as for `traces`.
+    """
+    about = image.stat()
+    size, modified = about.st_size, about.st_mtime_ns
+    found = {row.image: row.known.digest for row in seen(size, modified if sure else None)}
+    for path, *was in _orphans(image.parent):
+        if was[0] == size and (not sure or is_near(was[1], modified)):
+            found[path] = ""
+    found.pop(image.absolute(), None)
+    return {path: digest for path, digest in found.items() if not (sure and path.exists())}
 
 
 def _is_same(one: Path, other: Path) -> bool:
@@ -122,8 +118,8 @@ def _trace(image: Path, known: Fingerprint) -> Trace | None:
         return None
     gone = image.parent.is_dir() and not image.exists() and not image.is_symlink()
     gone = gone and all(path.parent.name == FOLDER for path in journals)
-    same = abs(said.image.modified - known.modified) <= _COARSE * 1e9  # a copy is mostly younger
-    return Trace(image, tuple(journals), gone and same)
+    gone = gone and is_near(said.image.modified, known.modified)  # a copy is mostly younger
+    return Trace(image, tuple(journals), gone)
 
 
 def journals_of(image: Path) -> list[Path]:
@@ -142,14 +138,14 @@ def journals_of(image: Path) -> list[Path]:
 
 # -- images that are no longer there ----------------------------------------------------
 
-_known: dict[Path, tuple[int, list[tuple[Path, int]]]] = {}
+_known: dict[Path, tuple[int, list[tuple[Path, int, int]]]] = {}
 
 
-def _orphans(folder: Path) -> list[tuple[Path, int]]:
+def _orphans(folder: Path) -> list[tuple[Path, int, int]]:
     """List the images that have a journal in a folder, but are not there themselves.
 
-    The second is how many bytes they had when their review was begun. Images come and go with the
-    folder's own time of change; journals do so below it.
+    Besides their size and time when their review was begun. Images come and go with the folder's
+    own time of change; journals do so below it.
     """
     try:
         began, changed = time.time_ns(), folder.stat().st_mtime_ns
@@ -161,7 +157,7 @@ def _orphans(folder: Path) -> list[tuple[Path, int]]:
             for image, name in names.items()
             if not (folder / image).exists() and not (folder / name.removesuffix(ENDING)).exists()
         ]
-        found = [(image, _bytes_of(folder / FOLDER / name)) for image, name in gone]
+        found = [(image, *_size_of(folder / FOLDER / name)) for image, name in gone]
     except OSError:
         return []
     still = _TICK if changed % 1_000_000_000 else _COARSE
@@ -170,11 +166,11 @@ def _orphans(folder: Path) -> list[tuple[Path, int]]:
     return found
 
 
-def _bytes_of(journal: Path) -> int:
-    """Return the size that an image had, from the beginning of its journal; −1 if it lacks it."""
+def _size_of(journal: Path) -> tuple[int, int]:
+    """Return the size and time of an image as its journal begins with them; −1 if it does not."""
     with journal.open("rb") as stream:
         found = _SIZE.search(stream.read(_BEGINNING))
-    return int(found[1]) if found else -1
+    return (int(found[1]), int(found[2])) if found else (-1, -1)
 
 
 # -- bringing one along -----------------------------------------------------------------

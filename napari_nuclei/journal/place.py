@@ -117,7 +117,7 @@ def part_of(image: Path, plane: Plane, channels: tuple[int, ...]) -> str:
 
 def was_called(image: Path) -> lost.Trace | None:
     """Return what an image was called when it was reviewed, if that can be told surely."""
-    gone = [trace for trace in lost.traces(kept_as(image)) if trace.is_gone]
+    gone = lost.traces(kept_as(image), sure=True)
     return gone[0] if len(gone) == 1 else None
 
 

@@ -1,0 +1,145 @@
+"""What is uncertain about a review is said before anybody works, in a line that stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gui import FOUND, disk, settle
+from PIL import Image as Picture
+from windows import GRAY, Window
+
+from napari_nuclei import edits
+from napari_nuclei.journal.place import home_of
+from napari_nuclei.review import Review
+
+
+@pytest.fixture
+def open_window(make_napari_viewer: Callable[..., Any], qtbot: Any) -> Callable[..., Window]:
+    def make(path: Path | None = None, **how: Any) -> Window:
+        return Window(make_napari_viewer, qtbot, path, **how)
+
+    return make
+
+
+@pytest.fixture
+def cells(tmp_path: Path) -> Path:
+    path = tmp_path / "cells.png"
+    Picture.fromarray(GRAY).save(path)
+    return path
+
+
+def add(window: Window, y: int = 50, x: int = 10) -> None:
+    review = window.bridge.review
+    review.do(edits.add(review.nuclei, disk(y, x, 5)))
+
+
+def reviewed(cells: Path) -> None:
+    """Leave a review of an image behind, as an earlier window would."""
+    of = Review.open(cells)
+    of.do(edits.propose(of.nuclei, FOUND, "fake", 0.5))
+    of.do(edits.add(of.nuclei, disk(50, 10, 5)))
+    of.close()
+
+
+def spoil(kind: str, cells: Path) -> None:
+    journal = home_of(cells)
+    for snapshot in journal.parent.glob("*.snapshot"):
+        snapshot.unlink()
+    if kind == "damaged":
+        lines = journal.read_bytes().splitlines(keepends=True)
+        lines[1] = b'{"broken\n'
+        journal.write_bytes(b"".join(lines))
+    elif kind == "beginning":
+        journal.write_bytes(b"\0" * 300 + b"\n" + journal.read_bytes())
+    elif kind == "size":
+        Picture.fromarray(GRAY[:50]).save(cells)
+    elif kind == "changed":
+        Picture.fromarray(GRAY + 7).save(cells)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "aside"),
+    [
+        ("damaged", "The journal is damaged", "damaged"),
+        ("beginning", "A new review begins", "old"),
+        ("size", "60×80 px then and is 50×80 px now", "old"),
+        ("changed", "has changed since it was reviewed", ""),
+    ],
+)
+def test_what_is_uncertain_is_said_and_stays(
+    open_window: Any, cells: Path, kind: str, words: str, aside: str
+) -> None:
+    reviewed(cells)
+    spoil(kind, cells)
+    second = open_window(cells)
+    settle()
+    assert words in second.widget.message.text()
+    assert "goes on where" not in second.widget.message.text()
+    warning = second.widget.warning.text()
+    if aside:
+        (path,) = home_of(cells).parent.glob(f"*.{aside}-*")
+        assert str(path) in warning
+    second.segment()  # whose words take the place of others
+    assert words not in second.widget.message.text()
+    second.widget.show_state()
+    assert second.widget.warning.text() == warning
+    assert words in warning
+    other = second.viewer.add_image(GRAY, name="other")
+    second.choose(other)
+    assert second.widget.warning.isHidden(), "it is of the image in view"
+
+
+def test_what_another_window_has_is_not_offered(open_window: Any, cells: Path) -> None:
+    first = open_window(cells)
+    first.segment()
+    second = open_window(cells)
+    assert not second.widget.segment_button.isEnabled()
+    assert "another window" in second.widget.warning.text()
+    result = second.widget.result
+    assert not result.slider.isEnabled()
+    result.threshold_box.setValue(0.9)  # as a wheel would
+    result.flush()
+    assert second.bridge.review.nuclei.threshold == first.bridge.review.nuclei.threshold
+    second.widget.segment()
+    assert not second.widget.segmenting.running
+    add(first)
+    first.close()
+    second.session._taking_over.look()
+    assert second.bridge.review.nuclei.at(50, 10) is not None, "read anew"
+    second.widget.show_state()
+    assert second.widget.segment_button.isEnabled()
+    assert second.widget.warning.isHidden()
+    assert result.slider.isEnabled()
+    add(second, 10, 60)
+    second.bridge.undo()
+    second.bridge.undo()
+    assert second.bridge.review.nuclei.at(50, 10) is None, "its history too"
+
+
+def test_segment_is_refused_before_the_work(open_window: Any, cells: Path) -> None:
+    """The other window has it open, though there is nothing in it yet."""
+    held = Review.open(cells)
+    window = open_window(cells)
+    assert window.bridge is None
+    assert not window.widget.segment_button.isEnabled()
+    assert "another window" in window.widget.warning.text()
+    window.widget.segment()
+    assert not window.widget.segmenting.running
+    held.close()
+    window.widget.show_state()
+    assert window.widget.segment_button.isEnabled()
+    assert window.widget.warning.isHidden()
+    window.segment()
+    assert len(window.bridge.review.nuclei) == 4
+
+
+def test_the_first_act_takes_over_what_is_free(open_window: Any, cells: Path) -> None:
+    first = open_window(cells)
+    first.segment()
+    second = open_window(cells)
+    first.close()
+    second.bridge.actions.accept_above(0)
+    assert second.bridge.review.counts.accepted == 3
