@@ -179,10 +179,10 @@ def read_images(
     UserError
         If something is missing or wrong.
     """
-    rows = with_whole_ids(list(rows))
-    unsized = any(get(row, "height") is None for row in rows)
+    listed = with_whole_ids(list(rows))
+    unsized = any(get(row, "height") is None for row in listed)
     sizes = _sizes(annotations) if unsized else {}
-    rows = with_sizes(rows, sizes, Path(source), images)
+    rows = with_sizes(listed, sizes, Path(source), images)
     broken = Broken(source, remarks, "image")
     out: dict[int, ImageRecord] = {}
     doubled: set[int] = set()
