@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from gui import FOUND, Hand, disk, in_step, settle, window_with_nuclei
+from napari.layers import Image
 from prompted import PromptEngine
 from qtpy.QtCore import Qt
 
+from napari_nuclei._napari.asking import Identities
 from napari_nuclei._napari.camera import camera_of
 from napari_nuclei.errors import UserError
 from napari_nuclei.mask import Mask
@@ -298,6 +300,32 @@ def test_an_answer_for_a_layer_that_went_is_dropped(hand: Hand) -> None:
     hand.qtbot.waitUntil(lambda: not hand.widget.asker.runner.running, timeout=60000)
     settle()
     assert [e.name for e in review.done] == ["segment"]
+
+
+def test_other_pixels_in_the_layer_are_looked_at_anew(hand: Hand) -> None:
+    hand.key(Key.Key_W)
+    answered(hand, lambda: hand.drag((5, 54), (19, 70)))
+    engine, image = hand.widget.engine, hand.viewer.layers["cells"]
+    assert engine.prompters == 1
+    moved = disk(46, 62, 7)
+    pixels = np.zeros(SHAPE, np.uint8)
+    moved.paint(pixels, 200)
+    image.data = pixels
+    answered(hand, lambda: hand.drag((39, 54), (53, 70)))
+    assert engine.prompters == 2
+    assert hand.bridge.review.done[-1].after[0].mask.iou(moved) > 0.7
+
+
+def test_images_are_told_apart_whatever_their_address() -> None:
+    identities, seen = Identities(), set()
+    for _ in range(40):
+        image = Image(np.zeros(SHAPE, np.uint8))
+        first = identities.of(image)
+        assert identities.of(image) == first
+        image.data = np.ones(SHAPE, np.uint8)
+        seen |= {first, identities.of(image)}
+        del image
+    assert len(seen) == 80
 
 
 def test_without_its_image_nothing_is_asked(hand: Hand) -> None:

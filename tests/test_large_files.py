@@ -34,7 +34,9 @@ def field() -> NDArray[np.uint8]:
 def write_ome(path: Path, levels: list[NDArray[Any]], axes: str) -> None:
     group = zarr.open_group(str(path), mode="w")
     for k, level in enumerate(levels):
-        group.create_array(str(k), data=level, chunks=tuple(min(64, n) for n in level.shape))
+        chunks = tuple(min(64, n) for n in level.shape)
+        array = group.create_array(str(k), shape=level.shape, chunks=chunks, dtype=level.dtype)
+        array[...] = level
     names = [{"name": a.lower(), "type": "space"} for a in axes]
     datasets = [{"path": str(k)} for k in range(len(levels))]
     group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": names, "datasets": datasets}]}
