@@ -23,6 +23,9 @@ from napari_nuclei.batch.batch import Settings, segment_files
 from napari_nuclei.formats import coco, label_tiff
 from napari_nuclei.formats.beside import Beside
 from napari_nuclei.formats.convert import read
+from napari_nuclei.formats.registry import FORMATS
+from napari_nuclei.images.images import IMAGE_SUFFIXES, find_images
+from napari_nuclei.images.own_outputs import OVERLAY, is_own_output
 
 
 @pytest.fixture(scope="module")
@@ -346,3 +349,95 @@ def test_planes_and_channels(run: Run) -> None:
     refused(run("segment", "stack.tif", *one, "--plane", "3"), "no plane 3")
     assert run("segment", "stack.tif", *one, "--plane", "2")[0] == 0
     assert run("segment", "cells.tif", *one, "--channels", "2,0")[0] == 0
+
+
+# -- which image, and what is one ---------------------------------------------------------
+
+
+def test_one_stem_in_two_types(run: Run) -> None:
+    """Each image has its own intensities; names that clash are found before any work."""
+    pixels = picture((60, 70), [disc(20, 20, 18)])
+    Path("two").mkdir()
+    Image.fromarray(pixels).save("two/x.png")
+    tifffile.imwrite("two/x.tif", pixels.astype(np.uint16) * 100)
+    answer = run("segment", "two", "--format", "table", "--out", "t.csv", *MODEL, *QUICK)
+    assert answer[0] == 0
+    with Path("t.csv").open() as file:
+        most = {row["image"]: float(row["intensity_max"]) for row in csv.DictReader(file)}
+    assert most == {"x.png": 200, "x.tif": 20000}
+    for name in ("labels", "geojson", "imagej", "masks", "dsb"):
+        out = "o.csv" if name == "dsb" else f"o_{name}"
+        answer = run("segment", "two", "--format", name, "--out", out, *MODEL)
+        refused(answer, "two images are named x, x.png and x.tif")
+        assert "Model" not in answer[2]
+        assert not Path(out).exists()
+    answer = run("segment", "two", "--out", "o.json", "--overlay", "seen", *MODEL)
+    refused(answer, "two images are named x")
+    assert not Path("seen").exists()
+
+
+def test_masks_that_are_there_are_found_before_any_work(run: Run, images: Path) -> None:
+    there = Path("out/b/masks/1.png")
+    there.parent.mkdir(parents=True)
+    there.touch()
+    answer = run("segment", images, "--format", "masks", "--out", "out", *MODEL)
+    refused(answer, "holds masks already")
+    assert "Model" not in answer[2]
+
+
+def test_own_outputs_are_no_images(run: Run, images: Path) -> None:
+    """They lie among the images, and the next run would take them in."""
+    for _ in range(2):
+        for extra in (("--format", "labels"), ("--format", "coco")):
+            out = images / "o.json" if extra[1] == "coco" else images
+            code, _, err = run("segment", images, "--out", out, "--overlay", images, *extra,
+                               *MODEL, *QUICK)  # fmt: skip
+            assert code == 0
+            assert "3 of 3 images" in err
+    assert "a.labels.tif, a.overlay.png and 4 more. Name such a file by itself" in err
+    assert [i.file_name for i in coco.read(images / "o.json").images] == ["a.png", "b.png", "c.png"]
+    assert [p.name for p in find_images(images)] == ["a.png", "b.png", "c.png"]
+    assert [p.name for p in find_images(f"{images}/*.png")] == ["a.png", "b.png", "c.png"]
+    named = [images / "a.overlay.png", images / "a.labels.tif"]
+    assert find_images(named) == named, "named by itself it is meant"
+    assert [p.name for p in find_images(f"{images}/*.labels.tif")] == [
+        "a.labels.tif", "b.labels.tif", "c.labels.tif",
+    ]  # fmt: skip
+    for name in "abc":
+        (images / f"{name}.png").unlink()
+    refused(run("segment", images, "--out", "o.json"), "but what was written by napari-nuclei")
+
+
+def test_every_picture_that_is_written_is_known() -> None:
+    endings = [f.ending for f in FORMATS.values() if f.writer]
+    pictures = [e for e in (*endings, OVERLAY) if Path(f"x{e}").suffix in IMAGE_SUFFIXES]
+    assert pictures == [".labels.tif", ".overlay.png"]
+    assert all(is_own_output(Path(f"x{e.upper()}")) for e in pictures)
+    assert not any(map(is_own_output, map(Path, ("x.tif", "labels.tif", "x_labels.tif", "x.png"))))
+
+
+def test_a_list_that_tells_folders_apart(run: Run) -> None:
+    for name, shape in (("ctrl", (60, 70)), ("treat", (50, 40))):
+        Path(name).mkdir()
+        Image.fromarray(picture(shape, [disc(20, 20, 18)])).save(f"{name}/f1.png")
+    rows = ("D:\\e\\treat\\f1.png", 50, 40, 7), ("ctrl/f1.png", 60, 70, 3)
+    ids = image_ids(Path("ids.json"), *rows)
+    wanted = ("--image-ids", ids, "--format", "results", "--out", "r.json", *MODEL, *QUICK)
+    assert run("segment", "ctrl", "treat", *wanted)[0] == 0
+    found = json.loads(Path("r.json").read_text())
+    assert {(r["image_id"], *r["segmentation"]["size"]) for r in found} == {
+        (7, 50, 40),
+        (3, 60, 70),
+    }
+    image_ids(ids, ("f1.png", 60, 70, 7))
+    refused(run("segment", "ctrl", "treat", *wanted), "two images are named f1.png")
+
+
+def test_the_plane_is_said(run: Run) -> None:
+    stack = np.stack([picture((40, 40), [disc(20, 20, k)]) for k in (10, 14, 18)])
+    tifffile.imwrite("stack.tif", stack, photometric="minisblack", metadata={"axes": "ZYX"})
+    assert run("segment", "stack.tif", "--plane", "2", "--out", "o.json", *MODEL, *QUICK)[0] == 0
+    assert coco.read("o.json").images[0].extra == {"plane": [2], "stack": [3]}
+    assert run("convert", "o.json", "--out", "t.csv")[0] == 0
+    with Path("t.csv").open() as file:
+        assert {"intensity_max"} <= set(next(csv.reader(file)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -241,6 +242,28 @@ def test_every_format(person: Reviewer, tmp_path: Path, monkeypatch: pytest.Monk
     table = (out / "table" / "all.csv").read_text()
     assert "intensity_mean" in table, "the images are found for their intensities"
     assert (out / "masks" / "cell1" / "images" / "cell1.png").is_file()
+
+
+def test_images_of_one_stem_are_told_apart(
+    person: Reviewer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_images(tmp_path, 1)
+    bright = np.full(SHAPE, 9000, np.uint16)
+    tifffile.imwrite(tmp_path / "cell1.tif", bright)
+    tifffile.imwrite(tmp_path / "cell1.labels.tif", bright)  # of an export before
+    person.open(tmp_path)
+    person.segment_all()
+    said = export(person, monkeypatch, RequestAll(tmp_path / "t.csv", "table"))
+    assert "of 2 images" in said
+    with (tmp_path / "t.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    most = {name: max(float(r["intensity_max"]) for r in rows if r["image"] == name)
+            for name in ("cell1.png", "cell1.tif")}  # fmt: skip
+    assert most == {"cell1.png": 101, "cell1.tif": 9000}
+    for name in ("labels", "masks"):
+        said = export(person, monkeypatch, RequestAll(tmp_path / name, name))
+        assert "two images are named cell1, cell1.png and cell1.tif" in said
+        assert not (tmp_path / name).exists()
 
 
 def test_an_answer_under_the_ids_of_a_list(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,20 @@ def test_an_image_of_another_size_than_its_truth(tmp_path: Path) -> None:
     Image.new("L", (50, 40)).save(tmp_path / "1.png")
     with pytest.raises(UserError, match=r"1\.png: is 40×50 px, its data set says 96×96"):
         load_examples(truth, tmp_path, 16)
+
+
+def test_images_are_found_by_names_of_another_machine(tmp_path: Path) -> None:
+    data = coco.read(write_data(tmp_path, 2))
+    wanted = load_examples(data, tmp_path, 16)
+    for name in ("1", "2"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        (tmp_path / f"{name}.png").rename(tmp_path / "set" / name / "x.png")
+    data.images = [replace(i, file_name=f"C:\\set\\{i.id}\\x.png") for i in data.images]
+    found = load_examples(data, tmp_path / "set", 16)
+    assert all(torch.equal(a.image, b.image) for a, b in zip(wanted, found, strict=True))
+    data.images = [replace(image, file_name="x.png") for image in data.images]
+    with pytest.raises(UserError, match=r"x\.png may be 1/x\.png, 2/x\.png"):
+        load_examples(data, tmp_path / "set", 16)
 
 
 def same(a: Any, b: Any) -> bool:

@@ -30,6 +30,7 @@ from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco, results
 from napari_nuclei.formats.beside import Beside
 from napari_nuclei.formats.convert import read as read_any
+from napari_nuclei.formats.dataset import DataSet, ImageRecord
 from napari_nuclei.formats.registry import FORMATS
 from napari_nuclei.formats.registry import write as write_any
 from napari_nuclei.nuclei import Kind, State
@@ -159,6 +160,45 @@ def test_image_of_another_size_is_refused(tmp_path: Path) -> None:
     iio.imwrite(tmp_path / "cells.png", np.zeros((6, 8), np.uint8))
     with pytest.raises(UserError, match=r"6 × 8, but .* 60 × 80"):
         read(str(path))
+
+
+def test_images_of_one_name_in_two_folders(warned: list[str], tmp_path: Path) -> None:
+    data = DataSet([], {})
+    for k, name in enumerate(("ctrl", "treat"), 1):
+        (tmp_path / name).mkdir()
+        iio.imwrite(tmp_path / name / "f1.png", np.full(SHAPE, 9 * k, np.uint8))
+        data.images.append(ImageRecord(k, f"{name}/f1.png", *SHAPE))
+    coco.write(tmp_path / "a.json", data)
+    layers = read(str(tmp_path / "a.json"))
+    assert [pixels.max() for pixels, _, kind in layers if kind == "image"] == [9, 18]
+    (tmp_path / "treat" / "f1.png").rename(tmp_path / "f1.png")
+    iio.imwrite(tmp_path / "f1.tif", np.zeros(SHAPE, np.uint8))
+    data.images.append(ImageRecord(3, "old/f1.png", *SHAPE))
+    coco.write(tmp_path / "a.json", data)
+    assert [kind for *_, kind in read(str(tmp_path / "a.json"))] == ["image", *["labels"] * 3]
+    assert "treat/f1.png cannot be told from old/f1.png" in warned[-1]
+
+
+def test_images_that_are_opened_by_themselves(
+    make_napari_viewer: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Nuclei are put on the image that is called just so, or on none."""
+    viewer = make_napari_viewer()
+    session = Session.of(viewer)
+    records = [Record(SHAPE, f"{name}/f1.png") for name in ("ctrl", "treat")]
+    for record in records:
+        viewer.add_labels(np.zeros(SHAPE, np.uint8), metadata={KEY: record})
+    for name in ("treat", "ctrl"):
+        (tmp_path / name).mkdir()
+        iio.imwrite(tmp_path / name / "f1.png", np.zeros(SHAPE, np.uint8))
+        (image,) = viewer.open(tmp_path / name / "f1.png", plugin="napari")
+        record = session.record_of(image)
+        assert record is not None
+        assert record.file_name == f"{name}/f1.png"
+    other = viewer.add_image(np.zeros(SHAPE), name="g")
+    assert session.record_of(other) is None
+    viewer.add_labels(np.zeros(SHAPE, np.uint8), metadata={KEY: Record(SHAPE, "elsewhere/g.tif")})
+    assert session.record_of(other) is not None, "a layer without a file, and only this one"
 
 
 def test_stack_comes_back_as_one_layer(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from napari_nuclei.nuclei import Nuclei, State
 from napari_nuclei.progress import result_of
 from napari_nuclei.review import Review
 from napari_nuclei.workspace import files as workspace_files
-from napari_nuclei.workspace.files import Place, SmallFile
+from napari_nuclei.workspace.files import MissingImagesError, Place, SmallFile
 from napari_nuclei.workspace.workspace import Workspace
 
 square = Mask.from_array(np.ones((4, 4)))
@@ -288,3 +288,46 @@ def test_one_that_cannot_be_closed_does_not_hold_the_others(
 
 def test_no_nuclei_where_nothing_was_begun(folder: Path) -> None:
     assert result_of(Workspace(folder).data_set()).nuclei[1] == Nuclei(SHAPE)
+
+
+def test_own_outputs_are_no_images(folder: Path) -> None:
+    for name in ("cell1.labels.tif", "cell2.overlay.png"):
+        write_image(folder / name)
+    assert names(Workspace(folder)) == ["cell1.png", "cell2.png", "cell10.png"]
+    assert names(Workspace(folder / "cell2.overlay.png")) == ["cell2.overlay.png"]
+
+
+def test_images_of_one_name(tmp_path: Path) -> None:
+    """A list from elsewhere tells them apart, and so does the place where the reviewer was."""
+    for k, name in enumerate(("ctrl", "treat")):
+        write_image(tmp_path / "images" / name / "f1.png", k)
+    rows = [
+        {"id": k, "file_name": f"D:\\old\\{name}\\f1.png", "height": SHAPE[0], "width": SHAPE[1]}
+        for k, name in enumerate(("treat", "ctrl"))
+    ]
+    path = tmp_path / "ids.json"
+    path.write_text(json.dumps(rows))
+    of = Workspace(path)
+    assert [item.path.parent.name for item in of.items] == ["treat", "ctrl"]
+    for item in of.items:
+        of.place = Place(str(item.path))
+        of.close()
+        again = Workspace(path).place
+        assert again is not None
+        assert again.image == str(item.path)
+    of.place = Place("/moved/f1.png")
+    of.close()
+    assert Workspace(path).place is None, "which of them is not known"
+    rows[0]["file_name"] = "f1.png"
+    path.write_text(json.dumps(rows))
+    with pytest.raises(MissingImagesError, match=r"f1\.png, which is not in"):
+        Workspace(path)
+    with pytest.raises(MissingImagesError, match=r"which may be ctrl/f1\.png, treat/f1\.png"):
+        Workspace(path, tmp_path / "images")
+
+
+def test_a_list_without_sizes(folder: Path) -> None:
+    rows = [{"id": "abc", "file_name": "cell1.png"}, {"id": "d", "file_name": "cell2.png"}]
+    (folder / "ids.json").write_text(json.dumps(rows))
+    of = Workspace(folder / "ids.json")
+    assert [(i.record.id, i.record.shape) for i in of.items if i.record] == [(1, SHAPE), (2, SHAPE)]
