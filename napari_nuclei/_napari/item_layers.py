@@ -65,6 +65,7 @@ class ItemLayers:
             if before is not None:
                 self._remove(before)
         self.image, self._levels = image, loaded.levels
+        self._session.offers.put(image, loaded.offer)
         if looks is not None:
             looks.give(image, bridge)
         self._session.activate(bridge)

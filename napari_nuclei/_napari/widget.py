@@ -24,7 +24,7 @@ from .export_dialog import ask_export
 from .folder import Folder
 from .folder_panel import FolderPanel
 from .help_overlay import HelpOverlay
-from .panels import ADOPT, OPEN, PRESS, RESUMED, SAMPLE, Panels
+from .panels import ADOPT, COPIED, OPEN, PRESS, RESUMED, SAMPLE, Panels
 from .parts import canvas_of, focus_canvas, when_closed
 from .preloading import Preloading
 from .scopes import Scope
@@ -89,6 +89,7 @@ class NucleiWidget(Panels):
         self.folder.said.connect(self.say)
         self.review.outlined.connect(self._on_outlined)
         self.adopt_button.clicked.connect(self._on_adopt)
+        self.offer_button.clicked.connect(self._on_offer)
         self.segmenting.progressed.connect(self._on_progress)
         self.segmenting.said.connect(self.say)
         self.asker.said.connect(self.say)
@@ -232,6 +233,7 @@ class NucleiWidget(Panels):
         self.review.show_review(bridge.actions if bridge else None)
         self.retrain_button.setVisible(bridge is not None)
         self.prompts.show_review(bridge.actions if bridge else None)
+        self.offer(None if running else self.session.offers.of(image))
         other = adoptable(self.session, image)
         self.adopt_button.setVisible(other is not None and not running)
         if other is not None:
@@ -288,6 +290,17 @@ class NucleiWidget(Panels):
             self.say(str(error), problem=True)
         else:
             self.say(f"“{other.name}” is under review now; Ctrl+Z takes that back.")
+            focus_canvas(self)
+
+    def _on_offer(self) -> None:
+        if self.settings.image is None:
+            return
+        try:
+            self.session.offers.take(self.settings.image)
+        except UserError as error:
+            self.say(str(error), problem=True)
+        else:
+            self.say(COPIED)
             focus_canvas(self)
 
     def _on_retrain(self) -> None:
