@@ -62,7 +62,7 @@ def test_planes_and_channels_of_arrays(discs: None) -> None:
         ((384, 384, 5), {}, "5 channels: name one, or up to three, with channels= (0 to 4)"),
         ((2, 3, 50, 60), {}, "stack of 6 planes: name one with plane="),
         ((5, 384, 384), {"plane": 5}, "no plane 5: there are 5, counted from 0"),
-        ((384, 384), {"plane": 1}, "no plane 1: there are 1"),
+        ((384, 384), {"plane": 1}, "no plane 1: there is only 0"),
         ((3, 384, 384), {"axes": "CYX", "channels": 3}, "no channel 3"),
         ((384, 384), {"axes": "YXC"}, "does not fit an array of shape (384, 384)"),
         ((384, 384), {"axes": "YY"}, "does not fit"),

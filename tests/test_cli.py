@@ -206,9 +206,9 @@ def test_an_empty_answer_is_scored(run: Run, tmp_path: Path) -> None:
         ("[]", "[]", "truth.json"),
         (None, "{", "r.json is not a JSON file"),
         (None, "{}", "r.json"),
-        (None, '[{"image_id": 1}]', "r.json: entry number 1"),
+        (None, '[{"image_id": 1}]', "r.json: its only entry cannot be used: number 1"),
         (None, '[{"image_id": 1, "score": 1, "segmentation": {"size": [96, 96], '
-               '"counts": "0000"}}]', "r.json: entry number 1"),
+               '"counts": "0000"}}]', "r.json: its only entry cannot be used: number 1"),
         (None, '[{"image_id": 1, "score": 1, "segmentation": {"size": [9, 9], '
                '"counts": [81]}}]', "96×96"),
         (None, '[{"image_id": 77, "score": 1, "segmentation": {"size": [9, 9], '

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from PIL import Image as Picture
 from windows import GRAY, Window
 
 from napari_nuclei import edits
+from napari_nuclei._napari.folder import Folder
+from napari_nuclei.journal import fingerprint
 from napari_nuclei.journal.place import home_of
 from napari_nuclei.review import Review
 
@@ -143,3 +146,75 @@ def test_the_first_act_takes_over_what_is_free(open_window: Any, cells: Path) ->
     first.close()
     second.bridge.actions.accept_above(0)
     assert second.bridge.review.counts.accepted == 3
+
+
+# -- the same content under another name ------------------------------------------------
+
+
+def test_a_renamed_image_goes_on(open_window: Any, cells: Path) -> None:
+    reviewed(cells)
+    window = open_window(cells.rename(cells.with_name("other.png")))
+    settle()
+    assert len(window.bridge.review.nuclei) == 5
+    words = "This image was called cells.png when it was reviewed: its review goes on here."
+    assert words in window.widget.message.text()
+    assert words in window.widget.warning.text()
+    assert window.widget.offer_button.isHidden()
+
+
+def test_a_copy_is_offered_the_review(open_window: Any, cells: Path, qtbot: Any) -> None:
+    reviewed(cells)
+    copy = Path(shutil.copy2(cells, cells.with_name("copy.png")))
+    window = open_window(copy)
+    button = window.widget.offer_button
+    qtbot.waitUntil(lambda: not button.isHidden(), timeout=60_000)
+    assert window.bridge is None
+    assert "cells.png" in button.text()
+    button.click()
+    assert len(window.bridge.review.nuclei) == 5
+    assert button.isHidden()
+    add(window, 30, 60)
+    window.close()
+    assert len(Review.open(cells).nuclei) == 5, "the other one stays as it was"
+    assert len(Review.open(copy).nuclei) == 6
+
+
+def test_what_is_begun_is_not_offered_another_review(
+    open_window: Any, cells: Path, qtbot: Any
+) -> None:
+    reviewed(cells)
+    window = open_window(Path(shutil.copy2(cells, cells.with_name("copy.png"))))
+    button = window.widget.offer_button
+    qtbot.waitUntil(lambda: not button.isHidden(), timeout=60_000)
+    window.segment()
+    assert button.isHidden()
+
+
+def test_a_copy_in_a_folder(open_window: Any, cells: Path, tmp_path: Path, qtbot: Any) -> None:
+    reviewed(cells)
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    shutil.copy2(cells, folder / "a.png")
+    window = open_window()
+    of = Folder.of(window.viewer)
+    of.open(folder)
+    button = window.widget.offer_button
+    qtbot.waitUntil(lambda: not button.isHidden(), timeout=60_000)
+    button.click()
+    qtbot.waitUntil(lambda: of.bridge is not None and len(of.bridge.review.nuclei) == 5)
+    assert button.isHidden()
+    of.close()
+    settle()
+
+
+def test_a_large_file_is_looked_up_by_a_thread(
+    open_window: Any, cells: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reviewed(cells)
+    new = cells.rename(cells.with_name("other.png"))
+    monkeypatch.setattr(fingerprint, "_SOON", 3)
+    monkeypatch.setattr(fingerprint, "_hashed", {})
+    window = open_window(new)
+    assert window.bridge is None, "the window does not wait"
+    qtbot.waitUntil(lambda: window.bridge is not None, timeout=60_000)
+    assert len(window.bridge.review.nuclei) == 5

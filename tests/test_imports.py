@@ -18,7 +18,7 @@ import napari_nuclei
 
 PACKAGE = Path(napari_nuclei.__file__).parent
 TORCH_ROOMS = {"models", "learn", "prediction", "prompts"}
-PREDICTION = ("detecting", "frame", "predict", "resampling", "tiling")
+PREDICTION = ("detecting", "diameter", "frame", "predict", "resampling", "tiling")
 LOAD_TORCH = {f"napari_nuclei.prediction.{name}" for name in PREDICTION}
 OPTIONAL = {"distributed"}
 """Asked for, in a line for the user, where it is used."""

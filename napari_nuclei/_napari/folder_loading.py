@@ -19,11 +19,14 @@ from ..errors import UserError
 from ..images.images import find_levels, image_info, image_size, normalize
 from ..images.large_files import open_image
 from ..images.large_image import WHOLE, LargeImage
+from ..journal.lost import Trace
+from ..journal.place import begun
 from ..nuclei import Nuclei
 from ..review import Review
 from ..workspace.files import Item
 from ..workspace.workspace import Workspace
 from .lazy_layers import levels_of
+from .offers import first_trace
 from .openers import IN_MEMORY
 from .record import Plane
 from .tasks import Outcome, Tasks
@@ -61,17 +64,15 @@ class ItemReviews:
             review.journal.trouble.connect(self._tell, unique=True)
         return review
 
+    def is_held(self, plane: Plane) -> bool:
+        """Whether another window has the review of a plane open."""
+        return self._workspace.is_held(self._item.path, self.key(plane), self._item.part)
+
     def begun(self) -> list[Plane]:
         """List the planes of the layer that have a review."""
         if not self._lead:
             return [()]
-        return begun_planes(self._workspace, self._item, self._lead)
-
-
-def begun_planes(workspace: Workspace, item: Item, lead: Plane) -> list[Plane]:
-    """List the planes of an item that have a review."""
-    found = {plane for plane in workspace.journals.planes(item.path) if len(plane) == 1}
-    return sorted(plane for plane in found if plane[0] < lead[0])
+        return self._workspace.journals.planes(self._item.path, self._lead[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,8 @@ class Loaded:
         What the person should be told of its reviews.
     read_only : bool
         Whether another window had its review open.
+    offer : Trace or None
+        A review of the same content that it may begin with, where it has none.
     """
 
     pixels: NDArray[Any] | list[Any]
@@ -100,6 +103,7 @@ class Loaded:
     levels: tuple[float, float]
     notices: tuple[str, ...] = ()
     read_only: bool = False
+    offer: Trace | None = None
 
 
 def read_plane(item: Item, plane: Plane) -> NDArray[Any] | LargeImage:
@@ -249,8 +253,8 @@ class Loader:
     def _read(self, number: int, entry: _Entry) -> Loaded | None:
         item = self.workspace.items[number]
         loaded = read_item(item)
-        lead = loaded.lead
-        keys = begun_planes(self.workspace, item, lead) if lead else [item.plane]
+        lead, there = loaded.lead, self.workspace.journals
+        keys = there.planes(item.path, lead[0]) if lead else [item.plane]
         notices: list[str] = []
         read_only = False
         with self.lock:
@@ -261,7 +265,8 @@ class Loader:
                 read_only |= review.read_only
                 notices += review.warnings
         values = loaded.pixels, loaded.rgb, loaded.lead, loaded.levels
-        return Loaded(*values, tuple(dict.fromkeys(notices)), read_only)
+        offer = None if begun(item.path) else first_trace(item.path)
+        return Loaded(*values, tuple(dict.fromkeys(notices)), read_only, offer)
 
     def _release(self, number: int) -> list[str]:
         """Close the reviews of an item unless it is wanted; return what a person should know."""

@@ -69,6 +69,7 @@ class ItemLayers:
             if before is not None:
                 self._remove(before)
         self.image, self._record, self._levels = image, bridge.record, loaded.levels
+        self._session.offers.put(image, loaded.offer)
         if looks is not None:
             looks.give(image, bridge)
         self._session.activate(bridge)

@@ -21,6 +21,7 @@ from ..images.layout import CHANNEL, layout_of
 from ..journal.about import about
 from ..journal.locks import is_held
 from ..journal.naming import FOLDER
+from ..journal.opening import ELSEWHERE
 from ..journal.place import away_for, begun, find, home_of, locate, user_folder
 from ..nuclei import Nuclei
 from ..review import Review
@@ -243,13 +244,28 @@ def note_channels(record: Record, review: Review, source: Source) -> None:
     review.note_channels((own or Origin((), None, source.image)).seen(source.channels))
 
 
-def is_held_elsewhere(session: Session, image: Image, shape: Sequence[int], plane: Plane) -> bool:
-    """Whether a plane cannot be worked on, since another window has its review open."""
-    record = session.records.of_shape(image, tuple(shape))
-    if record is not None and plane in record.reviews:
-        return record.reviews[plane].read_only
-    opener = reviews_of(image, shape, session) if record is None else record.opener
-    return isinstance(opener, LayerReviews) and opener.is_held(plane)
+def writable(session: Session, sources: Sequence[Source]) -> list[Source]:
+    """Leave out planes that cannot be worked on, since another window has their reviews open.
+
+    Raises
+    ------
+    UserError
+        If none is left.
+    """
+    free = [source for source in sources if not _is_held_elsewhere(session, source)]
+    if not free:
+        raise UserError(ELSEWHERE)
+    if len(free) < len(sources):
+        session.tell(f"{len(sources) - len(free)} planes are open in another window: left out.")
+    return free
+
+
+def _is_held_elsewhere(session: Session, source: Source) -> bool:
+    record = session.records.of_shape(source.image, source.shape)
+    if record is not None and source.plane in record.reviews:
+        return record.reviews[source.plane].read_only
+    opener = reviews_of(source.image, source.shape, session) if record is None else record.opener
+    return opener is not None and opener.is_held(source.plane)
 
 
 def file_of(image: Image) -> Path | None:

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from ..journal.lost import Trace
 from .folder_panel import FolderPanel
 from .keys import filled
 from .parts import combo, line, refill, scroll
@@ -31,6 +32,11 @@ SAMPLE = "histology"
 """Key of the sample that the button opens."""
 PRESS = "<b>Press Segment</b><br>The nuclei that are found come as a Labels layer."
 RESUMED = "This image's review goes on where you left it; {undo} reaches back to its first edit."
+SAME = (
+    "An image with the same content was reviewed as {}.\n"
+    "This one goes on with a copy of that review, which itself stays as it is."
+)
+COPIED = "A copy of that review goes on here; the one of the other image stays as it is."
 ADOPT = (
     "Take the labels of this layer as the nuclei under review, in the place of those that are "
     "there now. {undo} takes it back."
@@ -60,6 +66,7 @@ class Panels(QWidget):
         self.bar = QProgressBar()
         self.message = line()
         self.warning = line()
+        self.offer_button = QPushButton()
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setSpacing(8)
@@ -74,6 +81,7 @@ class Panels(QWidget):
         column.addWidget(self.bar)
         column.addWidget(self.message)
         column.addWidget(self.warning)
+        column.addWidget(self.offer_button)
         column.addWidget(self.adopt_button)
         column.addWidget(self.result)  # so high up that Export is seen on a small screen
         column.addWidget(self.review)
@@ -83,6 +91,7 @@ class Panels(QWidget):
         self.bar.hide()
         self.message.hide()
         self.warning.hide()
+        self.offer_button.hide()
         scroll(self, inside, 290)
 
     def offer_scopes(self, stack: bool) -> None:
@@ -99,6 +108,15 @@ class Panels(QWidget):
         """Show what is uncertain about the review in view, as long as it is in view."""
         self.warning.setText("\n".join(f"⚠ {line}" for line in lines))
         self.warning.setVisible(bool(lines))
+
+    def offer(self, trace: Trace | None) -> None:
+        """Offer to begin with the review of an image that has the same content."""
+        self.offer_button.setVisible(trace is not None)
+        if trace is not None:
+            middle = Qt.TextElideMode.ElideMiddle
+            name = self.fontMetrics().elidedText(trace.image.name, middle, 120)
+            self.offer_button.setText(f"Begin with the review of “{name}”")
+            self.offer_button.setToolTip(SAME.format(trace.image))
 
     def _on_scope(self) -> None:
         tip = filled(TIPS[self.scope])

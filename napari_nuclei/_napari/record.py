@@ -38,6 +38,9 @@ class Opener(Protocol):
     def begun(self) -> list[Plane]:
         """List the planes that have one."""
 
+    def is_held(self, plane: Plane) -> bool:
+        """Whether another window has the review of a plane open, which is not open here."""
+
 
 @dataclass(eq=False)
 class Record:

@@ -21,7 +21,6 @@ from .. import edits
 from ..box import Box
 from ..counts import is_complete
 from ..errors import UserError
-from ..journal.opening import ELSEWHERE
 from ..models.card import Card
 from ..nuclei import Kind
 from ..progress import Progress, within
@@ -30,7 +29,7 @@ from .engine import Engine, read_and_segment
 from .gestures import Point, Tool
 from .hand import Whereabouts
 from .keys import filled
-from .openers import is_held_elsewhere, note_channels
+from .openers import note_channels, writable
 from .record import Record
 from .runner import Runner
 from .scopes import DRAW, Scope, area_in_view, area_of_shapes, box_of
@@ -131,7 +130,7 @@ class Segmenting(QObject):
             elif scope is Scope.REGION and area is None:
                 area = area_of_shapes(viewer, image)
             sources = self._planes(source) if scope is Scope.PLANES else [source]
-            sources = self._writable(sources)
+            sources = writable(self.session, sources)
         except UserError as error:
             self.said.emit(str(error), True)
             return
@@ -155,20 +154,10 @@ class Segmenting(QObject):
         try:
             if image is not None:
                 point = self.session.viewer.dims.point
-                self._writable([source_of(image, self.settings.channels, point)])
+                writable(self.session, [source_of(image, self.settings.channels, point)])
         except UserError as error:
             return str(error)
         return ""
-
-    def _writable(self, sources: list[Source]) -> list[Source]:
-        """Leave out planes whose reviews are open in another window."""
-        session = self.session
-        held = [s for s in sources if is_held_elsewhere(session, s.image, s.shape, s.plane)]
-        if len(held) == len(sources):
-            raise UserError(ELSEWHERE)
-        if held:
-            self.session.tell(f"{len(held)} planes are open in another window and left out.")
-        return [source for source in sources if source not in held]
 
     def cancel(self) -> None:
         """Forget what is running."""

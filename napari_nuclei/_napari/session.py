@@ -22,6 +22,7 @@ from .hand import Hand
 from .keeping import kept
 from .layer import Labels, is_review
 from .layer_list import insert
+from .offers import Offers
 from .openers import is_cheap, reviews_of
 from .preferences import apply_folder
 from .record import KEY, Opener, Plane, Record
@@ -79,6 +80,7 @@ class Session(Voice):
         self._looked_up: WeakSet[Image] = WeakSet()
         self.folder: Folder | None = None
         self._taking_over = TakingOver(self)
+        self.offers = Offers(self)
         for layer in list(viewer.layers):
             self.adopt(layer)
         viewer.layers.events.inserted.connect(self._on_inserted)
@@ -164,6 +166,7 @@ class Session(Voice):
         """Close all reviews, since the window is closing; others may open them then."""
         self._taking_over.close()
         self.hand.close()
+        self.offers.close()
         if self.folder is not None:
             self.folder.close()
         for bridge in list(self.bridges.values()):
@@ -336,11 +339,21 @@ class Session(Voice):
         if self.record_of(image) is not None or image in self._looked_up:
             return None
         self._looked_up.add(image)
+        if self.offers.hash_first(image):
+            return None
         for wanted in shapes_of(image):
             opener = reviews_of(image, wanted, self)
             if (opener.origin.file or is_cheap(image)) and opener.begun():
                 return self.open(image, wanted)
+        self.offers.look(image)
         return None
+
+    def look_again(self, image: Image) -> Bridge | None:
+        """Go on with a review that has been found by now."""
+        self._looked_up.discard(image)
+        bridge = self.resume(image)
+        self.changed.emit()
+        return bridge
 
     def activate(self, bridge: Bridge) -> None:
         """Make a review layer the one that napari's tools and keys work on."""

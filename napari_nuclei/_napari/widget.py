@@ -29,7 +29,7 @@ from .help_overlay import HelpOverlay
 from .in_view import reach
 from .layer_list import below
 from .messages import Messages
-from .panels import ADOPT, OPEN, PRESS, RESUMED, SAMPLE, TEACH, Panels
+from .panels import ADOPT, COPIED, OPEN, PRESS, RESUMED, SAMPLE, TEACH, Panels
 from .parts import canvas_of, focus_canvas, when_closed
 from .preloading import Preloading
 from .retrain_source import UNCORRECTED, is_worth_it
@@ -94,6 +94,7 @@ class NucleiWidget(Panels):
         self.folder.said.connect(self.messages.say)
         self.review.outlined.connect(self._on_outlined)
         self.adopt_button.clicked.connect(self._on_adopt)
+        self.offer_button.clicked.connect(self._on_offer)
         self.segmenting.progressed.connect(self._on_progress)
         self.messages.listen(self.segmenting, self.asker)
         self.asker.follow_view()
@@ -240,6 +241,7 @@ class NucleiWidget(Panels):
         self.retrain_button.setEnabled(worth_it)
         self.retrain_button.setToolTip(TEACH if worth_it else UNCORRECTED)
         self.prompts.show_review(bridge.actions if bridge else None)
+        self.offer(None if running else self.session.offers.of(image))
         other = adoptable(self.session, image)
         self.adopt_button.setVisible(other is not None and not running)
         if other is not None:
@@ -297,6 +299,17 @@ class NucleiWidget(Panels):
             self.say(str(error), problem=True)
         else:
             self.say(words)
+            focus_canvas(self)
+
+    def _on_offer(self) -> None:
+        if self.settings.image is None:
+            return
+        try:
+            self.session.offers.take(self.settings.image)
+        except UserError as error:
+            self.say(str(error), problem=True)
+        else:
+            self.say(COPIED)
             focus_canvas(self)
 
     def _on_retrain(self) -> None:

@@ -55,9 +55,10 @@ def named(nuclei: Nuclei, image: Path | None, out: Path, format: Format, beside:
     data = data_set(nuclei)
     (record,) = data.images
     if image is None and nuclei.image is None:
-        image = _beside(out, nuclei.shape, beside)
+        name = stem_of(Path(out.name.removesuffix(format.ending)))
+        image = _beside(out, name, nuclei.shape, beside)
         if image is None:
-            image = Path(stem_of(Path(out.name.removesuffix(format.ending))))
+            image = Path(name)
             if format.name == "results":
                 beside.remarks.append(
                     f"{out.name}: the image's id is not known, and taken to be {record.id}: write "
@@ -75,9 +76,9 @@ def named(nuclei: Nuclei, image: Path | None, out: Path, format: Format, beside:
     return data
 
 
-def _beside(out: Path, shape: tuple[int, int], beside: Beside) -> Path | None:
+def _beside(out: Path, name: str, shape: tuple[int, int], beside: Beside) -> Path | None:
     """Return the image that a file is named after, if it lies beside it."""
-    found = beside.image(out, stem_of(out))
+    found = beside.image(out, name)
     return found if found is not None and image_size(found) == shape else None
 
 

@@ -80,11 +80,19 @@ def traces(image: Path, sure: bool = False) -> list[Trace]:
 
 
 def is_quick(image: Path) -> bool:
-    """Whether `traces` can be waited for: no large file is to be hashed for it."""
+    """Whether sure `traces` can be waited for: no large file is to be hashed for them."""
     try:
-        return is_soon_hashed(image) or not _suspects(image, False)
+        return is_soon_hashed(image) or not _suspects(image, True)
     except OSError:
         return True
+
+
+def may_be_known(image: Path) -> bool:
+    """Whether there are images of the same size, so that `traces` are worth looking for."""
+    try:
+        return bool(_suspects(image, False))
+    except OSError:
+        return False
 
 
 def _suspects(image: Path, sure: bool) -> dict[Path, str]:

@@ -32,9 +32,10 @@ class Journals:
             found = begun(image, moved=True)
         return sorted(key for key in found if not key[1].startswith("p"))
 
-    def planes(self, image: Path) -> set[Plane]:
-        """List the planes of an image that have a journal, of whatever part."""
-        return {plane for plane, _ in self.of(image)}
+    def planes(self, image: Path, count: int) -> list[Plane]:
+        """List which of an image's first planes have a journal, of whatever part."""
+        found = {plane for plane, _ in self.of(image) if len(plane) == 1}
+        return sorted(plane for plane in found if plane[0] < count)
 
     def key(self, image: Path, plane: Plane, part: str) -> tuple[Path, Plane, str]:
         """Return which part of a plane is meant: the one that has a review where none is named."""
