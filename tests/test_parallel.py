@@ -41,6 +41,7 @@ def run(*command: object, folder: Path) -> None:
 
 @needs_gloo
 @pytest.mark.slow
+@pytest.mark.timeout(1300)
 def test_two_processes_have_the_gradients_of_one(tmp_path: Path) -> None:
     write_data(tmp_path)
     alone, together = tmp_path / "alone.pt", tmp_path / "together.pt"
@@ -66,8 +67,9 @@ schedule = {{ minutes = 0.02, batch = {batch}, crop = 48, workers = 0, warmup_st
 """
 
 
-@pytest.mark.slow
 @needs_gloo
+@pytest.mark.slow
+@pytest.mark.timeout(700)
 def test_the_command_runs_under_torchrun(tmp_path: Path) -> None:
     write_data(tmp_path, 1, 64)
     (tmp_path / "r.toml").write_text(RECIPE.format(batch=2))
