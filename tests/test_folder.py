@@ -64,6 +64,19 @@ def test_a_folder_image_by_image(person: Reviewer, tmp_path: Path) -> None:
     assert not (tmp_path / ".napari-nuclei" / "cell1.png.jsonl").exists(), "looking is no edit"
 
 
+def test_a_folder_names_what_it_leaves_out(person: Reviewer, tmp_path: Path) -> None:
+    write_images(tmp_path, 2)
+    (tmp_path / "gone.png").symlink_to("nowhere.png")
+    (tmp_path / "scan.czi").write_bytes(b"x")
+    said: list[str] = []
+    person.panel.said.connect(lambda text, problem: said.append(text))
+    person.open(tmp_path)
+    words = "left out 2: gone.png (broken link); scan.czi (kind that is not read"
+    assert any(words in text for text in said)
+    assert words in person.panel.about.toolTip()
+    assert person.rows() == ["cell1.png", "cell2.png"]
+
+
 def test_edits_are_kept_image_by_image(person: Reviewer, tmp_path: Path) -> None:
     write_images(tmp_path, 3)
     person.open(tmp_path)

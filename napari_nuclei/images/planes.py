@@ -139,7 +139,7 @@ def _colour_axis(sizes: dict[str, int], strict: bool = True) -> str:
     if "S" not in sizes:
         return "C" if "C" in sizes else ""
     if strict and sizes.get("C", 1) > 1:
-        raise UserError("separate channels of RGB pixels are not supported")
+        raise UserError("separate channels of RGB pixels are not supported: save each apart")
     return "S"
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..errors import UserError
+
+_UNKNOWN = re.compile(r"not a known COMPRESSION|cannot decompress|not supported", re.IGNORECASE)
+"""What tifffile says of compressions that it does not know."""
 
 
 @contextmanager
@@ -29,9 +33,6 @@ def one_line(source: object, broken: str = "broken or cut short") -> Iterator[No
         raise _named(source, "permission denied") from error
     except MemoryError as error:
         raise _named(source, "too large for this machine's memory") from error
-    except NotImplementedError as error:
-        reason = f"stored in a way that cannot be read ({_short(error)}): save it in another"
-        raise _named(source, reason) from error
     except Exception as error:  # decoders raise nearly anything on broken files
         raise _named(source, _reason(error, broken)) from error
 
@@ -43,6 +44,8 @@ def _reason(error: Exception, broken: str) -> str:
         return "too large for its format, save it as TIFF"
     if isinstance(error, UnidentifiedImageError):
         return "not an image of a kind that can be read"
+    if isinstance(error, NotImplementedError) or _UNKNOWN.search(str(error)):
+        return f"stored in a way that cannot be read ({_short(error)}): save it in another"
     return f"{broken} ({_short(error)})"
 
 
