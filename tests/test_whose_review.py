@@ -413,6 +413,10 @@ def channels(tmp_path: Path) -> Path:
     return path
 
 
+def write(path: Path, value: int, shape: tuple[int, int] = (16, 18)) -> None:
+    Image.fromarray(np.full(shape, value, np.uint8)).save(path)
+
+
 def mark(path: Path, plane: tuple[int, ...], part: str, at: int) -> None:
     of = Review.open(path, plane, Nuclei((16, 18)), part=part)
     of.do(edits.add(of.nuclei, square.shift(at, at)))
@@ -499,9 +503,33 @@ def test_a_list_names_planes_of_several_axes_and_channels(channels: Path, tmp_pa
     assert begun(channels) == [((1,), "c0"), ((1,), "c2")]
 
 
+def test_an_export_says_what_is_uncertain(tmp_path: Path) -> None:
+    """The others are written; nobody gets a part of a review, or that of another image."""
+    for k, name in enumerate(("damaged", "size", "changed", "touched", "good")):
+        write(tmp_path / f"{name}.png", k)
+        mark(tmp_path / f"{name}.png", (), "", k)
+    damaged = home_of(tmp_path / "damaged.png")
+    damaged.write_bytes(damaged.read_bytes() + b"no line\n")
+    write(tmp_path / "size.png", 1, (9, 9))
+    write(tmp_path / "changed.png", 7)
+    os.utime(tmp_path / "touched.png", ns=(1, 1))
+    left: dict[str, str] = {}
+    of = Workspace(tmp_path)
+    data = result_of(of.data_set(None, lambda item, error: left.update({item.name: str(error)})))
+    assert [image.file_name for image in data.images] == ["good.png", "touched.png"]
+    assert "open its image to mend it" in left["damaged.png"]
+    assert "has changed" in left["changed.png"]
+    assert list(left) == ["changed.png", "damaged.png", "size.png"]
+    for item in of.items:  # whoever opens them is told
+        of.review(item.path)
+    assert len(result_of(of.data_set()).images) == 5
+    of.close()
+    assert len(result_of(of.data_set()).images) == 5
+
+
 def test_a_folder_finds_renamed_images(tmp_path: Path) -> None:
     for name, value in (("a.png", 1), ("b.png", 2)):
-        Image.fromarray(np.full((16, 18), value, np.uint8)).save(tmp_path / name)
+        write(tmp_path / name, value)
         mark(tmp_path / name, (), "", value)
     (tmp_path / "a.png").rename(tmp_path / "z.png")
     of = Workspace(tmp_path)

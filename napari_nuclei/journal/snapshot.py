@@ -97,7 +97,7 @@ def peek(path: Path) -> Nuclei | None:
     Raises
     ------
     UserError
-        If it cannot be read.
+        If it cannot be read, or only in part: a line that is not yet written whole does not count.
     """
     try:
         with without_collector():
@@ -109,11 +109,13 @@ def peek(path: Path) -> Nuclei | None:
             found = snapshot_for(path, data, header["id"])
             if found is None:
                 state = Replayed(nuclei_of(header["start"]))
-                rows, _ = scan(data, first, 0)
+                begin, count = first, 0
             else:
                 state = from_snapshot(path, found)
-                rows, _ = scan(data, found.row["size"], found.row["count"])
-            replay(rows, state)
+                begin, count = found.row["size"], found.row["count"]
+            rows, ends = scan(data, begin, count)
+            if replay(rows, state) < len(rows) or b"\n" in data[ends[-1] if ends else begin :]:
+                raise ValueError("damaged")
             return state.nuclei
     except FileNotFoundError:
         return None

@@ -14,6 +14,7 @@ from ..errors import UserError
 from ..formats.dataset import DataSet, ImageRecord
 from ..images.images import image_info
 from ..journal.about import about
+from ..journal.fingerprint import Fingerprint
 from ..journal.naming import channels_of_part
 from ..journal.place import Plane, locate
 from ..nuclei import Nuclei
@@ -80,7 +81,10 @@ def _exported(
 ) -> list[tuple[ImageRecord, Nuclei]]:
     def of(plane: Plane, part: str) -> Nuclei:
         found = known.get((item.path, plane, part))
-        return workspace.stored(item.path, plane, part) if found is None else found
+        if found is None:
+            _check(item.path, plane, part)
+            return workspace.stored(item.path, plane, part)
+        return found
 
     if item.record is not None:
         return [(item.record, of(item.plane, item.part))]
@@ -98,6 +102,23 @@ def _exported(
             record = ImageRecord(id + len(out), item.name, *found.shape, extra=extra)
             out.append((record, found))
     return out
+
+
+def _check(image: Path, plane: Plane, part: str) -> None:
+    """Fail where an image is another one than was reviewed, of which nobody has been told yet."""
+    path = locate(image, plane, part)
+    said = None if path is None else about(path)
+    if said is None or said.image is None or not said.image.digest:
+        return
+    try:
+        same = said.image.looks_like(Fingerprint.of(image, digest=False))
+        same = same or said.image.digest == Fingerprint.of(image).digest
+    except OSError:
+        return  # whoever needs its pixels says so
+    if not same:
+        raise UserError(
+            f"{image} has changed since it was reviewed: open it to see whether its nuclei fit"
+        )
 
 
 def _seen(image: Path, plane: Plane) -> tuple[int, ...]:

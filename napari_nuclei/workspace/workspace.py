@@ -293,12 +293,22 @@ class Workspace:
         Raises
         ------
         UserError
-            If the image or its journal cannot be read.
+            If the image or its journal cannot be read, or is of another size than the image.
         """
         key = (image.absolute(), plane, part)
         path = locate(*self.journals.key(*key))
         found = None if path is None else peek(path)
-        return self._start(key) if found is None else found
+        if found is None:
+            return self._start(key)
+        item = self._by_key.get(key)
+        size = image_size(image) if item is None or item.record is None else item.record.shape
+        if found.shape != size:
+            was, now = ("×".join(map(str, shape)) for shape in (found.shape, size))
+            raise UserError(
+                f"{image} was {was} px when it was reviewed and is {now} px now: open it, so that "
+                "a new review begins"
+            )
+        return found
 
     def live(self) -> dict[Key, Nuclei]:
         """Return copies of the nuclei of all open reviews, for a thread to work on."""
