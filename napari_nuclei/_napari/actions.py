@@ -59,7 +59,8 @@ class Actions(DrawnTools):
     ) -> None:
         self.bridge = bridge
         self._viewer = weakref.ref(viewer)  # a session that held it would keep it alive
-        bridge.refusal = self.refusal
+        bridge.in_view = self.in_view
+        self._refused = False
         self.gestures = Gestures(bridge.layer, Preview(viewer), pointer, self.in_view)
         self.walk = QueueWalk()
         self.prompts: Prompts | None = None
@@ -73,7 +74,7 @@ class Actions(DrawnTools):
         if self.prompts is not None:
             self.prompts.close()
         self.bridge.went_back.disconnect(self._on_went_back)
-        self.bridge.refusal = str
+        self.bridge.in_view = lambda: True
         self.walk.close()
         self.gestures.close()
 
@@ -96,16 +97,19 @@ class Actions(DrawnTools):
         if viewer is not None:
             viewer.layers.selection.active = self.bridge.layer
 
-    def refusal(self) -> str:
-        """Return why nothing can be done here at present; empty if it can."""
-        return why_not(self._viewer(), self.bridge.layer)
-
     def in_view(self) -> bool:
         """Whether the plane is in view; says why nothing can be done where it is not."""
-        words = self.refusal()
+        words = why_not(self._viewer(), self.bridge.layer)
+        self._refused = bool(words)
         if words:
             self.told.emit(words)
         return not words
+
+    def look_again(self) -> None:
+        """Take back what was said of a plane that was not in view, if it is now."""
+        if self._refused and not why_not(self._viewer(), self.bridge.layer):
+            self._refused = False
+            self.told.emit("")
 
     # -- edits ------------------------------------------------------------------------
 

@@ -74,8 +74,8 @@ class Bridge:
         What was undone or done again (None: there was nothing), and which of both in a word.
     stroke : UnderWay
         What is being painted.
-    refusal : callable
-        Returns why nothing can be done here at present; empty if it can.
+    in_view : callable
+        Returns whether something can be done here at present, and says why where it cannot.
     actions : Actions or None
         What keys do here; the session's.
     """
@@ -97,7 +97,7 @@ class Bridge:
         self._table = Table()
         self._painting = False
         self.stroke = UnderWay()
-        self.refusal: Callable[[], str] = str
+        self.in_view: Callable[[], bool] = lambda: True
         self._unsettled: list[tuple[Plane, list[Box]]] = []
         self._timer = QTimer()
         self._timer.setSingleShot(True)
@@ -187,14 +187,8 @@ class Bridge:
 
     def _go_back(self, step: Callable[[], Edit | None], word: str) -> None:
         edits: list[Edit | None] = []
-        if not self._is_refused() and self.attempt(lambda: edits.append(step())):
+        if self.in_view() and self.attempt(lambda: edits.append(step())):
             self.went_back.emit(edits[0], word)
-
-    def _is_refused(self) -> bool:
-        words = self.refusal()
-        if words:
-            self.refused.emit(words)
-        return bool(words)
 
     def attempt(self, change: Callable[[], Any]) -> bool:
         """Try a change; one that is refused says why. Returns whether it was done."""
@@ -235,10 +229,10 @@ class Bridge:
 
     def begin(self, label: int) -> bool:
         """Take note that a label is being painted; returns whether it may be."""
-        if self._is_refused():
-            return False
-        self.stroke.note(self.review, label)
-        return True
+        if self.in_view():
+            self.stroke.note(self.review, label)
+            return True
+        return False
 
     def give_up(self) -> None:
         """End a polygon or an outline under way."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,10 +75,15 @@ def canvas_size(viewer: Viewer) -> tuple[float, float]:
         height, width = canvas.size
         return float(height), float(width)
     # Before napari 0.9 only the widget knows it in public.
+    widget = next(canvases(), None)
+    return (600.0, 800.0) if widget is None else (float(widget.height()), float(widget.width()))
+
+
+def canvases() -> Iterator[QWidget]:
+    """Yield the canvases of all windows that are shown."""
     tops = QApplication.topLevelWidgets()
     found = (w for top in tops for w in top.findChildren(QWidget))
-    widget = next((w for w in found if w.inherits("QOpenGLWidget") and w.isVisible()), None)
-    return (600.0, 800.0) if widget is None else (float(widget.height()), float(widget.width()))
+    return (w for w in found if w.inherits("QOpenGLWidget") and w.isVisible())
 
 
 def view_box(viewer: Any, layer: Any) -> Box:

@@ -15,6 +15,7 @@ from napari.layers import Image
 from ..workspace.workspace import Workspace
 from .bridge import Bridge
 from .folder_loading import ItemReviews, Loaded
+from .layer_list import turning
 from .looking import Looks
 from .record import Record
 from .session import Session
@@ -63,7 +64,7 @@ class ItemLayers:
         )
         reviews = ItemReviews(workspace, item, loaded.lead, self._session.tell)
         id = number + 1 if item.record is None else item.record.id
-        with self._turn():
+        with self._turn(), turning(self._session.viewer):
             bridge = self._session.attach(image, reviews, item.name, id, loaded.lead)
             bridge.record.categories = workspace.categories
             if before is not None:

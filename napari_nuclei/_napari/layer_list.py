@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from napari.layers import Labels
 from napari.utils import DirectLabelColormap
 from qtpy.QtCore import QTimer
 
+from .camera import canvases
 from .source import GEOMETRY, follow
 
 if TYPE_CHECKING:
@@ -42,10 +44,11 @@ def insert(viewer: Viewer, place: int, layer: Any) -> None:
 
 
 _leaving: weakref.WeakKeyDictionary[Any, deque[Any]] = weakref.WeakKeyDictionary()
+_turning: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def take_out(viewer: Viewer | None, layer: Any) -> None:
-    """Hide a layer now, and remove it in a turn of the event loop of its own.
+    """Remove a layer in a turn of the event loop of its own, after a redraw.
 
     So a removal that is under way is over by then: napari's own removes what is selected one by
     one, and fails where one has gone meanwhile. And napari crashes on software OpenGL where two
@@ -53,11 +56,23 @@ def take_out(viewer: Viewer | None, layer: Any) -> None:
     """
     if viewer is None or layer is None or layer not in viewer.layers:
         return
-    layer.visible = False
+    if viewer in _turning:
+        viewer.layers.remove(layer)
+        return
     waiting = _leaving.setdefault(viewer, deque())
     waiting.append(layer)
     if len(waiting) == 1:
         _take_next(weakref.ref(viewer))
+
+
+@contextmanager
+def turning(viewer: Viewer) -> Iterator[None]:
+    """Put one image in the place of another: what goes goes at once, or it would be seen there."""
+    _turning.add(viewer)
+    try:
+        yield
+    finally:
+        _turning.discard(viewer)
 
 
 def _take_next(of: weakref.ref[Any]) -> None:
@@ -66,6 +81,8 @@ def _take_next(of: weakref.ref[Any]) -> None:
         waiting = _leaving.get(viewer) if viewer is not None else None
         if not waiting:
             return
+        for canvas in canvases():
+            canvas.repaint()
         _remove(viewer, waiting.popleft())
         if waiting:
             _take_next(of)

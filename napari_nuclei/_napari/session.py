@@ -182,7 +182,10 @@ class Session(Voice):
                 bridge.show(plane)
 
     def _on_view(self, event: Any = None) -> None:
-        self.changed.emit()  # what keys do depends on it
+        for bridge in self.bridges.values():
+            if bridge.actions is not None:
+                bridge.actions.look_again()
+        self.changed.emit()  # the panel says whether keys work
 
     def _plane_of(self, layer: AnyLabels) -> tuple[int, ...]:
         return plane_in_view(layer, self.bridges[layer].pane.whole, self.viewer.dims.point)
@@ -208,6 +211,7 @@ class Session(Voice):
         self._link(bridge)
         bridge.changed.connect(self._on_changed)
         bridge.refused.connect(self.tell)
+        layer.events.visible.connect(self._on_view)
         bridge.show(self._plane_of(layer))
         self.companions.join(bridge)
         if record is not original:
