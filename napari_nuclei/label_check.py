@@ -145,7 +145,7 @@ def from_lossy(gray: Pixels) -> NDArray[np.bool_]:
     dark, bright = gray <= LOSSY_DARK, gray >= LOSSY_BRIGHT
     # What is neither lies along edges alone, and these are short.
     is_mask = _nearly_all(bright[_deep(core, 2)]) and _nearly_all(dark[_beyond(core, 3)])
-    is_mask &= 4 * np.count_nonzero(~dark & ~bright) <= 3 * np.count_nonzero(core)
+    is_mask = is_mask and bool(4 * np.count_nonzero(~dark & ~bright) <= 3 * np.count_nonzero(core))
     if not is_mask or (gray.max(initial=0) > 8 and not core.any()):
         raise ValueError("it is compressed as JPEG is, which loses ids: save labels as PNG or TIFF")
     return core
