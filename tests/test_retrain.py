@@ -295,7 +295,7 @@ def test_masks_that_do_not_fit(run: Run, review: Path, tmp_path: Path) -> None:
     value = json.loads(review.read_text())
     value["annotations"][0]["segmentation"]["size"] = [9, 9]
     (tmp_path / "r.json").write_text(json.dumps(value))
-    command = arguments(tmp_path / "r.json", "--images", review.parent)
+    command = arguments(tmp_path / "r.json", "--images", review.parent, "--strict")
     refused(run(*command), "annotation 1")
     code, out, err = run(*command, "--lines")
     assert code == 2
