@@ -199,7 +199,7 @@ def test_a_recipe_without_data(tmp_path: Path) -> None:
 def test_broken_entries_are_told_or_refused(tmp_path: Path) -> None:
     write_data(tmp_path, 1, 64)
     value = json.loads((tmp_path / "truth.json").read_text())
-    value["annotations"][0]["image_id"] = 99
+    value["annotations"].append({**value["annotations"][0], "id": 77, "image_id": 99})
     (tmp_path / "truth.json").write_text(json.dumps(value))
     text = RECIPE.format(out=(tmp_path / "out").as_posix(), minutes=1)
     recipe = read_recipe(write_recipe(tmp_path / "r.toml", text))
@@ -207,6 +207,6 @@ def test_broken_entries_are_told_or_refused(tmp_path: Path) -> None:
     said = next(step.new for step in steps if step.new)
     steps.close()
     assert said.startswith("truth.json: 1 of ")
-    assert "1 (belongs to image 99, which is not listed under images)" in said
+    assert "77 (belongs to image 99, which is not listed under images)" in said
     with pytest.raises(UserError, match="belongs to image 99"):
         result_of(train(recipe, tmp_path, "cpu", strict=True))
