@@ -17,16 +17,14 @@ from qtpy.QtWidgets import (
     QComboBox,
     QMessageBox,
     QPushButton,
-    QScrollArea,
     QSlider,
-    QVBoxLayout,
     QWidget,
 )
 
 from napari_nuclei._napari.export_all import ExportAllDialog
 from napari_nuclei._napari.export_dialog import ExportDialog
 from napari_nuclei._napari.format_dialog import FormatDialog
-from napari_nuclei._napari.parts import calm, confirmed
+from napari_nuclei._napari.parts import confirmed
 from napari_nuclei._napari.record import Record
 from napari_nuclei.formats import registry
 from napari_nuclei.workspace.workspace import Workspace
@@ -142,42 +140,6 @@ def value_of(widget: QWidget) -> object:
 def controls(root: QWidget) -> list[QWidget]:
     kinds: tuple[type[QWidget], ...] = (QSlider, QAbstractSpinBox, QComboBox)
     return [widget for kind in kinds for widget in root.findChildren(kind)]
-
-
-def scrolled(column: QWidget, qtbot: Any) -> QScrollArea:
-    area = QScrollArea()
-    qtbot.addWidget(area)
-    area.setWidgetResizable(True)
-    area.setWidget(column)
-    area.resize(300, 100)
-    area.show()
-    qtbot.waitExposed(area)
-    return area
-
-
-def test_the_wheel_scrolls_until_a_control_has_the_focus(qtbot: Any) -> None:
-    column = QWidget()
-    rows = QVBoxLayout(column)
-    slider, box, button = QSlider(Qt.Orientation.Horizontal), QComboBox(), QPushButton()
-    box.addItems(["a", "b", "c"])
-    for widget in (slider, box, button):
-        rows.addWidget(widget)
-    rows.addSpacing(400)
-    calm(column)
-    area = scrolled(column, qtbot)
-    area.activateWindow()
-    button.setFocus()
-    qtbot.waitUntil(button.hasFocus)
-    for widget in (slider, box):
-        before = value_of(widget), area.verticalScrollBar().value()
-        wheel(widget)
-        assert value_of(widget) == before[0]
-        assert not widget.hasFocus()
-        assert area.verticalScrollBar().value() > before[1], "it scrolls"
-    box.setFocus()
-    qtbot.waitUntil(box.hasFocus)
-    wheel(box)
-    assert box.currentIndex() == 1
 
 
 def test_the_wheel_changes_nothing_in_a_dialog(dialog: FormatDialog) -> None:
