@@ -80,8 +80,17 @@ class Desk:
         assert bridge is not None
         return bridge.review
 
+    def correct(self) -> None:
+        """Have something to learn from, where there is nothing yet."""
+        nuclei = self.review.nuclei
+        if not nuclei.complete:
+            self.review.do(edits.reject(nuclei, [3]))
+            self.review.do(edits.mark_complete(nuclei))
+        self.wait(self.panel.button.isEnabled)
+
     def play(self, *steps: Any) -> None:
         """Press Retrain, with a process that does this."""
+        self.correct()
         script = self.folder / "script.json"
         script.write_text(json.dumps(steps))
         self.panel.child.program = [sys.executable, str(FAKE), str(script)]
@@ -117,8 +126,22 @@ def test_it_says_what_has_been_reviewed(desk: Desk) -> None:
     desk.review.do(edits.accept(desk.review.nuclei, [1]))
     desk.wait(lambda: "1 accepted" in about.text())
     assert "Nothing is marked complete" in about.text()
+    assert not desk.panel.button.isEnabled()
     desk.review.do(edits.mark_complete(desk.review.nuclei))
     desk.wait(lambda: "1 area marked complete" in about.text())
+    assert "Nothing is corrected, drawn or rejected yet" in about.text()
+    assert not desk.panel.button.isEnabled()
+    desk.review.do(edits.reject(desk.review.nuclei, [2]))
+    desk.wait(desk.panel.button.isEnabled)
+    assert "Nothing is corrected" not in about.text()
+
+
+def test_a_folder_without_corrections_is_refused_at_once(desk: Desk) -> None:
+    desk.panel.form.source_box.setCurrentIndex(1)
+    desk.panel.button.click()
+    desk.done()
+    assert "Nothing is marked complete" in desk.panel.message.text()
+    assert not desk.panel.child.running
 
 
 def test_open_images_and_folders_are_offered(desk: Desk) -> None:
@@ -150,6 +173,7 @@ def test_an_image_without_a_file_is_written_too(desk: Desk) -> None:
     desk.viewer.add_image(pixels, name="memory")
     with desk.qtbot.waitSignal(desk.widget.segmenting.runner.ended, timeout=60_000):
         desk.widget.segment_button.click()
+    desk.correct()
     session = desk.panel.session
     path = result_of(write(open_planes(session), choices(session)[0], desk.folder / "place"))
     (record,) = coco.read(path).images
@@ -256,6 +280,7 @@ def test_what_goes_wrong_is_told(desk: Desk, steps: tuple[Any, ...], words: str)
 
 
 def test_a_program_that_is_not_there(desk: Desk) -> None:
+    desk.correct()
     desk.panel.child.program = [str(desk.folder / "nowhere")]
     desk.panel.button.click()
     desk.done()
@@ -306,6 +331,11 @@ def test_versions_are_listed_used_and_removed(desk: Desk, monkeypatch: pytest.Mo
 def test_the_button_opens_the_panel(desk: Desk) -> None:
     opened: list[tuple[str, str]] = []
     desk.viewer.window.add_plugin_dock_widget = lambda *names, **_: opened.append(names)
-    assert not desk.widget.retrain_button.isHidden()
+    button = desk.widget.retrain_button
+    assert not button.isHidden()
+    assert not button.isEnabled()
+    assert "Nothing is corrected" in button.toolTip()
+    desk.correct()
+    desk.wait(button.isEnabled)
     desk.widget.retrain_button.click()
     assert opened == [("napari-nuclei", "Retrain nuclei")]

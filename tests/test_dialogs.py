@@ -1,0 +1,178 @@
+"""Return in every state of the dialogs, the wheel over every control, formats that are offered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from folders import write_images
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QWheelEvent
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QMessageBox,
+    QPushButton,
+    QSlider,
+    QWidget,
+)
+
+from napari_nuclei._napari.export_all import ExportAllDialog
+from napari_nuclei._napari.export_dialog import ExportDialog
+from napari_nuclei._napari.format_dialog import FormatDialog
+from napari_nuclei._napari.parts import confirmed
+from napari_nuclei._napari.record import Record
+from napari_nuclei.formats import registry
+from napari_nuclei.workspace.workspace import Workspace
+
+Key = Qt.Key
+
+
+@pytest.fixture(params=["one", "all"])
+def dialog(request: pytest.FixtureRequest, qtbot: Any, tmp_path: Path) -> FormatDialog:
+    if request.param == "all":
+        write_images(tmp_path, 2)
+        made: FormatDialog = ExportAllDialog(Workspace(tmp_path))
+    else:
+        made = ExportDialog(Record((60, 80), "cells.png", file=tmp_path / "cells.png"))
+    qtbot.addWidget(made)
+    made.show()
+    made.activateWindow()
+    qtbot.waitExposed(made)
+    return made
+
+
+def press(dialog: FormatDialog, key: Any = Key.Key_Return) -> None:
+    """Press a key where the focus is."""
+    QTest.keyClick(dialog.focusWidget() or dialog, key)
+    QApplication.processEvents()
+
+
+@pytest.mark.parametrize("format", registry.offered())
+def test_return_exports_whatever_format_was_chosen(dialog: Any, format: str) -> None:
+    dialog.format_box.setFocus()
+    while dialog.format_box.currentData() != format:
+        press(dialog, Key.Key_Down)
+    assert dialog.save_button.isDefault()
+    press(dialog)
+    assert dialog.request is not None
+    assert dialog.request.format == format
+
+
+@pytest.mark.parametrize("place", ["format_box", "place", "save_button", "id_box"])
+def test_return_exports_wherever_the_focus_is(dialog: Any, place: str) -> None:
+    widget = getattr(dialog, place, dialog.format_box)
+    dialog.format_box.setCurrentIndex(1)  # the button that had the focus may be gone
+    widget.setFocus()
+    press(dialog, Key.Key_Enter if place == "place" else Key.Key_Return)
+    assert dialog.request is not None
+
+
+def test_return_on_another_button_is_that_button(dialog: Any) -> None:
+    cancel = next(b for b in dialog.findChildren(QPushButton) if "Cancel" in b.text())
+    cancel.setFocus()
+    press(dialog)
+    assert dialog.request is None
+    assert not dialog.isVisible()
+
+
+def test_return_answers_nothing_where_nothing_can_be_written(dialog: Any, tmp_path: Path) -> None:
+    dialog.save_button.setFocus()
+    dialog.place.setText(str(tmp_path / "no" / "x.json"))
+    assert dialog.place.hasFocus(), "it is what is to be mended, not Cancel"
+    press(dialog)
+    assert dialog.isVisible()
+    assert dialog.request is None
+    dialog.place.setText(str(tmp_path / "x.json"))
+    press(dialog)
+    assert dialog.request is not None
+
+
+def test_return_alone_confirms_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(parent: Any, title: str, text: str, buttons: Any, default: Any) -> Any:
+        return default
+
+    monkeypatch.setattr(QMessageBox, "question", answer)
+    assert not confirmed(None, "Remove", "Remove it?")  # type: ignore[arg-type]
+
+
+def test_an_ending_of_another_format_is_said(dialog: Any, tmp_path: Path) -> None:
+    dialog.place.setText(str(tmp_path / "x.geojson"))
+    assert "its ending says GeoJSON" in dialog.note.text()
+
+
+def test_parquet_is_offered_where_it_can_be_written(
+    qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "find_spec", lambda name: None)
+    dialog = ExportDialog(Record((60, 80), "cells.png"))
+    qtbot.addWidget(dialog)
+    titles = [dialog.format_box.itemText(k) for k in range(dialog.format_box.count())]
+    assert registry.FORMATS["parquet"].title not in titles
+    assert len(titles) == len(registry.WRITABLE) - 1
+
+
+# -- the wheel ----------------------------------------------------------------------------
+
+
+def wheel(widget: QWidget, by: int = -120) -> None:
+    """Turn the wheel over a widget."""
+    middle = QPointF(widget.rect().center())
+    place = QPointF(widget.mapToGlobal(widget.rect().center()))
+    event = QWheelEvent(
+        middle, place, QPoint(), QPoint(0, by), Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+    )  # fmt: skip
+    QApplication.sendEvent(widget, event)
+    QApplication.processEvents()
+
+
+def value_of(widget: QWidget) -> object:
+    if isinstance(widget, QComboBox):
+        return widget.currentIndex()
+    return widget.value()  # type: ignore[attr-defined]
+
+
+def controls(root: QWidget) -> list[QWidget]:
+    kinds: tuple[type[QWidget], ...] = (QSlider, QAbstractSpinBox, QComboBox)
+    return [widget for kind in kinds for widget in root.findChildren(kind)]
+
+
+def test_the_wheel_changes_nothing_in_a_dialog(dialog: FormatDialog) -> None:
+    dialog.save_button.setFocus()
+    found = controls(dialog)
+    assert found
+    for widget in found:
+        before = value_of(widget)
+        wheel(widget)
+        assert value_of(widget) == before
+        assert widget.focusPolicy() != Qt.FocusPolicy.WheelFocus
+
+
+def test_the_wheel_changes_nothing_in_a_panel(
+    make_napari_viewer: Callable[..., Any], qtbot: Any
+) -> None:
+    from gui import FakeEngine
+
+    from napari_nuclei._napari.retrain_panel import RetrainPanel
+    from napari_nuclei._napari.widget import NucleiWidget
+
+    viewer = make_napari_viewer()
+    panels = [NucleiWidget(viewer, FakeEngine()), RetrainPanel(viewer)]
+    for panel in panels:
+        qtbot.addWidget(panel)
+        found = controls(panel)
+        assert len(found) >= 3
+        for widget in found:
+            if isinstance(widget, QComboBox):
+                widget.addItems(["one more", "and another"])
+            widget.setEnabled(True)
+            before = value_of(widget)
+            for by in (-120, 120):
+                wheel(widget, by)
+                assert value_of(widget) == before, widget.toolTip()
+            assert widget.focusPolicy() != Qt.FocusPolicy.WheelFocus
