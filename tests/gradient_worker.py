@@ -16,7 +16,7 @@ from tiny import network
 
 from napari_nuclei.formats import coco
 from napari_nuclei.learn import loop
-from napari_nuclei.learn.data import load_examples
+from napari_nuclei.learn.examples import load_examples
 from napari_nuclei.learn.loop import backward, drawn, freeze_norm, new_state
 from napari_nuclei.learn.parallel import world
 from napari_nuclei.learn.recipe import Schedule

@@ -267,7 +267,7 @@ def test_a_crowd_is_neither_learned_nor_background(ignore: bool) -> None:
 
 
 def test_training_examples_leave_it_out(tmp_path: Path) -> None:
-    from napari_nuclei.learn.data import load_examples
+    from napari_nuclei.learn.examples import load_examples
 
     Image.new("L", SHAPE[::-1]).save(tmp_path / "a.png")
     (example,) = load_examples(truth_of(*TWO, crowds=(CROWD,)), tmp_path, 9.0)

@@ -23,7 +23,8 @@ from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco
 from napari_nuclei.learn.augment import crop, recolour
 from napari_nuclei.learn.calibrate import Calibration, best_threshold, expected_error, fit
-from napari_nuclei.learn.data import Crops, Example, boxes_of, load_examples
+from napari_nuclei.learn.data import Crops, boxes_of
+from napari_nuclei.learn.examples import Example, load_examples
 from napari_nuclei.learn.recipe import read_recipe
 from napari_nuclei.resources import resource_folder
 

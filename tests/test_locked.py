@@ -14,7 +14,8 @@ from reviews import BASE, SIDE, lattice, noisy, reviewed, write_review
 
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco
-from napari_nuclei.learn.data import LOCKED, Crops
+from napari_nuclei.learn.data import Crops
+from napari_nuclei.learn.examples import LOCKED
 from napari_nuclei.learn.locked import Grid, Tile, digest_of
 from napari_nuclei.learn.plan import Plan, make_plan, remembered, tiles_in
 from napari_nuclei.learn.reviewed import Reviewed, review_of

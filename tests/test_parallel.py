@@ -14,7 +14,8 @@ from torch import distributed
 
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco
-from napari_nuclei.learn.data import Crops, load_examples
+from napari_nuclei.learn.data import Crops
+from napari_nuclei.learn.examples import load_examples
 from napari_nuclei.learn.loop import new_state, train_steps
 from napari_nuclei.learn.parallel import World
 from napari_nuclei.learn.recipe import Recipe, Schedule

@@ -12,7 +12,8 @@ import torch
 from tiny import CARD, SMALL, network, write_data
 
 from napari_nuclei.formats import coco
-from napari_nuclei.learn.data import boxes_of, load_examples
+from napari_nuclei.learn.data import boxes_of
+from napari_nuclei.learn.examples import load_examples
 from napari_nuclei.learn.sizes import cells_of, teach_sizes
 from napari_nuclei.models.losses import Target
 from napari_nuclei.models.maskrcnn_detector import MaskRCNNDetector

@@ -15,7 +15,7 @@ from tiny import SMALL, write_data
 
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco
-from napari_nuclei.learn.data import Example, load_examples
+from napari_nuclei.learn.examples import Example, load_examples
 from napari_nuclei.learn.loop import State, learning_rate, new_state, train_steps
 from napari_nuclei.learn.recipe import Recipe, Schedule, read_recipe
 from napari_nuclei.learn.run import forget_after, train

@@ -23,7 +23,7 @@ from ..errors import UserError
 from ..formats.files import replacing
 from ..models.maskrcnn import MaskRCNN
 from ..progress import Progress
-from .data import Example
+from .examples import Example
 from .loop import State, new_state, train_steps
 from .parallel import World
 from .recipe import Data, Recipe, Schedule

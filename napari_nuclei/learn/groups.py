@@ -99,7 +99,7 @@ def _look(image: ImageRecord, nuclei: Nuclei, folder: Path) -> tuple[bool, NDArr
     """Whether an image is gray, and numbers that are near for images of one experiment."""
     from scipy.ndimage import gaussian_filter
 
-    from .data import pixels_of
+    from .examples import pixels_of
 
     pixels = pixels_of(image, folder).astype(np.float64)
     if pixels.ndim == 2:

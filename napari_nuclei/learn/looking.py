@@ -15,7 +15,7 @@ from ..models.detector import Detector
 from ..prediction.predict import segment_steps
 from ..progress import Progress, within
 from ..resources import resource_folder
-from .data import pixels_of
+from .examples import pixels_of
 from .locked import Tile, digest_of
 from .reviewed import Reviewed
 from .tally import Tally, matched

@@ -25,7 +25,8 @@ from ..models.losses import Sampling, Target, losses
 from ..models.maskrcnn import Architecture, MaskRCNN
 from ..models.runtime import autocast
 from ..progress import Progress
-from .data import Crops, Example
+from .data import Crops
+from .examples import Example
 from .memory import less, smaller
 from .parallel import ALONE, World
 
@@ -136,7 +137,7 @@ def batches(crops: Crops, schedule: Schedule) -> Iterator[Batch]:
         num_workers=schedule.workers,
         collate_fn=_collate,
         prefetch_factor=4 if schedule.workers else None,
-        worker_init_fn=_one_thread,
+        worker_init_fn=one_thread,
     )
     return iter(loader)
 
@@ -145,7 +146,8 @@ def _collate(items: list[tuple[Tensor, Target]]) -> Batch:
     return torch.stack([image for image, _ in items]), [target for _, target in items]
 
 
-def _one_thread(_worker: int) -> None:
+def one_thread(_worker: int) -> None:
+    """Let a process that draws crops compute with one thread: there are many of them."""
     torch.set_num_threads(1)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import UserError
 from ..models.card import Card
 from ..nuclei import Nucleus
-from .data import Example, example_of, pixels_of
+from .examples import Example, example_of, pixels_of
 from .locked import SIDE, Tile
 from .reviewed import KINDS, Reviewed
 

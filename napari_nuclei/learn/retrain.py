@@ -25,7 +25,7 @@ from ..models.weights import load_network
 from ..progress import Progress
 from .agreement import Agreement, agreement
 from .choosing import Candidate, best_f1, choose, looks, next_factor
-from .data import Example
+from .examples import Example
 from .fine_tune import Tuning, mixed, schedule, told
 from .gate import Verdict, changes, judge
 from .keeping import Report, finish, licence_of, workspace

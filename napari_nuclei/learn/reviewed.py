@@ -186,7 +186,7 @@ def review_of(
     UserError
         If there are no images, some are missing or changed, or nothing is reviewed.
     """
-    from .data import pixels_of
+    from .examples import pixels_of
 
     if not data.images:
         raise UserError(f"{source}: lists no images, so there is nothing to learn from.")

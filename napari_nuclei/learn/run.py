@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..batch.writable import make_folder
 from ..errors import UserError
@@ -29,7 +30,7 @@ from ..progress import Progress
 from ..scoring.scoring import score
 from .calibrate import best_threshold, expected_error, fit
 from .curve import draw_curve
-from .data import Example, load_examples
+from .examples import Example, load_examples
 from .loop import State, new_state, train_steps
 from .parallel import World, world
 from .parts import Part, parts_of
@@ -105,19 +106,20 @@ def _train(
     return card
 
 
-def _state(recipe: Recipe, resume: bool, processes: World) -> State:
-    device = processes.device
-    make_folder(recipe.out)
+def begun(recipe: Recipe) -> tuple[Architecture, dict[str, Tensor] | None]:
+    """Return a recipe's network, and the weights that it starts from."""
     network = recipe.network
     arch = Architecture(**network.model_dump(exclude={"start", "pretrained"}))
-    start = None
     if network.start:
         model, _ = load_network(network.start)
-        arch = replace(model.arch, size_head=arch.size_head)
-        start = model.state_dict()
-    elif network.pretrained:
-        start = pretrained_trunk(arch)
-    state = new_state(arch, recipe.schedule, start, device)
+        return replace(model.arch, size_head=arch.size_head), model.state_dict()
+    return arch, pretrained_trunk(arch) if network.pretrained else None
+
+
+def _state(recipe: Recipe, resume: bool, processes: World) -> State:
+    make_folder(recipe.out)
+    arch, start = begun(recipe)
+    state = new_state(arch, recipe.schedule, start, processes.device)
     last = recipe.out / "last.ckpt"
     if resume:
         if not last.is_file():

@@ -14,7 +14,8 @@ from ..models.maskrcnn import MaskRCNN
 from ..models.runtime import autocast
 from ..models.size_head import CELL
 from ..progress import Progress
-from .data import Crops, Example
+from .data import Crops
+from .examples import Example
 
 NEAR = 1.5 * CELL
 """Nuclei up to here, in px, tell a cell its diameter."""
