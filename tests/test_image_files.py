@@ -25,7 +25,7 @@ from napari_nuclei.formats.image_files import (
     lies_in,
 )  # fmt: skip
 from napari_nuclei.formats.image_sizes import check_sizes
-from napari_nuclei.learn.data import pixels_of
+from napari_nuclei.learn.examples import pixels_of
 
 SHAPE = (60, 80)
 

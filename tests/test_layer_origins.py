@@ -27,7 +27,7 @@ from napari_nuclei._napari.source import Channels, source_of
 from napari_nuclei.formats import coco
 from napari_nuclei.journal.naming import journals_in
 from napari_nuclei.journal.place import begun, home_of, user_folder
-from napari_nuclei.learn.data import pixels_of
+from napari_nuclei.learn.examples import pixels_of
 from napari_nuclei.progress import result_of
 from napari_nuclei.review import Review
 from napari_nuclei.workspace.workspace import Workspace

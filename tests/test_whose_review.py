@@ -452,7 +452,7 @@ def test_a_folder_goes_on_with_the_one_channel_that_was_reviewed(
 
 
 def test_retraining_reads_the_channel_that_was_reviewed(channels: Path, tmp_path: Path) -> None:
-    from napari_nuclei.learn.data import pixels_of
+    from napari_nuclei.learn.examples import pixels_of
 
     mark(channels, (1,), "c2", 1)
     data = result_of(Workspace(tmp_path).data_set())
