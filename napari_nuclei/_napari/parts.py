@@ -38,9 +38,22 @@ def line(text: str = "") -> QLabel:
     return label
 
 
+class _Column(QScrollArea):
+    """A column that scrolls up and down alone: whatever the font, nothing lies beside it."""
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Keep as wide as the column has to be, which Qt tells of by this event."""
+        inside = self.widget()
+        if event is not None and event.type() == QEvent.Type.LayoutRequest and inside is not None:
+            bar = self.verticalScrollBar()
+            beside = bar.sizeHint().width() if bar is not None else 0
+            self.setMinimumWidth(inside.minimumSizeHint().width() + beside)
+        return super().eventFilter(watched, event)
+
+
 def scroll(outside: QWidget, inside: QWidget, width: int) -> None:
     """Put a column of panels into a dock widget, where it scrolls if it is too long."""
-    area = QScrollArea()
+    area = _Column()
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)
     area.setWidget(inside)

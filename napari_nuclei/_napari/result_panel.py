@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QPushButton,
+    QSizePolicy,
     QSlider,
     QVBoxLayout,
     QWidget,
@@ -54,7 +55,7 @@ class ResultPanel(QWidget):
         self.threshold_box.setRange(0, 1)
         self.threshold_box.setSingleStep(1 / STEPS)
         self.threshold_box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
-        self.threshold_box.setFixedWidth(56)
+        self.threshold_box.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         for control in (self.slider, self.threshold_box):
             control.setToolTip(
                 "Nuclei that the model is less sure of are hidden and not exported.\n"
