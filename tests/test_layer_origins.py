@@ -247,7 +247,9 @@ def test_a_file_of_nuclei_goes_to_its_channel(channels: Path, tmp_path: Path) ->
 
 def test_retraining_reads_the_channel_under_review(channels: Path, tmp_path: Path) -> None:
     desk = Desk(channels, channel_axis=0)
-    desk.segment(2)
+    review = desk.segment(2).review
+    review.do(edits.reject(review.nuclei, [1]))
+    review.do(edits.mark_complete(review.nuclei))
     planes = retrain_source.open_planes(desk.session)
     path = result_of(retrain_source.write(planes, retrain_source.Choice(""), tmp_path / "r"))
     (image,) = coco.read(path).images

@@ -81,6 +81,7 @@ class Records:
             isinstance(image, Image)
             and image not in self._of
             and shape_of(image)[-len(record.layer_shape) :] == record.layer_shape
+            and not _is_of_another_file(image, record)
         )
 
     def _called(self, record: Record, images: Sequence[Image]) -> Image | None:
@@ -95,6 +96,12 @@ class Records:
         if found.value is None and not found.rivals and alone:  # it may have been moved
             found = Names(named).find(record.file_name)
         return None if found.value is None else _of_channel(called[found.value], record)
+
+
+def _is_of_another_file(image: Image, record: Record) -> bool:
+    file = file_of(image)
+    known = file is not None and record.file is not None and record.file.exists()
+    return known and not _is_of_file(image, record)
 
 
 def _is_of_file(image: Image, record: Record) -> bool:

@@ -150,15 +150,19 @@ class _OpenFile:
 
         self.tiff = TiffFile(path)
 
-    def __del__(self) -> None:
+    def close(self) -> None:
+        """Close the file now; nothing of it can be read any more."""
         if self.tiff is not None:
             self.tiff.close()
+
+    def __del__(self) -> None:
+        self.close()
 
 
 @contextmanager
 def _large_tiff(path: Path) -> Iterator[tuple[_OpenFile, TiffPageSeries, Alone] | None]:
     """Open a TIFF that is to be read in parts; None for all other files and broken ones."""
-    found = None
+    found = keep = None
     try:
         if path.is_file() and path.stat().st_size >= SMALL and starts_with(path, TIFF_MAGIC):
             keep = _OpenFile(path)
@@ -168,7 +172,14 @@ def _large_tiff(path: Path) -> Iterator[tuple[_OpenFile, TiffPageSeries, Alone] 
                 found = keep, series, alone
     except Exception:  # the ordinary way says what is wrong with it
         found = None
-    yield found
+    if found is None and keep is not None:
+        keep.close()
+    try:
+        yield found
+    except BaseException:
+        if keep is not None:
+            keep.close()
+        raise
 
 
 def _px_of(series: Any) -> int:

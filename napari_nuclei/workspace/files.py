@@ -145,14 +145,17 @@ def _items(source: Path, folder: Path | None, records: Iterable[ImageRecord]) ->
 def most_alike(path: Path, paths: Iterable[Path]) -> Path:
     """Return what a path stands for among others, perhaps since their folder was moved.
 
-    Raises `ValueError` if none has its name.
+    Raises `ValueError` if none has its name, or nobody can tell which one is meant.
     """
 
     def same(other: Path) -> int:
         pairs = zip(reversed(path.parts), reversed(other.parts), strict=False)
         return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
-    return max((other for other in paths if other.name == path.name), key=same)
+    best, *others = sorted((p for p in paths if p.name == path.name), key=same, reverse=True)
+    if others and same(others[0]) == same(best) and best != path:
+        raise ValueError("several are alike")
+    return best
 
 
 class SmallFile:
