@@ -158,7 +158,7 @@ def test_a_folder_that_cannot_be_closed_stays(
 
     with monkeypatch.context() as patch:
         patch.setattr(safe_file.SafeFile, "_open", refuse)
-        patch.setattr("napari_nuclei.journal.place.replacing", refuse_too)
+        patch.setattr("napari_nuclei.journal.away.replacing", refuse_too)
         person.review.do(edits.add(person.review.nuclei, square.shift(20, 20)))
         person.press(person.panel.close_button)
         person.wait(lambda: "stays open" in person.widget.message.text())

@@ -195,7 +195,7 @@ def test_keys_do_nothing_on_other_layers(hand: Hand) -> None:
     assert set(states(hand).values()) == {State.PROPOSED}
 
 
-def test_outlines_follow_states_and_selection(hand: Hand) -> None:
+def test_outlines_follow_states_and_selection(hand: Hand, qtbot: Any) -> None:
     outlines = hand.viewer.layers["cells nuclei outlines"]
     assert outlines.data[45, 52] == Look.DOUBTFUL
     assert outlines.data[20, 10] == Look.PROPOSED
@@ -209,7 +209,8 @@ def test_outlines_follow_states_and_selection(hand: Hand) -> None:
     settle()
     assert hand.viewer.layers.selection.active is hand.bridge.layer
     hand.widget.review.outlines_box.click()
-    assert "cells nuclei outlines" not in hand.viewer.layers
+    # Layers go one by one, as napari draws.
+    qtbot.waitUntil(lambda: "cells nuclei outlines" not in hand.viewer.layers, timeout=60_000)
     hand.widget.review.outlines_box.click()
     assert hand.viewer.layers["cells nuclei outlines"].data[45, 52] == Look.SELECTED
 

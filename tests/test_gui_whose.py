@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -214,7 +215,16 @@ def test_a_large_file_is_looked_up_by_a_thread(
     new = cells.rename(cells.with_name("other.png"))
     monkeypatch.setattr(fingerprint, "_SOON", 3)
     monkeypatch.setattr(fingerprint, "_hashed", {})
+    threads = []
+    digest = fingerprint._digest
+
+    def noted(path: Path, size: int) -> str:
+        threads.append(threading.current_thread())
+        return digest(path, size)
+
+    monkeypatch.setattr(fingerprint, "_digest", noted)
     window = open_window(new)
-    assert window.bridge is None, "the window does not wait"
     qtbot.waitUntil(lambda: window.bridge is not None, timeout=60_000)
+    assert threads, "it was hashed"
+    assert threading.main_thread() not in threads, "the window does not wait"
     assert len(window.bridge.review.nuclei) == 5

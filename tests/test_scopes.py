@@ -221,7 +221,10 @@ def test_nuclei_come_as_they_are_found(make_desk: Callable[[Any], Desk]) -> None
     with desk.qtbot.waitSignal(desk.widget.segmenting.progressed, timeout=60_000):
         pass
     desk.qtbot.waitUntil(lambda: not desk.widget.segmenting.running, timeout=60_000)
-    assert not any("so far" in layer.name for layer in desk.viewer.layers)
+    # Layers go one by one, as napari draws.
+    desk.qtbot.waitUntil(
+        lambda: not any("so far" in layer.name for layer in desk.viewer.layers), timeout=60_000
+    )
     assert len(desk.widget.bridge.review.nuclei) == 4
 
 
