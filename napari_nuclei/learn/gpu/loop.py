@@ -195,10 +195,9 @@ class Trainer:
 def copied(state: State) -> State:
     """Return a state whose steps leave this one as it is."""
     model, ema = copy.deepcopy(state.model), copy.deepcopy(state.ema)
-    names = {id(p): n for n, p in state.model.named_parameters()}
-    mine = dict(model.named_parameters())
+    pairs = list(zip(state.model.parameters(), model.parameters(), strict=True))
     groups = [
-        {**group, "params": [mine[names[id(p)]] for p in group["params"]]}
+        {**group, "params": [next(c for p, c in pairs if p is mine) for mine in group["params"]]}
         for group in state.optimizer.param_groups
     ]
     return State(model, ema, torch.optim.AdamW(groups, fused=True), state.step)
