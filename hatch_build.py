@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,17 @@ class PackageFilesHook(BuildHookInterface):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         link_manifest(Path(self.root))
         if version != "editable":
-            for name in RESOURCES:
-                build_data["force_include"][str(Path(self.root, name))] = f"{PACKAGE}/{name}"
+            for path in resources(Path(self.root)):
+                place = path.relative_to(self.root).as_posix()
+                build_data["force_include"][str(path)] = f"{PACKAGE}/{place}"
+
+
+def resources(root: Path) -> Iterator[Path]:
+    """Yield the files of the resource folders, without weights to train on from."""
+    for name in RESOURCES:
+        for path in sorted(Path(root, name).rglob("*")):
+            if path.is_file() and "checkpoints" not in path.parts and path.suffix != ".pyc":
+                yield path
 
 
 def link_manifest(root: Path) -> None:
