@@ -315,8 +315,11 @@ def test_names_of_journals(name: str, plane: tuple[int, ...], part: str) -> None
 def test_where_one_was_among_images_of_one_name() -> None:
     paths = [Path("/x/a/1.png"), Path("/x/b/1.png"), Path("/x/b/2.png")]
     assert most_alike(Path("/old/place/b/1.png"), paths) == paths[1]
-    with pytest.raises(ValueError, match="empty"):
+    assert most_alike(paths[0], paths) == paths[0]
+    with pytest.raises(ValueError, match="none has its name"):
         most_alike(Path("/x/3.png"), paths)
+    with pytest.raises(ValueError, match="several are alike"):
+        most_alike(Path("/moved/1.png"), paths)
 
 
 # -- another window ---------------------------------------------------------------------

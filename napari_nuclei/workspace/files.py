@@ -152,7 +152,10 @@ def most_alike(path: Path, paths: Iterable[Path]) -> Path:
         pairs = zip(reversed(path.parts), reversed(other.parts), strict=False)
         return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
-    best, *others = sorted((p for p in paths if p.name == path.name), key=same, reverse=True)
+    named = sorted((p for p in paths if p.name == path.name), key=same, reverse=True)
+    if not named:
+        raise ValueError("none has its name")
+    best, *others = named
     if others and same(others[0]) == same(best) and best != path:
         raise ValueError("several are alike")
     return best
