@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -281,3 +282,57 @@ def test_a_review_that_can_be_written_nowhere_stays_open(
     (tmp_path / "b").rename(folder)
     assert of.close() == ""
     assert same(of, opened(folder / "i.png"))
+
+
+class _Listener:
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def tell(self, text: str) -> None:
+        self.told.append(text)
+
+
+def test_a_listener_that_dies_while_it_is_told_stops_nothing(image: Path) -> None:
+    of = worked(image)
+    assert of.journal is not None
+    gone, there = _Listener(), _Listener()
+    of.journal.trouble.connect(gone.tell)
+    (slot,) = of.journal.trouble._slots
+    slot._obj_ref = lambda: None  # type: ignore[attr-defined]
+    bad = Failing(of.journal._file._stream, 28, 0)
+    of.journal._file._stream = bad  # type: ignore[assignment]
+    add(of, 1)
+    of.journal.trouble.disconnect()
+    of.journal.trouble.connect(there.tell)
+    bad.error = 0
+    assert of.journal._keep()
+    assert there.told == [""]
+
+
+def test_one_task_that_breaks_costs_the_others_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(safe_file, "PAUSE", 0)
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    keeper = safe_file.Keeper()
+    done = threading.Event()
+    good = threading.Event()
+
+    def breaks() -> bool:
+        if not done.is_set():
+            done.set()
+            raise ValueError("a fault of its own")
+        return True
+
+    def works() -> bool:
+        if not done.is_set():
+            return False
+        good.set()
+        return True
+
+    keeper.remember(works)
+    keeper.remember(breaks)
+    assert done.wait(10)
+    assert keeper._thread is not None
+    keeper._thread.join(10)
+    assert not keeper._thread.is_alive()
+    keeper.remember(lambda: True)
+    assert good.wait(10)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
-from psygnal import Signal
+from psygnal import EmitLoopError, Signal
 
 from ..edit import Edit, login_name
 from ..errors import UserError
@@ -210,7 +210,11 @@ class Journal:
         if problem != self._told:
             self._told = problem
             more = ". Your work is kept in memory and written as soon as the disk lets it."
-            self.trouble.emit(problem + more if problem else "")
+            try:
+                self.trouble.emit(problem + more if problem else "")
+            except EmitLoopError as error:
+                if not isinstance(error.__cause__, ReferenceError):  # who listened has just gone
+                    raise
 
     def _keep(self) -> bool:
         """Do what the thread does for it; whether nothing is left to do."""

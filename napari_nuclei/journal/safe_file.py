@@ -201,14 +201,15 @@ class Keeper:
                 self._wake.wait_for(lambda: self._tasks)
             pause.wait(PAUSE)
             with self._wake:
-                tasks, self._tasks = self._tasks, set()
-            for task in tasks:
-                done = False
-                with contextlib.suppress(OSError, RuntimeError):
-                    done = task()
-                if not done:
-                    with self._wake:
-                        self._tasks.add(task)
+                tasks, self._tasks = list(self._tasks), set()
+            try:
+                for task in tasks.copy():
+                    with contextlib.suppress(OSError, RuntimeError):
+                        if task():
+                            tasks.remove(task)
+            finally:  # nobody's is forgotten for the fault of another one's
+                with self._wake:
+                    self._tasks.update(tasks)
 
 
 KEEPER = Keeper()
