@@ -107,7 +107,7 @@ def segment(
     threshold = detector.card.threshold if score is None else score
     found = predict(picture, detector, diameter, min(LOW, threshold)).found
     nuclei = Nuclei(picture.shape, image=record)
-    nuclei.apply(propose(nuclei, found, detector.card.name, threshold))
+    propose(nuclei, found, detector.card.name, threshold).apply_to(nuclei)
     return nuclei
 
 
@@ -226,7 +226,7 @@ def write(
     """
     from .formats.naming import named
     from .formats.registry import odd_ending, target_of
-    from .formats.registry import write as write_any
+    from .formats.writing import write as write_any
 
     path = Path(path)
     target = target_of(path, format, "format=")

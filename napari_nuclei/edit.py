@@ -11,8 +11,9 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from .box import Box
 from .errors import UserError
-from .mask import Box, Mask
+from .mask import Mask
 from .nuclei import Crowd, Kind, Nuclei, Nucleus, State
 
 
@@ -58,6 +59,25 @@ class Edit:
     time: float = field(default_factory=time.time)
     author: str = field(default_factory=login_name)
     crowds: tuple[tuple[Crowd, ...], tuple[Crowd, ...]] | None = None
+
+    def apply_to(self, nuclei: Nuclei) -> None:
+        """Do it to the nuclei that it was made for.
+
+        Raises
+        ------
+        ValueError
+            If they are not in the state that it starts from; then nothing is changed.
+        """
+        try:
+            nuclei.replace(self.before, self.after)
+        except ValueError:
+            raise ValueError(f"the edit {self.name!r} does not fit the present nuclei") from None
+        if self.threshold is not None:
+            nuclei.threshold = self.threshold[1]
+        if self.complete is not None:
+            nuclei.complete = self.complete[1]
+        if self.crowds is not None:
+            nuclei.crowds = self.crowds[1]
 
     def inverse(self) -> Edit:
         """Return the edit that takes this one back."""

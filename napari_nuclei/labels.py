@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import codec, rle
+from .box import Box
 from .edit import Edit, EditError, on_record
-from .mask import Box, Mask, enclosing
+from .mask import Mask, enclosing
 from .nuclei import Kind, Nuclei, Nucleus, Origin, State
 
 Labels = NDArray[np.int32]

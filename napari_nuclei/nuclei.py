@@ -1,136 +1,17 @@
-"""`Nucleus` and `Nuclei`: what is known of an image's nuclei. The truth of the project.
-
-Here: the values, and finding them by id and by place. Not here: operations on them
-(`edits.py`), their history (`review.py`), label images (`labels.py`), files (`formats/`).
-"""
+"""`Nuclei`: what is known of an image's nuclei, found by id and by place: the truth."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING
 
-from .mask import Box, Mask, touches
+from .box import Box, touches
+from .image_record import ImageRecord
+from .nucleus import NUCLEUS, Crowd, Kind, Nucleus, Origin, State
 
-if TYPE_CHECKING:
-    from .edits import Edit
-    from .formats.dataset import ImageRecord
+__all__ = ["NUCLEUS", "Crowd", "Kind", "Nuclei", "Nucleus", "Origin", "State"]
 
 CELL = 128
 """Side of a cell of the spatial index in px."""
-
-NUCLEUS = "nucleus"
-"""The category of what nobody has given another one."""
-
-
-class State(StrEnum):
-    """What a person has said of a nucleus."""
-
-    PROPOSED = "proposed"
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-
-
-class Kind(StrEnum):
-    """Where a nucleus came from."""
-
-    MODEL = "model"
-    HAND = "hand"
-    IMPORT = "import"
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """How a nucleus came to be; it stays what it was when the nucleus is corrected.
-
-    Attributes
-    ----------
-    kind : Kind
-        Model, hand or import.
-    model : str
-        Name of the model, or of the file it was imported from.
-    mask : Mask or None
-        The mask as the model predicted it.
-    parents : tuple of int
-        Ids of the nuclei that it was merged or split from.
-    """
-
-    kind: Kind = Kind.HAND
-    model: str = ""
-    mask: Mask | None = None
-    parents: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Nucleus:
-    """One nucleus.
-
-    Attributes
-    ----------
-    id : int
-        Never used twice in an image.
-    mask : Mask
-        All of its pixels, seen or hidden below another nucleus.
-    score : float
-        0…1; 1 where a person drew it.
-    state : State
-        Proposed, accepted or rejected.
-    origin : Origin
-        Where it came from.
-    order : int
-        0 for what a model drew. Where nuclei overlap, the higher one is drawn on top.
-    note : str
-        A person's remark.
-    category : str
-        Name of its category; a `DataSet` lists them with their ids and colours.
-    """
-
-    id: int
-    mask: Mask
-    score: float = 1.0
-    state: State = State.PROPOSED
-    origin: Origin = Origin()
-    order: int = 0
-    note: str = ""
-    category: str = NUCLEUS
-
-    @property
-    def touched(self) -> bool:
-        """Whether a person has drawn, changed, accepted, rejected or remarked on it."""
-        return (
-            self.state is not State.PROPOSED
-            or self.origin.kind is not Kind.MODEL
-            or bool(self.note)
-            or self.corrected
-        )
-
-    @property
-    def corrected(self) -> bool:
-        """Whether its mask is no longer the one that the model predicted."""
-        said = self.origin.mask
-        return self.origin.kind is Kind.MODEL and self.mask is not said and self.mask != said
-
-    @property
-    def rank(self) -> tuple[int, float, int]:
-        """Drawing order: by score, then those drawn or changed by a person."""
-        return self.order, self.score, self.id
-
-
-@dataclass(frozen=True, slots=True)
-class Crowd:
-    """An area whose nuclei nobody has told apart, COCO's `iscrowd`: ignored, not a nucleus.
-
-    Attributes
-    ----------
-    mask : Mask
-        Its pixels.
-    category : str
-        Of what it holds.
-    """
-
-    mask: Mask
-    category: str = NUCLEUS
 
 
 class Nuclei:
@@ -156,7 +37,7 @@ class Nuclei:
 
     Notes
     -----
-    Changes go through `apply` and an `Edit`, so that each of them can be taken back.
+    Changes go through `Edit.apply_to`, so that each of them can be taken back.
     """
 
     def __init__(
@@ -213,11 +94,6 @@ class Nuclei:
         shown = sum(1 for _ in self.shown())
         return f"<Nuclei {self.shape[0]}×{self.shape[1]}: {shown} shown of {len(self)}>"
 
-    def _repr_html_(self) -> str:
-        from .picture import html
-
-        return html(self)
-
     def is_shown(self, nucleus: Nucleus) -> bool:
         """Whether a nucleus counts: not rejected, and above the threshold or touched."""
         if nucleus.state is State.REJECTED:
@@ -263,30 +139,24 @@ class Nuclei:
 
     # -- changing ---------------------------------------------------------------------
 
-    def apply(self, edit: Edit) -> None:
-        """Do an edit that was made for the present state.
+    def replace(self, before: Iterable[Nucleus], after: Iterable[Nucleus]) -> None:
+        """Put nuclei in the place of others.
 
         Raises
         ------
         ValueError
-            If the nuclei are not in the state that the edit starts from; then nothing is
-            changed.
+            If those that go are not there as they are given, or one that comes has the id of
+            one that stays; then nothing is changed.
         """
-        gone = {n.id for n in edit.before}
-        stale = any(self._rows.get(n.id) != n for n in edit.before)
-        stale |= any(n.id in self._rows and n.id not in gone for n in edit.after)
-        if stale:
-            raise ValueError(f"the edit {edit.name!r} does not fit the present nuclei")
-        for nucleus in edit.before:
+        before, after = tuple(before), tuple(after)
+        gone = {n.id for n in before}
+        stale = any(self._rows.get(n.id) != n for n in before)
+        if stale or any(n.id in self._rows and n.id not in gone for n in after):
+            raise ValueError("the nuclei are others by now")
+        for nucleus in before:
             self._take(nucleus.id)
-        for nucleus in edit.after:
+        for nucleus in after:
             self._put(nucleus)
-        if edit.threshold is not None:
-            self.threshold = edit.threshold[1]
-        if edit.complete is not None:
-            self.complete = edit.complete[1]
-        if edit.crowds is not None:
-            self.crowds = edit.crowds[1]
 
     def _put(self, nucleus: Nucleus) -> None:
         self._rows[nucleus.id] = nucleus

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .formats.files import replacing
-from .images.images import normalize
+from .images.levels import normalize
 from .labels import draw
 from .nuclei import Nuclei
 

@@ -51,3 +51,7 @@ def html(nuclei: Nuclei) -> str:
     code = base64.b64encode(stream.getvalue()).decode()
     words = escape(f"{Counts.of(nuclei).words()} · {nuclei.shape[0]}×{nuclei.shape[1]} px")
     return f'<figure><img alt="{words}" src="data:image/png;base64,{code}"/><p>{words}</p></figure>'
+
+
+Nuclei._repr_html_ = html  # type: ignore[attr-defined]
+# What notebooks ask for. `Nuclei` itself knows no picture.

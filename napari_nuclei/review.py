@@ -152,7 +152,7 @@ class Review:
         if found is None:
             return False
         edit = difference(self.nuclei, found.nuclei)
-        self.nuclei.apply(edit)
+        edit.apply_to(self.nuclei)
         self.nuclei.next_id = found.nuclei.next_id
         self.done, self.undone = found.done, found.undone
         self._counts = None
@@ -196,7 +196,7 @@ class Review:
         """
         self._check()
         line = None if self.journal is None else self.journal.line_of(edit)
-        self.nuclei.apply(edit)
+        edit.apply_to(self.nuclei)
         if self.journal is not None and line is not None:
             self.journal.append(line)
         self.done.append(edit)
@@ -224,7 +224,7 @@ class Review:
         if whole is None:
             raise ValueError(f"the edit {edit.name!r} does not go on with the last one")
         line = None if self.journal is None else self.journal.line_of(whole, 2)
-        self.nuclei.apply(edit)
+        edit.apply_to(self.nuclei)
         if self.journal is not None and line is not None:
             self.journal.undo()
             self.journal.append(line)
@@ -240,7 +240,7 @@ class Review:
             return None
         self._check()
         edit = self.done[-1]
-        self.nuclei.apply(edit.inverse())
+        edit.inverse().apply_to(self.nuclei)
         if self.journal is not None:
             self.journal.undo()
         self.undone.append(self.done.pop())
@@ -253,7 +253,7 @@ class Review:
             return None
         self._check()
         edit = self.undone[-1]
-        self.nuclei.apply(edit)
+        edit.apply_to(self.nuclei)
         if self.journal is not None:
             self.journal.redo()
         self.done.append(self.undone.pop())

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_nuclei.formats import coco
-from napari_nuclei.formats.dataset import DataSet, ImageRecord
+from napari_nuclei.formats.dataset import DataSet
+from napari_nuclei.image_record import ImageRecord
 from napari_nuclei.learn.answers import Model, Source
 from napari_nuclei.learn.experiments import Run, experiments
 from napari_nuclei.mask import Mask

@@ -11,7 +11,8 @@ from tiny import disc, picture
 
 from napari_nuclei.box import Box
 from napari_nuclei.formats import coco
-from napari_nuclei.formats.dataset import DataSet, ImageRecord
+from napari_nuclei.formats.dataset import DataSet
+from napari_nuclei.image_record import ImageRecord
 from napari_nuclei.learn.locked import digest_of
 from napari_nuclei.learn.reviewed import Reviewed
 from napari_nuclei.mask import Mask

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from strategies import masks
 
-from napari_nuclei.formats.dataset import DataSet, ImageRecord
+from napari_nuclei.formats.dataset import DataSet
 from napari_nuclei.formats.results import Results
+from napari_nuclei.image_record import ImageRecord
 from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import Crowd, Nuclei, Nucleus
 from napari_nuclei.scoring.aggregated import aggregated

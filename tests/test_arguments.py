@@ -16,7 +16,7 @@ from tiny import DiscDetector, disc, picture
 import napari_nuclei
 from napari_nuclei import api
 from napari_nuclei.errors import UserError
-from napari_nuclei.formats.dataset import ImageRecord
+from napari_nuclei.image_record import ImageRecord
 from napari_nuclei.images.arrays import open_array
 from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import Nuclei, Nucleus

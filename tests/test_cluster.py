@@ -96,7 +96,7 @@ def test_the_tiles_of_a_large_image(run: Run, within: str, tmp_path: Path) -> No
     path = write_large(tmp_path / "large.zarr")
     settings = Settings(diameter=20.0)
     with Cluster(within, "tiny", "cpu") as cluster:
-        steps = list(cluster.segment_files([path], settings, side=SIDE))
+        steps = list(sending.segment_files(cluster, [path], settings, side=SIDE))
     (done,) = (s.new for s in steps if s.new is not None)
     wanted = segment(zarr.open(path), models.load("tiny", "cpu"), 20.0, side=SIDE).found
     assert [(n.mask, n.score) for n in done.nuclei] == wanted
@@ -111,7 +111,7 @@ def test_weights_need_not_be_where_workers_are(run: Run, within: str, tmp_path: 
     weights = write_model(tmp_path / "elsewhere", "own", seed=1)
     with Cluster(within, str(weights), "cpu") as cluster:
         weights.unlink()
-        (done,) = results(cluster.segment_files([tmp_path / "a.png"])).values()
+        (done,) = results(sending.segment_files(cluster, [tmp_path / "a.png"])).values()
     assert isinstance(done, Segmented)
     assert {n.origin.model for n in done.nuclei} == {"own"}
 
@@ -267,7 +267,7 @@ def test_without_distributed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_image_that_workers_do_not_see(run: Run, within: str, tmp_path: Path) -> None:
     with Cluster(within, "tiny", "cpu") as cluster:
-        found = results(cluster.segment_files([Path("away.png"), Path("a.png")]))
+        found = results(sending.segment_files(cluster, [Path("away.png"), Path("a.png")]))
     assert isinstance(found["a.png"], Segmented)
     away = found["away.png"]
     assert isinstance(away, Failed)
@@ -293,7 +293,7 @@ def test_a_killed_worker_has_its_tiles_redone(run: Run, tmp_path: Path) -> None:
     ):
         cluster._client.register_plugin(Slow(notes), "slow")
         victim, other = cluster._client.run(os.getpid).values()
-        steps = cluster.segment_files([path], Settings(diameter=20.0), side=SIDE)
+        steps = sending.segment_files(cluster, [path], Settings(diameter=20.0), side=SIDE)
         killed = False
         done: Any = None
         for step in steps:

@@ -16,9 +16,10 @@ from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco
 from napari_nuclei.formats.beside import Beside
 from napari_nuclei.formats.convert import convert, read
-from napari_nuclei.formats.dataset import DataSet, ImageRecord
+from napari_nuclei.formats.dataset import DataSet
 from napari_nuclei.formats.detect import detect
 from napari_nuclei.formats.registry import FORMATS, READABLE, WRITABLE, by_ending
+from napari_nuclei.image_record import ImageRecord
 from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import Nuclei, Nucleus
 

@@ -20,9 +20,10 @@ from napari_nuclei.formats import coco, results
 from napari_nuclei.formats.beside import Beside
 from napari_nuclei.formats.coco_reader import from_json
 from napari_nuclei.formats.convert import convert, read
-from napari_nuclei.formats.dataset import DataSet, ImageRecord
+from napari_nuclei.formats.dataset import DataSet
 from napari_nuclei.formats.registry import FORMATS, WRITABLE
 from napari_nuclei.formats.results import Results
+from napari_nuclei.image_record import ImageRecord
 from napari_nuclei.learn.gate import changes
 from napari_nuclei.learn.judge import Answer, judge
 from napari_nuclei.learn.looking import tally

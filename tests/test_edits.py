@@ -48,16 +48,16 @@ def test_act_invert_and_invert_again(operation: str, of: Nuclei, data: st.DataOb
     assert state_of(of) == before, "making an edit changes nothing"
     if edit is None:
         return
-    of.apply(edit)
+    edit.apply_to(of)
     after = state_of(of)
     assert all(
         n.mask and n.mask == n.mask.clip(of.shape) for n in edit.after if n not in edit.before
     )
     assert {n.id for n in edit.after} - {n.id for n in edit.before} <= set(range(next_id, 999))
-    of.apply(edit.inverse())
+    edit.inverse().apply_to(of)
     assert state_of(of) == before
     assert edit.inverse().inverse() == edit
-    of.apply(edit.inverse().inverse())
+    edit.inverse().inverse().apply_to(of)
     assert state_of(of) == after
     assert of.next_id >= next_id
     assert edit.ids == {n.id for n in (*edit.before, *edit.after)}
@@ -77,9 +77,9 @@ def test_add(of: Nuclei) -> None:
 
 
 def test_delete_keeps_what_a_model_had_said(of: Nuclei) -> None:
-    of.apply(edits.repaint(of, 1, square.shift(1, 1)))
+    edits.repaint(of, 1, square.shift(1, 1)).apply_to(of)
     edit = edits.delete(of, [1, 4, 4])
-    of.apply(edit)
+    edit.apply_to(of)
     assert 4 not in of
     assert of[1].state is State.REJECTED
     assert of[1].mask == square
@@ -87,10 +87,10 @@ def test_delete_keeps_what_a_model_had_said(of: Nuclei) -> None:
 
 
 def test_states(of: Nuclei) -> None:
-    of.apply(edits.accept(of, [3]))
+    edits.accept(of, [3]).apply_to(of)
     assert of[3].state is State.ACCEPTED
     assert of.is_shown(of[3])
-    of.apply(edits.reject(of, [3, 2]))
+    edits.reject(of, [3, 2]).apply_to(of)
     assert {n.id for n in of.shown()} == {1, 4}
     with pytest.raises(EditError, match="already rejected"):
         edits.reject(of, [3])
@@ -119,7 +119,7 @@ def test_merge(of: Nuclei) -> None:
 
 def test_split(of: Nuclei) -> None:
     wide = Mask.from_array(np.ones((4, 9)), 15, 0)
-    of.apply(edits.repaint(of, 2, wide))
+    edits.repaint(of, 2, wide).apply_to(of)
     edit = edits.split(of, 2, [(10, 3), (20, 3)])
     first, second = edit.after
     assert (first.id, second.id) == (2, 5)
@@ -145,21 +145,21 @@ def test_repaint(of: Nuclei) -> None:
 
 
 def test_note_and_threshold_and_complete(of: Nuclei) -> None:
-    of.apply(edits.note(of, [3], "mitosis"))
+    edits.note(of, [3], "mitosis").apply_to(of)
     assert of[3].note == "mitosis"
     assert of.is_shown(of[3])
-    of.apply(edits.set_threshold(of, 0.7))
+    edits.set_threshold(of, 0.7).apply_to(of)
     assert {n.id for n in of.shown()} == {1, 3, 4}
     for wrong in (-0.1, 1.1, float("nan")):
         with pytest.raises(EditError, match="between 0 and 1"):
             edits.set_threshold(of, wrong)
-    of.apply(edits.mark_complete(of, (1, 2, 3, 4)))
-    of.apply(edits.mark_complete(of))
+    edits.mark_complete(of, (1, 2, 3, 4)).apply_to(of)
+    edits.mark_complete(of).apply_to(of)
     assert of.complete == ((1, 2, 3, 4), (0, 0, 20, 20))
 
 
 def test_areas_are_clipped_and_never_empty(of: Nuclei) -> None:
-    of.apply(edits.mark_complete(of, (-5, 3, 4, 99)))
+    edits.mark_complete(of, (-5, 3, 4, 99)).apply_to(of)
     assert of.complete == ((0, 3, 4, 20),)
     for empty in ((3, 3, 3, 9), (5, 5, 2, 9), (30, 30, 40, 40)):
         with pytest.raises(EditError, match="no pixel inside"):
@@ -186,7 +186,7 @@ def test_unmark_takes_away_just_its_area(boxes: list[Any], gone: Any) -> None:
     touched = expected[y0:y1, x0:x1].any()
     expected[y0:y1, x0:x1] = False
     try:
-        of.apply(edits.unmark(of, gone))
+        edits.unmark(of, gone).apply_to(of)
     except EditError:
         assert not touched
         return
@@ -197,7 +197,7 @@ def test_unmark_takes_away_just_its_area(boxes: list[Any], gone: Any) -> None:
 def test_split_by_seeds(of: Nuclei) -> None:
     ys, xs = np.mgrid[:20, :20]
     pair = ((ys - 9) ** 2 + (xs - 5) ** 2 <= 22) | ((ys - 9) ** 2 + (xs - 13) ** 2 <= 16)
-    of.apply(edits.repaint(of, 2, Mask.from_array(pair)))
+    edits.repaint(of, 2, Mask.from_array(pair)).apply_to(of)
     edit = edits.split_by_seeds(of, 2, [(9, 5), (9, 13), (0, 0)])
     first, second = edit.after
     assert (first.id, second.id, second.origin.parents) == (2, 5, (2,))
@@ -214,22 +214,22 @@ def test_split_by_seeds(of: Nuclei) -> None:
 def test_outlines(of: Nuclei) -> None:
     ring = np.ones((7, 7), bool)
     ring[2:5, 2:5] = False
-    of.apply(edits.repaint(of, 1, Mask.from_array(ring)))
+    edits.repaint(of, 1, Mask.from_array(ring)).apply_to(of)
     assert edits.fill_holes(of, [1, 2]).after[0].mask == Mask.from_array(np.ones((7, 7)))
     with pytest.raises(EditError, match="no holes"):
         edits.fill_holes(of, [2])
     crumbs = square.union(Mask.from_array(np.ones((1, 2)), 9, 9))
-    of.apply(edits.repaint(of, 1, crumbs))
+    edits.repaint(of, 1, crumbs).apply_to(of)
     assert edits.keep_largest(of, [1]).after[0].mask == square
     with pytest.raises(EditError, match="one part already"):
         edits.keep_largest(of, [2])
     spur = Mask.from_array(np.ones((9, 9)), 5, 5).union(Mask.from_array(np.ones((1, 3)), 8, 14))
-    of.apply(edits.repaint(of, 1, spur))
+    edits.repaint(of, 1, spur).apply_to(of)
     assert not edits.smooth(of, [1]).after[0].mask.contains(8, 16)
 
 
 def test_grow_and_shrink(of: Nuclei) -> None:
-    of.apply(edits.repaint(of, 1, Mask.from_array(np.ones((5, 5)), 0, 8)))
+    edits.repaint(of, 1, Mask.from_array(np.ones((5, 5)), 0, 8)).apply_to(of)
     (grown,) = edits.grow(of, [1]).after
     assert grown.mask.box == (0, 7, 6, 14), "clipped to the image"
     assert not grown.mask.contains(5, 7), "by distance, so corners are round"
@@ -253,10 +253,10 @@ def test_adopt(of: Nuclei) -> None:
     before = list(of)
     others = Nuclei(SHAPE, [model(4, square), model(9, square, note="x")], complete=((0, 0, 1, 1),))
     edit = edits.adopt(of, others)
-    of.apply(edit)
+    edit.apply_to(of)
     assert {n.id for n in of} == {5, 10}, "ids are never used twice"
     assert (of.complete, of.threshold, of[10].note) == (((0, 0, 1, 1),), 0.0, "x")
-    of.apply(edit.inverse())
+    edit.inverse().apply_to(of)
     assert list(of) == before
     fresh = Nuclei(SHAPE)
     assert {n.id for n in edits.adopt(fresh, others).after} == {4, 9}
@@ -267,16 +267,16 @@ def test_adopt(of: Nuclei) -> None:
 
 
 def test_propose_leaves_what_a_person_has_touched(of: Nuclei) -> None:
-    of.apply(edits.accept(of, [1]))
-    of.apply(edits.reject(of, [2]))
+    edits.accept(of, [1]).apply_to(of)
+    edits.reject(of, [2]).apply_to(of)
     near = Mask.from_array(np.ones((4, 4)), 0, 1)  # IoU 0.6 with the accepted one
     far = Mask.from_array(np.ones((4, 4)), 10, 10)
     found = [(near, 0.9), (square.shift(6, 0), 0.8), (far, 0.7), (square.shift(0, 3), 0.2)]
-    of.apply(edits.propose(of, found, "netz 2", 0.3))
+    edits.propose(of, found, "netz 2", 0.3).apply_to(of)
     assert {n.id for n in of} == {1, 2, 4, 5, 6}
     assert (of[5].mask, of[5].score, of[5].origin) == (far, 0.7, Origin(Kind.MODEL, "netz 2", far))
     assert {n.id for n in of.shown()} == {1, 4, 5}
-    of.apply(edits.propose(of, [], "netz 3", 0.5))
+    edits.propose(of, [], "netz 3", 0.5).apply_to(of)
     assert {n.id for n in of} == {1, 2, 4}
     assert of.threshold == 0.5
 
@@ -287,17 +287,17 @@ def test_propose_brings_no_corrected_nucleus_back(of: Nuclei) -> None:
     smaller = before.minus(
         Mask.from_array(np.ones((before.height - 1, before.width)), *before.box[:2])
     )
-    of.apply(edits.repaint(of, 1, smaller))
-    of.apply(edits.propose(of, [(before, 0.9)], "netz 2", 0.3))
+    edits.repaint(of, 1, smaller).apply_to(of)
+    edits.propose(of, [(before, 0.9)], "netz 2", 0.3).apply_to(of)
     assert [n.mask for n in of.shown() if n.mask.overlap(before)] == [smaller]
 
 
 def test_propose_puts_nothing_below_what_a_person_drew(of: Nuclei) -> None:
     drawn = Mask.from_array(np.ones((7, 7)), 11, 11)
-    of.apply(edits.add(of, drawn))
+    edits.add(of, drawn).apply_to(of)
     inside = Mask.from_array(np.ones((3, 3)), 12, 12)
     beside = Mask.from_array(np.ones((3, 3)), 12, 17)  # a third of it
-    of.apply(edits.propose(of, [(inside, 0.9), (beside, 0.8)], "netz 2", 0.3))
+    edits.propose(of, [(inside, 0.9), (beside, 0.8)], "netz 2", 0.3).apply_to(of)
     assert [n.mask for n in of if n.origin.model == "netz 2"] == [beside]
 
 

@@ -14,7 +14,7 @@ from strategies import nuclei
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import geojson, geojson_reader
 from napari_nuclei.formats.beside import Beside
-from napari_nuclei.formats.dataset import ImageRecord
+from napari_nuclei.image_record import ImageRecord
 from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import Crowd, Kind, Nuclei, Nucleus, State
 

@@ -14,8 +14,9 @@ from PIL import Image, ImageOps
 from napari_nuclei.errors import UserError
 from napari_nuclei.images import large_files
 from napari_nuclei.images.decoders import is_turned, turn_hint
-from napari_nuclei.images.images import find_levels, image_info, image_size, read_image
+from napari_nuclei.images.images import image_info, image_size, read_image
 from napari_nuclei.images.large_files import open_image
+from napari_nuclei.images.levels import find_levels
 
 Pixels = NDArray[Any]
 RANDOM = np.random.default_rng(7)

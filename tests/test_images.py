@@ -16,16 +16,8 @@ from PIL import Image
 
 from napari_nuclei.errors import UserError
 from napari_nuclei.images.decoders import to_plane
-from napari_nuclei.images.images import (
-    HIGH,
-    LOW,
-    find_images,
-    find_levels,
-    image_info,
-    image_size,
-    normalize,
-    read_image,
-)
+from napari_nuclei.images.images import find_images, image_info, image_size, read_image
+from napari_nuclei.images.levels import HIGH, LOW, find_levels, normalize
 
 GRAY = np.random.default_rng(1).integers(0, 256, (23, 31), np.uint8)
 COLOUR = np.random.default_rng(2).integers(0, 256, (23, 31, 3), np.uint8)

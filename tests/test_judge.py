@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_nuclei.formats.dataset import DataSet, ImageRecord
+from napari_nuclei.formats.dataset import DataSet
 from napari_nuclei.formats.results import Results
+from napari_nuclei.image_record import ImageRecord
 from napari_nuclei.learn.judge import (
     ALL,
     Answer,

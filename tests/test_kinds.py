@@ -27,7 +27,7 @@ def two_kinds(count: int = 40) -> tuple[Review, Features]:
     nuclei = Nuclei((400, 400))
     found = [(disc(20 + 36 * (k // 10), 20 + 36 * (k % 10), 14), 0.9 if k < 32 else 0.2)
              for k in range(count)]  # fmt: skip
-    nuclei.apply(edits.propose(nuclei, found, "net", 0.5))
+    edits.propose(nuclei, found, "net", 0.5).apply_to(nuclei)
     rng = np.random.default_rng(0)
     kinds = rng.normal(size=(2, 64))
     features = Features()
@@ -106,13 +106,15 @@ def test_features_are_asked_for_once_and_anew_for_another_prediction() -> None:
     image = np.random.default_rng(0).integers(0, 255, (100, 100), np.uint8)
     prompter = Prompter(image, detector, CARD.diameter, identity=Identity())
     nuclei = Nuclei((100, 100))
-    nuclei.apply(edits.propose(nuclei, [(disc(30, 30, 20), 0.9), (disc(70, 70, 9), 0.8)], "t", 0))
+    edits.propose(nuclei, [(disc(30, 30, 20), 0.9), (disc(70, 70, 9), 0.8)], "t", 0).apply_to(
+        nuclei
+    )
     features = Features()
     result_of(learn_steps(prompter, nuclei, features))
     assert len(features) == 2
     assert features.of([2, 1]).shape == (2, 16)
     assert features.missing(nuclei) == []
-    nuclei.apply(edits.grow(nuclei, [1]))  # what the model had said is still the same
+    edits.grow(nuclei, [1]).apply_to(nuclei)  # what the model had said is still the same
     assert features.missing(nuclei) == []
     said = prompter.judge([nuclei[2].mask.box]).features
     np.testing.assert_allclose(features.of([2]), said, rtol=2e-3, atol=2e-3)

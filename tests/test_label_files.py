@@ -194,10 +194,10 @@ def test_pieces_keep_what_they_are(tmp_path: Path) -> None:
     edit = pieces(nuclei, [255])
     assert edit is not None
     before = next(iter(nuclei))
-    nuclei.apply(edit)
+    edit.apply_to(nuclei)
     assert [(n.state, n.score) for n in nuclei] == [(before.state, before.score)] * 3
     assert pieces(nuclei, [n.id for n in nuclei]) is None
-    nuclei.apply(edit.inverse())
+    edit.inverse().apply_to(nuclei)
     assert list(nuclei) == [before]
 
 

@@ -37,7 +37,7 @@ def seen_by_hand(of: Nuclei) -> np.ndarray[Any, Any]:
 
 def after(of: Nuclei, edit: Any) -> Nuclei:
     out = Nuclei(of.shape, of, of.threshold, of.complete, of.next_id)
-    out.apply(edit)
+    edit.apply_to(out)
     return out
 
 
@@ -115,12 +115,12 @@ def test_only_what_the_stroke_changes_looks_different(
 def test_paint_takes_from_what_is_seen_only() -> None:
     lower, upper = placed(1, 0, 0, 0.4), placed(2, 0, 2, 0.8)
     of = Nuclei(SHAPE, [lower, upper])
-    of.apply(stroke(of, [0, 0, 0], [1, 2, 3], of.next_id))
+    stroke(of, [0, 0, 0], [1, 2, 3], of.next_id).apply_to(of)
     assert of[1].mask.area == 15  # loses (0, 1), keeps what lies below number 2
     assert of[2].mask.area == 14
     assert of[3].mask.area == 3
     assert of[3].origin.kind is Kind.HAND
-    of.apply(stroke(of, [0, 0, 0], [1, 2, 3], 0))
+    stroke(of, [0, 0, 0], [1, 2, 3], 0).apply_to(of)
     assert of.at(0, 1) is None
     assert of.at(0, 2).id == of.at(0, 3).id == 1, "what was covered reappears"
     assert 3 not in of
@@ -131,10 +131,10 @@ def test_erasing_all_that_is_seen_deletes_the_whole() -> None:
     of = Nuclei(SHAPE, [below, above])
     ys, xs = np.nonzero(draw(of) == 1)
     edit = stroke(of, ys, xs, 0)
-    of.apply(edit)
+    edit.apply_to(of)
     assert of[1].state is State.REJECTED
     assert of[1].mask == below.mask, "the prediction as it was, not its hidden rest"
-    of.apply(edit.inverse())
+    edit.inverse().apply_to(of)
     assert of[1] == below
 
 
@@ -147,17 +147,17 @@ def test_what_the_raised_target_hides_is_not_left_behind_unseen() -> None:
     top = Nucleus(1, Mask.from_array(square, 5, 5), 0.9)
     of = Nuclei(SHAPE, [target, small, hidden, top])
     edit = stroke(of, [6], [6], 3)
-    of.apply(edit)
+    edit.apply_to(of)
     assert of.at(6, 6).id == 3
     assert 4 not in of or of.at(1, 1).id == 4
-    of.apply(edit.inverse())
+    edit.inverse().apply_to(of)
     assert of[4] == small
 
 
 def test_a_hidden_one_does_not_come_back_by_painting() -> None:
     of = Nuclei(SHAPE, [placed(1, 0, 0, state=State.REJECTED), placed(2, 6, 6, 0.1)], 0.3)
-    of.apply(stroke(of, [9], [1], 1))
-    of.apply(stroke(of, [9], [3], 2))
+    stroke(of, [9], [1], 1).apply_to(of)
+    stroke(of, [9], [3], 2).apply_to(of)
     assert of[1].mask.area == of[2].mask.area == 1
     assert {n.id for n in of.shown()} == {1, 2}
 

@@ -26,7 +26,8 @@ from napari_nuclei._napari.session import Session
 from napari_nuclei._napari.widget import NucleiWidget
 from napari_nuclei._napari.writer import write
 from napari_nuclei.formats import coco
-from napari_nuclei.formats.dataset import DataSet, ImageRecord
+from napari_nuclei.formats.dataset import DataSet
+from napari_nuclei.image_record import ImageRecord
 from napari_nuclei.images.large_image import LargeImage
 from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import Nuclei, Nucleus

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_rle
 from strategies import masks, pixels, shapes
 
+from napari_nuclei.box import touches
 from napari_nuclei.codec import decode, encode
-from napari_nuclei.mask import Mask, enclosing, touches
+from napari_nuclei.mask import Mask, enclosing
 
 disk = np.hypot(*(np.mgrid[-9:10, -9:10])) < 8.5
 

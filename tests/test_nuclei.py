@@ -49,10 +49,10 @@ def test_in_box(of: Nuclei, y: int, x: int, height: int, width: int) -> None:
 def test_in_box_across_cells() -> None:
     of = Nuclei((1000, 1000), (model(k, square.shift(k * 37, k * 29)) for k in range(1, 26)))
     wide = Nucleus(99, Mask.from_array(np.ones((3, 900)), 500, 20))
-    of.apply(Edit("add", (), (wide,)))
+    Edit("add", (), (wide,)).apply_to(of)
     assert {n.id for n in of.in_box((501, 800, 502, 801))} == {99}
     assert {n.id for n in of.in_box((0, 0, 1000, 1000))} == {*range(1, 26), 99}
-    of.apply(Edit("delete", (wide,)))
+    Edit("delete", (wide,)).apply_to(of)
     assert of.in_box((501, 800, 502, 801)) == []
 
 
@@ -74,8 +74,8 @@ def test_shown(of: Nuclei) -> None:
 def test_ids_are_never_used_twice() -> None:
     of = Nuclei((9, 9))
     first = edits.add(of, square)
-    of.apply(first)
-    of.apply(first.inverse())
+    first.apply_to(of)
+    first.inverse().apply_to(of)
     assert of.next_id == 2
     assert edits.add(of, square).after[0].id == 2
     assert Nuclei((9, 9), [model(7, square)], next_id=3).next_id == 8
@@ -96,7 +96,7 @@ def test_an_edit_that_does_not_fit_changes_nothing() -> None:
         Edit("split", (one,), (one, two)),
     ):
         with pytest.raises(ValueError, match="does not fit"):
-            of.apply(edit)
+            edit.apply_to(of)
         assert state_of(of) == before
 
 

@@ -22,7 +22,8 @@ from napari_nuclei.errors import UserError
 from napari_nuclei.formats import cellpose, label_tiff, mask_pngs, run_lengths, table
 from napari_nuclei.formats.adapters import read_masks
 from napari_nuclei.formats.beside import Beside
-from napari_nuclei.formats.dataset import DataSet, ImageRecord
+from napari_nuclei.formats.dataset import DataSet
+from napari_nuclei.image_record import ImageRecord
 from napari_nuclei.labels import draw
 from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import Nuclei, Nucleus

@@ -21,7 +21,7 @@ SHAPE = (11, 12)
 
 def predicted(*found: tuple[Mask, float], shape: tuple[int, int] = (80, 80)) -> Nuclei:
     out = Nuclei(shape)
-    out.apply(propose(out, list(found), "net", 0.5))
+    propose(out, list(found), "net", 0.5).apply_to(out)
     return out
 
 
@@ -34,7 +34,7 @@ def shown(of: Nuclei) -> dict[int, Mask]:
 
 def test_a_missed_nucleus_comes_in_with_what_the_model_said() -> None:
     of = predicted((disc(20, 20, 12), 0.9))
-    of.apply(put(of, Answer(disc(50, 50, 14), 0.31, "net"), "box"))
+    put(of, Answer(disc(50, 50, 14), 0.31, "net"), "box").apply_to(of)
     new = of[2]
     assert (new.state, new.score, new.mask) == (State.ACCEPTED, 0.31, disc(50, 50, 14))
     assert new.origin == Origin(Kind.MODEL, "net", disc(50, 50, 14))
@@ -44,7 +44,7 @@ def test_a_missed_nucleus_comes_in_with_what_the_model_said() -> None:
 
 def test_a_nucleus_that_is_covered_is_drawn_anew() -> None:
     of = predicted((disc(20, 20, 10), 0.9))
-    of.apply(put(of, Answer(disc(20, 20, 16), 0.4, "net"), "box"))
+    put(of, Answer(disc(20, 20, 16), 0.4, "net"), "box").apply_to(of)
     assert shown(of) == {1: disc(20, 20, 16)}
     assert of[1].corrected
     assert of[1].origin.mask == disc(20, 20, 10)
@@ -53,7 +53,7 @@ def test_a_nucleus_that_is_covered_is_drawn_anew() -> None:
 
 def test_fragments_become_one_and_stay_on_record() -> None:
     of = predicted((disc(20, 16, 8), 0.9), (disc(20, 24, 8), 0.8))
-    of.apply(put(of, Answer(disc(20, 20, 18), 0.4, "net"), "click"))
+    put(of, Answer(disc(20, 20, 18), 0.4, "net"), "click").apply_to(of)
     assert list(shown(of).values()) == [disc(20, 20, 18)]
     assert sorted(n.state for n in of) == [State.ACCEPTED, State.REJECTED]
     (one,) = of.shown()
@@ -63,7 +63,7 @@ def test_fragments_become_one_and_stay_on_record() -> None:
 def test_a_part_is_taken_out_of_what_was_too_large() -> None:
     left, right = disc(20, 20, 14), disc(20, 36, 14)
     of = predicted((left.union(right), 0.9))
-    of.apply(put(of, Answer(left, 0.4, "net"), "box"))
+    put(of, Answer(left, 0.4, "net"), "box").apply_to(of)
     assert shown(of) == {1: left.union(right).minus(left), 2: left}
     assert of[1].origin.mask == left.union(right)
 
@@ -71,7 +71,7 @@ def test_a_part_is_taken_out_of_what_was_too_large() -> None:
 def test_neighbours_keep_their_pixels() -> None:
     of = predicted((disc(20, 20, 14), 0.9))
     answer = disc(20, 31, 14)
-    of.apply(put(of, Answer(answer, 0.4, "net"), "box"))
+    put(of, Answer(answer, 0.4, "net"), "box").apply_to(of)
     assert of[1].mask == disc(20, 20, 14)
     assert of[2].mask == answer.minus(of[1].mask)
 
@@ -100,9 +100,9 @@ def check(of: Nuclei, make) -> Edit | None:  # type: ignore[no-untyped-def]
     except EditError:
         assert state_of(of) == before
         return None
-    of.apply(edit)
+    edit.apply_to(of)
     assert all(of[n.id].mask for n in edit.after)
-    of.apply(edit.inverse())
+    edit.inverse().apply_to(of)
     assert state_of(of) == before
     return edit
 
@@ -112,8 +112,8 @@ def check(of: Nuclei, make) -> Edit | None:  # type: ignore[no-untyped-def]
 
 def test_two_instead_of_one() -> None:
     of = predicted((disc(20, 28, 30), 0.9))
-    of.apply(take_reading(of, [1], [Answer(disc(20, m, d), 0.3, "net") for m, d in
-                                    ((20, 12), (36, 15))]))  # fmt: skip
+    take_reading(of, [1], [Answer(disc(20, m, d), 0.3, "net") for m, d in
+                                    ((20, 12), (36, 15))]).apply_to(of)  # fmt: skip
     assert shown(of) == {1: disc(20, 36, 15), 2: disc(20, 20, 12)}
     assert of[2].origin.parents == (1,)
     assert of[1].origin.mask == disc(20, 28, 30)
@@ -124,11 +124,11 @@ def test_a_candidate_is_promoted_but_not_a_rejected_one() -> None:
     assert set(shown(of)) == {1}
     edit = promote(of, [2])
     assert edit.words() == "promote 2"
-    of.apply(edit)
+    edit.apply_to(of)
     assert set(shown(of)) == {1, 2}
     with pytest.raises(EditError, match="No candidate lies here"):
         promote(of, [1, 2])
-    of.apply(reject(of, [2]))
+    reject(of, [2]).apply_to(of)
     with pytest.raises(EditError, match="rejected before"):
         promote(of, [2])
 
@@ -148,7 +148,7 @@ def test_nudges_follow_the_soft_mask() -> None:
     areas = [of[1].mask.area]
     for outwards in (True, True, True, False, False, False, False):
         edit, word = nudge(of, 1, outwards, soft)
-        of.apply(edit)
+        edit.apply_to(of)
         assert word == ""
         assert len(of[1].mask.parts()) == 1
         areas.append(of[1].mask.area)

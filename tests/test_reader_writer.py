@@ -30,9 +30,10 @@ from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco, results
 from napari_nuclei.formats.beside import Beside
 from napari_nuclei.formats.convert import read as read_any
-from napari_nuclei.formats.dataset import DataSet, ImageRecord
+from napari_nuclei.formats.dataset import DataSet
 from napari_nuclei.formats.registry import FORMATS
-from napari_nuclei.formats.registry import write as write_any
+from napari_nuclei.formats.writing import write as write_any
+from napari_nuclei.image_record import ImageRecord
 from napari_nuclei.nuclei import Kind, State
 
 SHAPE = (60, 80)

@@ -29,7 +29,7 @@ def field(*others: tuple[Mask, float]) -> Nuclei:
     """Twenty-five good nuclei, ids 1 to 25, and some others after them."""
     out = Nuclei((240, 240))
     found = [(disc(y, x, 16), 0.95) for y, x in GRID]
-    out.apply(edits.propose(out, [*found, *others], "net", 0.5))
+    edits.propose(out, [*found, *others], "net", 0.5).apply_to(out)
     return out
 
 
@@ -103,14 +103,14 @@ def test_treated_ones_are_skipped_but_can_be_gone_back_to() -> None:
     entry = queue.next()
     assert entry
     edit = edits.accept(of, [entry.id])
-    of.apply(edit)
+    edit.apply_to(of)
     queue.follow(edit)
     assert entry.id not in queue.order()
     queue.next()
     back = queue.previous()
     assert back
     assert back.id == entry.id
-    of.apply(edit.inverse())
+    edit.inverse().apply_to(of)
     queue.follow(edit.inverse())
     assert entry.id in queue.order()
 
@@ -128,7 +128,7 @@ def test_following_edits_is_the_same_as_building_anew(of: Nuclei, data: st.DataO
     for _ in range(3):
         edit = make_edit(data.draw, of, data.draw(st.sampled_from(OPERATIONS)))
         if edit is not None:
-            of.apply(edit)
+            edit.apply_to(of)
             queue.follow(edit)
     assert set(queue.order()) <= {n.id for n in of if is_entry(of, n)}
     fresh = ReviewQueue(of).build()
@@ -160,7 +160,7 @@ def test_it_learns_from_corrections_and_forgets_on_reset() -> None:
     assert queue.learn() == 0
     assert queue.weights == DEFAULT
     for edit in (edits.delete(of, range(26, 32)), edits.accept(of, range(1, 21))):
-        of.apply(edit)
+        edit.apply_to(of)
         queue.follow(edit)
     assert queue.learn() == 26
     assert queue.weights.values[column] > DEFAULT.values[column] + 0.2
@@ -181,8 +181,8 @@ def test_what_counts_as_a_correction() -> None:
         edits.grow(of, [4], 1),
         promote(of, [26]),
     ):
-        of.apply(edit)
-    of.apply(edits.merge(of, [5, 6]))
+        edit.apply_to(of)
+    edits.merge(of, [5, 6]).apply_to(of)
     verdicts = {n.id: doubt_weights.verdict(of, n) for n in of}
     assert [verdicts[i] for i in (1, 2, 3, 4, 26, 5, 6, 7)] == [
         False, True, True, False, True, True, True, None]  # fmt: skip
@@ -212,7 +212,7 @@ def test_learning_keeps_no_sign_below_zero() -> None:
 
 def accepted() -> Nuclei:
     of = field()
-    of.apply(edits.accept(of, range(1, 21)))
+    edits.accept(of, range(1, 21)).apply_to(of)
     return of
 
 
@@ -226,10 +226,10 @@ def test_second_looks_are_judged() -> None:
     two = check.pick(of)  # left as it was: agreed
     assert two is not None
     assert two.id != one.id
-    of.apply(edits.reject(of, [two.id]))
+    edits.reject(of, [two.id]).apply_to(of)
     three = check.pick(of)
     assert three is not None
-    of.apply(edits.shrink(of, [three.id], 3))
+    edits.shrink(of, [three.id], 3).apply_to(of)
     result = check.judge(of)
     assert (result.agreed, result.asked, result.share) == (1, 3, pytest.approx(1 / 3))
     assert result.words() == "consistent in 1 of 3"
@@ -247,7 +247,7 @@ def test_about_two_of_a_hundred_come_again() -> None:
 
 def test_nothing_comes_again_too_soon() -> None:
     of = field()
-    of.apply(edits.accept(of, range(1, 9)))
+    edits.accept(of, range(1, 9)).apply_to(of)
     assert SelfCheck(1.0, 0).pick(of) is None
     of = accepted()
     check = SelfCheck(1.0, 0)

@@ -39,9 +39,9 @@ def test_only_untouched_proposals_of_the_area_are_replaced() -> None:
     assert [n.id for n in edit.before] == [1]
     assert [n.mask for n in edit.after] == [disk(12, 11, 5)]
     before = nuclei.copy()
-    nuclei.apply(edit)
+    edit.apply_to(nuclei)
     assert {2, 3, 4} < {n.id for n in nuclei}
-    nuclei.apply(edit.inverse())
+    edit.inverse().apply_to(nuclei)
     assert nuclei == before
 
 

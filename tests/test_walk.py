@@ -16,7 +16,7 @@ SCORES = [0.9, 0.6, 0.8, 0.2]
 def made() -> Nuclei:
     nuclei = Nuclei((30, 30))
     found = [(square.shift(5 * k, 5 * k), score) for k, score in enumerate(SCORES)]
-    nuclei.apply(edits.propose(nuclei, found, "netz", 0.5))
+    edits.propose(nuclei, found, "netz", 0.5).apply_to(nuclei)
     return nuclei
 
 
@@ -35,10 +35,10 @@ def test_back_and_on_again() -> None:
 
 def test_decided_ones_are_left_out() -> None:
     nuclei, walk = made(), Walk()
-    nuclei.apply(edits.accept(nuclei, [2]))
-    nuclei.apply(edits.delete(nuclei, [3]))
+    edits.accept(nuclei, [2]).apply_to(nuclei)
+    edits.delete(nuclei, [3]).apply_to(nuclei)
     assert walk.go(nuclei) == 1
-    nuclei.apply(edits.reject(nuclei, [1]))
+    edits.reject(nuclei, [1]).apply_to(nuclei)
     assert walk.go(nuclei) is None
     assert walk.words(nuclei, 0) == walk.end
 
@@ -46,6 +46,6 @@ def test_decided_ones_are_left_out() -> None:
 def test_a_lower_threshold_brings_more() -> None:
     nuclei, walk = made(), Walk()
     walk.go(nuclei)
-    nuclei.apply(edits.set_threshold(nuclei, 0.1))
+    edits.set_threshold(nuclei, 0.1).apply_to(nuclei)
     assert walk.go(nuclei) == 4
     assert "0.20" in walk.words(nuclei, 3)

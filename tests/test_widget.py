@@ -784,7 +784,7 @@ def test_window_of_the_shell(make_napari_viewer: Any, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(napari, "Viewer", make_napari_viewer)
     nuclei = Nuclei((60, 80))
-    nuclei.apply(edits.propose(nuclei, FOUND, "fake", 0.5))
+    edits.propose(nuclei, FOUND, "fake", 0.5).apply_to(nuclei)
     viewer = make_viewer(Path("cells.png"), GRAY, nuclei)
     layer = viewer.layers["cells nuclei"]
     assert is_review(layer)

@@ -21,6 +21,7 @@ from napari_nuclei.nuclei import Nuclei, State
 from napari_nuclei.progress import result_of
 from napari_nuclei.review import Review
 from napari_nuclei.workspace import files as workspace_files
+from napari_nuclei.workspace.export import gather
 from napari_nuclei.workspace.files import MissingImagesError, Place, SmallFile
 from napari_nuclei.workspace.workspace import Workspace
 
@@ -134,7 +135,7 @@ def test_stacks_have_a_review_for_each_plane(tmp_path: Path) -> None:
     review = of.review(path, (1,))
     review.do(edits.mark_complete(review.nuclei))
     assert of.standing(path).stage is Stage.COMPLETE
-    data = result_of(of.data_set())
+    data = result_of(gather(of))
     assert [image.id for image in data.images] == [1, 2, 3]
     assert data.images[2].extra == {"plane": [2], "stack": [3]}
     assert [len(data.nuclei[k]) for k in (1, 2, 3)] == [1, 0, 1]
@@ -147,9 +148,9 @@ def test_export_of_all(folder: Path, tmp_path: Path) -> None:
     of.release(of.items[0].path)
     review = of.review(of.items[2].path)
     review.do(edits.add(review.nuclei, square))
-    steps = list(of.data_set())
+    steps = list(gather(of))
     assert [step.done for step in steps] == [0, 1, 2]
-    data = result_of(of.data_set())
+    data = result_of(gather(of))
     assert [(i.id, i.file_name) for i in data.images] == [
         (1, "cell1.png"),
         (2, "cell2.png"),
@@ -176,7 +177,7 @@ def test_a_competitions_list(folder: Path) -> None:
     of = Workspace(list_of(folder))
     assert names(of) == ["cell10.png", "cell1.png"]
     segment(of.review(of.items[1].path))
-    data = result_of(of.data_set())
+    data = result_of(gather(of))
     assert {image.id: len(data.nuclei[image.id]) for image in data.images} == {7: 0, 3: 5}
     of.close()
     elsewhere = folder / "lists"
@@ -203,7 +204,7 @@ def test_a_list_that_is_wrong(folder: Path) -> None:
 def test_a_coco_file_is_what_reviews_begin_with(folder: Path) -> None:
     made = Workspace(folder)
     segment(made.review(made.items[0].path))
-    data = result_of(made.data_set())
+    data = result_of(gather(made))
     made.close()
     new = folder / "new"
     for item in made.items:
@@ -221,7 +222,7 @@ def test_a_coco_file_is_what_reviews_begin_with(folder: Path) -> None:
     assert again.review(first).nuclei[4].state is State.REJECTED, "the journal goes first"
     assert again.review(first).undo()
     assert again.review(first).nuclei == data.nuclei[1]
-    assert result_of(again.data_set()).nuclei == data.nuclei
+    assert result_of(gather(again)).nuclei == data.nuclei
     again.close()
 
 
@@ -287,7 +288,7 @@ def test_one_that_cannot_be_closed_does_not_hold_the_others(
 
 
 def test_no_nuclei_where_nothing_was_begun(folder: Path) -> None:
-    assert result_of(Workspace(folder).data_set()).nuclei[1] == Nuclei(SHAPE)
+    assert result_of(gather(Workspace(folder))).nuclei[1] == Nuclei(SHAPE)
 
 
 def test_own_outputs_are_no_images(folder: Path) -> None:

@@ -16,7 +16,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from napari_nuclei.formats import coco
-from napari_nuclei.formats.dataset import DataSet, ImageRecord
+from napari_nuclei.formats.dataset import DataSet
+from napari_nuclei.image_record import ImageRecord
 from napari_nuclei.mask import Mask
 from napari_nuclei.models import Card, Detections
 from napari_nuclei.models.maskrcnn import Architecture, MaskRCNN

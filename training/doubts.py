@@ -69,7 +69,7 @@ def examples(found: Prediction, truth: list[Mask], prompter: Prompter) -> Exampl
     """Return the signs of every entry of an image's queue, and whether it needs correction."""
     card = prompter.detector.card
     nuclei = Nuclei(prompter.shape, threshold=card.threshold)
-    nuclei.apply(propose(nuclei, found.found, card.name, card.threshold))
+    propose(nuclei, found.found, card.name, card.threshold).apply_to(nuclei)
     queue = ReviewQueue(nuclei).build()
     known: dict[int, Evidence] = {}
     for step in evidence_steps(prompter, list(nuclei)):

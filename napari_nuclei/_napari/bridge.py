@@ -24,9 +24,10 @@ from napari import layers
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
+from ..box import Box
 from ..edits import Edit
 from ..errors import UserError
-from ..mask import Box, enclosing
+from ..mask import enclosing
 from ..nuclei import Nuclei
 from ..review import Review
 from .drawing import Drawing

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..formats import results
 from ..formats.beside import Beside
-from ..formats.dataset import DataSet, ImageRecord
+from ..formats.dataset import DataSet
 from ..formats.image_ids import Listed
-from ..formats.registry import FORMATS, write
+from ..formats.registry import FORMATS
+from ..formats.writing import write
+from ..image_record import ImageRecord
 from ..nuclei import Nuclei
 from ..wording import Place, read_here
 from .openers import pixels_at

@@ -16,13 +16,16 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog, QPushButton, QWidget
 from ..errors import UserError
 from ..formats import results
 from ..formats.beside import Beside
-from ..formats.dataset import DataSet, ImageRecord
+from ..formats.clashes import check_names
+from ..formats.dataset import DataSet
 from ..formats.image_ids import Listed
 from ..formats.image_rows import texts_of
-from ..formats.places import check_names
-from ..formats.registry import FORMATS, losses, write
+from ..formats.registry import FORMATS
+from ..formats.writing import losses, write
+from ..image_record import ImageRecord
 from ..nuclei import Nuclei
 from ..progress import Progress
+from ..workspace.export import gather
 from ..workspace.files import Item
 from ..workspace.workspace import Key, Workspace
 from .format_dialog import FormatDialog
@@ -92,7 +95,7 @@ def export_all(
     def left_out(item: Item, error: UserError) -> None:
         problems.append(str(error))
 
-    data = yield from workspace.data_set(live, left_out)
+    data = yield from gather(workspace, live, left_out)
     if not data.images:
         raise UserError(f"Nothing is written: no image can be read ({problems[0]}).")
     yield Progress(0, 0, f"Writing {request.path.name}")

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..images.images import find_levels, image_info, image_size, normalize
+from ..images.images import image_info, image_size
 from ..images.large_files import open_image
 from ..images.large_image import WHOLE, LargeImage
+from ..images.levels import find_levels, normalize
 from ..journal.lost import Trace
 from ..journal.place import begun
 from ..nuclei import Nuclei

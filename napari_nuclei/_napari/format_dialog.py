@@ -24,7 +24,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ..formats.registry import FORMATS, Format, odd_ending, offered
+from ..formats.format import Format
+from ..formats.registry import FORMATS, odd_ending, offered
 from .parts import calm, line
 
 

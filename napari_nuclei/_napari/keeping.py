@@ -65,7 +65,7 @@ def _beginning(review: Review) -> Nuclei:
     """Return the nuclei with which a review in memory began."""
     nuclei = review.nuclei.copy()
     for edit in reversed(review.done):
-        nuclei.apply(edit.inverse())
+        edit.inverse().apply_to(nuclei)
     return nuclei
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..images.images import normalize
 from ..images.large_image import LargeImage
+from ..images.levels import normalize
 
 if TYPE_CHECKING:
     from dask.array import Array

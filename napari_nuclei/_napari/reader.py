@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..formats.beside import Beside
 from ..formats.convert import read as read_nuclei
-from ..formats.dataset import DataSet, ImageRecord
+from ..formats.dataset import DataSet
 from ..formats.detect import detect
 from ..formats.image_files import MISSING, Located
+from ..image_record import ImageRecord
 from ..review import Review
 from ..wording import Place, read_here
 from .drawing import first_pixels

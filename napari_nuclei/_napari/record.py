@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from .. import labels
 from ..errors import UserError
 from ..formats.categories import DEFAULT, Category
-from ..formats.dataset import DataSet, ImageRecord
+from ..formats.dataset import DataSet
+from ..image_record import ImageRecord
 from ..label_check import remark_on, whole
 from ..nuclei import Nuclei
 from ..review import Review

@@ -18,9 +18,11 @@ from ..batch.writable import make_folder
 from ..counts import Counts
 from ..errors import UserError
 from ..formats import coco
-from ..formats.dataset import DataSet, ImageRecord
+from ..formats.dataset import DataSet
+from ..image_record import ImageRecord
 from ..nuclei import Kind, Nuclei
 from ..progress import Progress
+from ..workspace.export import gather
 from ..workspace.workspace import Workspace
 from .openers import file_of, pixels_at
 from .record import Plane
@@ -167,7 +169,7 @@ def write(planes: list[Open], choice: Choice, place: Path) -> Generator[Progress
     """
     make_folder(place)
     if choice.folder is not None:
-        data = yield from Workspace(choice.folder).data_set()
+        data = yield from gather(Workspace(choice.folder))
         folder = choice.folder
         data.images = [replace(i, file_name=str(folder / i.file_name)) for i in data.images]
     else:

@@ -16,9 +16,10 @@ from qtpy.QtCore import QObject, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QImage, QPixmap
 
 from ..errors import UserError
-from ..images.images import image_info, normalize
+from ..images.images import image_info
 from ..images.large_files import is_read_in_parts
 from ..images.large_image import WHOLE, LargeImage
+from ..images.levels import normalize
 from ..workspace.files import Item
 from .folder_loading import read_plane
 from .tasks import step_back

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..formats.files import replacing
 from ..formats.registry import by_ending
-from ..formats.registry import write as write_file
+from ..formats.writing import write as write_file
 from ..review import Review
 from ..wording import Place, read_here
 from .export import beside_of

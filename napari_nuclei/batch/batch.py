@@ -212,7 +212,7 @@ def proposed(
 ) -> Nuclei:
     """Make an image's nuclei of what was found, best first."""
     nuclei = Nuclei(shape)
-    nuclei.apply(propose(nuclei, found, card.name, _threshold(card, settings)))
+    propose(nuclei, found, card.name, _threshold(card, settings)).apply_to(nuclei)
     return nuclei
 
 

@@ -10,7 +10,7 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -22,9 +22,6 @@ import psutil
 
 from ..errors import UserError
 from ..models.card import Card
-from ..progress import Progress
-from .batch import Settings
-from .resume import Finished
 
 LOCAL = "local"
 """Instead of an address: start a cluster on this machine."""
@@ -154,18 +151,6 @@ class Cluster:
         """Give up tasks."""
         if futures and self._client.status == "running":
             self._client.cancel(list(futures))
-
-    def segment_files(
-        self,
-        paths: Sequence[Path],
-        settings: Settings | None = None,
-        finished: Finished | None = None,
-        side: int | None = None,
-    ) -> Iterator[Progress]:
-        """Segment images; as `batch.segment_files`, but in the order in which they are done."""
-        from .sending import Sending
-
-        return Sending(self, paths, settings or Settings(), finished, side).steps()
 
 
 def _parcel(model: str, device: str) -> tuple[Card, Any]:

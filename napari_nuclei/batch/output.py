@@ -16,12 +16,16 @@ from typing import Any
 
 from ..errors import UserError
 from ..formats.beside import Beside
-from ..formats.dataset import DataSet, ImageRecord
+from ..formats.clashes import check_names
+from ..formats.dataset import DataSet
+from ..formats.format import Format
 from ..formats.image_rows import texts_of
-from ..formats.places import check_case, check_names, names_of, one_each
+from ..formats.places import check_case, names_of, one_each
 from ..formats.places import name_of as name_for
-from ..formats.registry import FORMATS, WRITABLE, Format, write
+from ..formats.registry import FORMATS, WRITABLE
 from ..formats.streams import check_open, is_stream, name_of
+from ..formats.writing import write
+from ..image_record import ImageRecord
 from ..images.images import image_info
 from ..images.own_outputs import OVERLAY
 from .batch import Pixels, Segmented

@@ -17,8 +17,9 @@ from typing import Any
 from ..errors import UserError
 from ..formats import coco
 from ..formats.coco_reader import from_json
-from ..formats.dataset import DataSet, ImageRecord
+from ..formats.dataset import DataSet
 from ..formats.files import unwritable
+from ..image_record import ImageRecord
 from ..nuclei import Nuclei
 
 ENDING = ".unfinished.jsonl"

@@ -35,8 +35,19 @@ PAUSE, TELL = 0.02, 0.3
 """Seconds between two looks at what has come, and between two words about it."""
 
 
+def segment_files(
+    cluster: Cluster,
+    paths: Sequence[Path],
+    settings: Settings | None = None,
+    finished: Finished | None = None,
+    side: int | None = None,
+) -> Iterator[Progress]:
+    """Segment images; as `batch.segment_files`, but in the order in which they are done."""
+    return Sending(cluster, paths, settings or Settings(), finished, side).steps()
+
+
 class Sending:
-    """One run over images; see `Cluster.segment_files`."""
+    """One run over images; see `segment_files`."""
 
     def __init__(
         self,

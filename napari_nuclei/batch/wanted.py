@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import UserError
-from ..formats.dataset import ImageRecord
 from ..formats.image_names import Match, Names, last_of, listed, settled, shown
 from ..formats.image_sizes import check_size
+from ..image_record import ImageRecord
 
 
 def named_after(paths: Sequence[Path]) -> dict[Path, ImageRecord]:

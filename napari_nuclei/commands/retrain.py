@@ -105,7 +105,8 @@ def _run(options: Namespace) -> Report | None:
     from ..models.registry import current
 
     _refuse_early(options)
-    from ..learn.retrain import Job, retrain  # torch takes long to load
+    from ..learn.job import Job
+    from ..learn.retrain import retrain  # torch takes long to load
 
     job = Job(
         options.coco,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -180,9 +181,10 @@ def _machine(options: Namespace) -> Iterator[_Machine]:
     model = options.model or current().name
     if options.scheduler is not None:
         from ..batch.cluster import Cluster
+        from ..batch.sending import segment_files as on_cluster
 
         with Cluster(options.scheduler, model, options.device) as cluster:
-            yield _Machine(cluster.card, cluster.where, cluster.segment_files)
+            yield _Machine(cluster.card, cluster.where, partial(on_cluster, cluster))
         return
     from .. import models
     from ..batch.batch import segment_files

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
+from ..image_record import ImageRecord
 from ..labels import draw
 from ..nuclei import Kind, Nuclei, Nucleus, Origin
 from ..progress import result_of
@@ -19,7 +20,7 @@ from .archives import json_of
 from .beside import Beside, stem_of
 from .categories import DEFAULT, Category
 from .coco_reader import from_json
-from .dataset import DataSet, ImageRecord
+from .dataset import DataSet
 from .image_rows import TEXT_ID, texts_of
 
 

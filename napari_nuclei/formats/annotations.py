@@ -12,11 +12,11 @@ from pathlib import PurePath
 from typing import Any
 
 from ..box import Box
+from ..image_record import ImageRecord
 from ..mask import Mask
 from ..nuclei import Crowd, Kind, Nuclei, Nucleus, Origin, State
 from .broken import Broken
 from .categories import Names
-from .dataset import ImageRecord
 from .numbers import number, whole
 from .segmentation import read_all
 

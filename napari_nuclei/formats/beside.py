@@ -16,10 +16,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from ..image_record import ImageRecord
 from ..images.images import image_size
 from ..wording import worded
 from .categories import Category
-from .dataset import ImageRecord
 from .image_files import MISSING, ImageFiles, Located, files_near, lies_in
 from .image_names import Match, has_ending, last_of, listed
 

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from ..image_record import ImageRecord
 from ..labels import from_labels
 from ..nuclei import Nuclei
 from .beside import Beside, stem_of
-from .dataset import ImageRecord
 from .files import unreadable
 from .image_names import last_of
 

@@ -13,11 +13,12 @@ from typing import Any
 
 from ..codec import encode
 from ..collector import without_collector
+from ..image_record import ImageRecord
 from ..mask import Mask
 from ..nuclei import Crowd, Kind, Nucleus
 from .annotations import NAMESPACE
 from .coco_reader import VERSION, from_json
-from .dataset import DataSet, ImageRecord
+from .dataset import DataSet
 from .files import read_json, write_json
 
 __all__ = ["DataSet", "ImageRecord", "read", "to_json", "write"]

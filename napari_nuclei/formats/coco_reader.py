@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..image_record import ImageRecord
 from .annotations import NAMESPACE, ImageState, Reader, Row, get, state_of
 from .broken import Broken
 from .categories import DEFAULT, Names
-from .dataset import DataSet, ImageRecord
+from .dataset import DataSet
 from .image_rows import with_sizes, with_whole_ids
 from .numbers import finite, whole
 from .segmentation import size_of

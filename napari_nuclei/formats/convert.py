@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from ..collector import without_collector
 from ..errors import UserError
+from ..image_record import ImageRecord
 from ..images.finding import IMAGE_SUFFIXES, is_zarr
 from ..images.own_outputs import OVERLAY
 from ..nuclei import Nuclei
@@ -20,11 +21,13 @@ from ..shape_edits import pieces
 from ..wording import worded
 from .beside import Beside
 from .categories import with_ids
-from .dataset import DataSet, ImageRecord
+from .dataset import DataSet
 from .detect import detect
+from .format import Format, function
 from .image_sizes import check_sizes
 from .images_of import find_images_of, numbered
-from .registry import FORMATS, READABLE, Format, function, named, odd_ending, target_of, write
+from .registry import FORMATS, READABLE, named, odd_ending, target_of
+from .writing import write
 
 T = TypeVar("T")
 Read = tuple[ImageRecord, Nuclei]
@@ -172,7 +175,7 @@ def _in_pieces(data: DataSet) -> DataSet:
     """Make each separate piece of a nucleus one of its own; the largest keeps the id."""
     for nuclei in data.nuclei.values():
         if edit := pieces(nuclei, [n.id for n in nuclei]):
-            nuclei.apply(edit)
+            edit.apply_to(nuclei)
     return data
 
 

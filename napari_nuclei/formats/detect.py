@@ -15,7 +15,8 @@ from ..images.finding import is_zarr
 from . import archives
 from .beside import stem_of
 from .files import GZIP, read_json, unreadable
-from .registry import FORMATS, Format
+from .format import Format
+from .registry import FORMATS
 from .structure import HEAD, UNSURE, kind_of, kind_of_value, text_of
 
 PICTURE_MAGIC = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"BM", b"GIF8", b"\0\0\0\x0cjP")

@@ -10,11 +10,11 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from ..image_record import ImageRecord
 from ..nuclei import NUCLEUS, Nuclei, Nucleus, State
 from ..outlines import polygons, trace
 from .beside import Beside
 from .categories import Category
-from .dataset import ImageRecord
 from .files import ODD, write_json
 
 Row = dict[str, Any]

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from ..image_record import ImageRecord
 from ..nuclei import Crowd, Nuclei
 from .archives import json_of
 from .beside import Beside, stem_of
 from .broken import Broken
-from .dataset import ImageRecord
 from .geojson import IGNORED, MARK, NAMESPACE, Row
 from .geojson_properties import Reader, category_in, class_of, object_of
 from .numbers import whole

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..errors import UserError
-from .dataset import ImageRecord
+from ..image_record import ImageRecord
 from .image_names import Match, Names, last_of, listed, settled, shown
 from .image_rows import texts_of
 from .image_sizes import other_size

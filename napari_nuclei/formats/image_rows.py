@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..image_record import ImageRecord
 from ..images.images import image_size
-from .dataset import ImageRecord
 from .image_files import files_near
 from .numbers import whole
 

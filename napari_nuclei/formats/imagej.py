@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import UserError
+from ..image_record import ImageRecord
 from ..nuclei import NUCLEUS, Kind, Nuclei, Nucleus, Origin, State
 from ..outlines import trace
 from . import archives
 from .beside import Beside, stem_of
 from .broken import Broken
 from .categories import Category
-from .dataset import ImageRecord
 from .files import replacing, unreadable
 from .numbers import number
 from .outlined import FAR, Outlines

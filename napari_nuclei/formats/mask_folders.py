@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..image_record import ImageRecord
 from ..images.finding import MOST_NAMED
 from ..images.images import IMAGE_SUFFIXES, find_images, image_size
 from ..nuclei import Kind, Nuclei, Nucleus, Origin
 from ..progress import Progress, within
-from .dataset import DataSet, ImageRecord
+from .dataset import DataSet
 from .files import unwritable
 from .image_files import lies_in
 from .mask_files import read_mask, read_masks

@@ -12,11 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..errors import UserError
+from ..image_record import ImageRecord
 from ..images.images import read_image
 from ..nuclei import Nuclei
 from . import bit_png
 from .beside import Beside
-from .dataset import DataSet, ImageRecord
+from .dataset import DataSet
 from .files import unwritable
 from .image_ids import plane_of
 from .image_names import listed

@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import UserError
+from ..image_record import ImageRecord
 from ..images.images import image_size
 from ..nuclei import Nuclei
 from .beside import Beside, stem_of
-from .dataset import DataSet, ImageRecord
-from .registry import Format
+from .dataset import DataSet
+from .format import Format
 
 NAMELESS = ("labels", "imagej")
 """Formats that say nothing of the image."""

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from ..image_record import ImageRecord
 from ..mask import Mask
 from ..outlines import Rings, fill
 from .beside import Beside
 from .broken import Broken
-from .dataset import ImageRecord
 
 FAR = 1e7
 """Coordinates beyond this are no pixels."""

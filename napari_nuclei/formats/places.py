@@ -14,14 +14,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
 from ..errors import UserError
-from .dataset import ImageRecord
+from ..image_record import ImageRecord
 from .files import unwritable
+from .format import Format
 from .image_ids import plane_of
-from .registry import Format
 from .streams import is_stream
-
-BY_STEM = ("dsb", "masks")
-"""Formats that call images by their names without endings, as those with a file an image do."""
 
 _FORBIDDEN = re.compile(r'[<>:"|?*]' if os.name == "nt" else "(?!)")
 
@@ -100,22 +97,6 @@ def names_of(images: Iterable[ImageRecord]) -> list[str]:
             )
         names[name] = image
     return list(names)
-
-
-def check_names(format: Format, images: Iterable[ImageRecord], out: Path) -> None:
-    """Find out before any work whether what is written would clash, or with what is there.
-
-    Raises
-    ------
-    UserError
-        As `names_of`, or if there are masks of one of the images already.
-    """
-    if format.name == "masks":
-        from .mask_pngs import folders_of
-
-        folders_of(out, images)
-    elif format.per_image or format.name in BY_STEM:
-        names_of(images)
 
 
 def check_case(names: Sequence[str], folder: Path) -> None:

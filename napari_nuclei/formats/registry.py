@@ -7,66 +7,11 @@ apart (`detect.py`), the formats themselves: a file each, loaded when they are c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from ..errors import UserError
-from ..nuclei import NUCLEUS
-from .dataset import DataSet
+from .format import Format
 from .streams import is_stream, name_of
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """A file format.
-
-    Attributes
-    ----------
-    name : str
-        For the command line.
-    title : str
-        For menus.
-    about : str
-        What it holds, in a sentence.
-    endings : tuple of str
-        Of its files; the first one is written. None for folders.
-    reader, writer : str
-        ``module:function``, empty if there is none. Of formats with a file an image they are
-        ``read(path, beside) -> (ImageRecord, Nuclei)`` and
-        ``write(path, image, nuclei, beside)``; of others ``read(path, beside) -> DataSet`` and
-        ``write(path, data, beside)``.
-    per_image : bool
-        Whether there is one file an image.
-    categories, crowds : bool
-        Whether it has a place for categories of nuclei, and for areas to ignore.
-    needs : str
-        An optional library without which it cannot be written.
-    """
-
-    name: str
-    title: str
-    about: str
-    endings: tuple[str, ...]
-    reader: str = ""
-    writer: str = ""
-    per_image: bool = False
-    categories: bool = False
-    crowds: bool = False
-    needs: str = ""
-
-    @property
-    def is_there(self) -> bool:
-        """Whether what it needs is installed."""
-        return not self.needs or find_spec(self.needs) is not None
-
-    @property
-    def ending(self) -> str:
-        """What files are written with; empty for folders."""
-        return self.endings[0] if self.endings else ""
-
 
 FORMATS = {
     f.name: f
@@ -180,12 +125,6 @@ def offered() -> list[str]:
     return [name for name in WRITABLE if FORMATS[name].is_there]
 
 
-def function(path: str) -> Any:
-    """Load a reader or writer."""
-    module, _, name = path.partition(":")
-    return getattr(import_module(f".{module}", __package__), name)
-
-
 def named(name: str, wanted: Sequence[str]) -> Format:
     """Look a format up by its name.
 
@@ -273,66 +212,3 @@ def by_ending(name: str) -> Format | None:
         if f.writer and lower.endswith(ending)
     ]
     return max(fitting, key=lambda each: each[:2], default=(0, 0, None))[2]
-
-
-def write(path: Path, data: DataSet, format: Format, beside: Any) -> list[Path]:
-    """Write a data set in any format.
-
-    Parameters
-    ----------
-    path : path
-        A file; a folder for formats with a file an image, if there are several images or the
-        path has no ending.
-    data : DataSet
-        The nuclei that are shown are written.
-    format : Format
-        One with a writer.
-    beside : Beside
-        Takes remarks on what the format cannot hold.
-
-    Returns
-    -------
-    list of Path
-        What was written.
-
-    Raises
-    ------
-    UserError
-        If it cannot be written.
-    """
-    from .places import places
-
-    write_one = function(format.writer)
-    beside.remarks += losses(path.name, data, format)
-    beside.categories |= {category.name: category for category in data.all_categories}
-    if not format.per_image:
-        written = write_one(path, data, beside)
-        return written if isinstance(written, list) else [path]
-    paths = places(path, data.images, format)
-    for image, place in zip(data.images, paths, strict=True):
-        write_one(place, image, data.of(image), beside)
-    return paths
-
-
-def losses(name: str, data: DataSet, format: Format) -> list[str]:
-    """Say what of a data set a format has no place for, a line each.
-
-    Parameters
-    ----------
-    name : str
-        What is written.
-    """
-    out = []
-    classes = [c for c in data.in_use if c != NUCLEUS]
-    if classes and not format.categories:
-        listed = ", ".join(classes[:3]) + ", …" * (len(classes) > 3)
-        out.append(
-            f"{name}: categories ({listed}) are left out: this format has none. COCO keeps them."
-        )
-    if (count := data.crowds) and not format.crowds:
-        areas = "1 area to ignore is" if count == 1 else f"{count:,} areas to ignore are"
-        out.append(
-            f"{name}: {areas} left out (iscrowd): this format has no place for them. COCO and "
-            "GeoJSON keep them."
-        )
-    return out

@@ -14,12 +14,12 @@ from typing import Any
 
 from ..codec import encode
 from ..errors import UserError
+from ..image_record import ImageRecord
 from ..mask import Mask
 from ..nuclei import Kind, Nuclei, Nucleus, State
 from .broken import Broken
 from .categories import DEFAULT, Category, listed
 from .coco_reader import read_images
-from .dataset import ImageRecord
 from .files import read_json, write_json
 from .image_rows import with_whole_image_ids
 from .numbers import number, whole

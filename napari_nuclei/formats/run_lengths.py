@@ -16,13 +16,14 @@ import numpy as np
 
 from .. import codec, rle
 from ..errors import UserError
+from ..image_record import ImageRecord
 from ..images.images import image_size
 from ..mask import Mask
 from ..nuclei import Kind, Nuclei, Nucleus, Origin
 from ..topmost import topmost
 from .beside import Beside
 from .broken import Broken
-from .dataset import DataSet, ImageRecord
+from .dataset import DataSet
 from .files import ODD, replacing, unreadable
 from .image_files import MISSING, Located
 from .image_names import last_of, parts_of

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import UserError
+from ..image_record import ImageRecord
 from ..images.large_files import open_image
 from ..measure import measure
 from ..nuclei import Nuclei
 from ..wording import worded
 from .beside import Beside
-from .dataset import DataSet, ImageRecord
+from .dataset import DataSet
 from .files import ODD, replacing
 from .image_files import Located
 from .image_ids import channels_of, plane_of

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..box import Box
 from ..errors import UserError
-from .images import find_levels
+from .levels import find_levels
 
 WHOLE = 1 << 24
 """Images up to this number of px are looked at as a whole to find their levels."""

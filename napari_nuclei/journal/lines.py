@@ -176,14 +176,14 @@ def replay(rows: Sequence[Row], on: Replayed) -> int:
 def _follow(row: Row, on: Replayed) -> None:
     if "edit" in row:
         edit = _edit(row, on.nuclei)
-        on.nuclei.apply(edit)
+        edit.apply_to(on.nuclei)
         on.done.append(edit)
         on.undone.clear()
     elif "undo" in row:
-        on.nuclei.apply(on.done[-1].inverse())
+        on.done[-1].inverse().apply_to(on.nuclei)
         on.undone.append(on.done.pop())
     elif "redo" in row:
-        on.nuclei.apply(on.undone[-1])
+        on.undone[-1].apply_to(on.nuclei)
         on.done.append(on.undone.pop())
     elif "image" not in row:
         raise ValueError("unknown line")

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..images.images import find_levels
+from ..images.levels import find_levels
 from ..mask import Mask
 
 Bytes = NDArray[np.uint8]

@@ -17,10 +17,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import UserError
-from ..formats.dataset import DataSet, ImageRecord
+from ..formats.dataset import DataSet
 from ..formats.image_files import all_in, image_in
-from ..images.images import is_zarr, normalize, read_image
+from ..image_record import ImageRecord
+from ..images.images import is_zarr, read_image
 from ..images.large_files import open_zarr
+from ..images.levels import normalize
 from ..mask import Mask
 from ..models.maskrcnn import INPUT_MEAN
 

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..formats.dataset import DataSet, ImageRecord
+from ..formats.dataset import DataSet
+from ..image_record import ImageRecord
 from ..nuclei import Nuclei
 
 SAME_LOOK = 1.15

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ..formats.dataset import DataSet, ImageRecord
+from ..formats.dataset import DataSet
 from ..formats.results import Results
+from ..image_record import ImageRecord
 from ..mask import Mask
 from ..nuclei import Crowd
 from ..scoring.compared import MOSTLY

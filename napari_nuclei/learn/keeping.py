@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import UserError
 from ..formats.files import read_json, unwritable, write_json
@@ -26,12 +26,10 @@ from ..models.versions import report_of
 from ..models.weights import save_model
 from .choosing import Candidate
 from .gate import Change, Spreads, Verdict
+from .job import Job
 from .parallel import World
 from .plan import Plan, remembered
 from .validate import SAMPLE
-
-if TYPE_CHECKING:
-    from .retrain import Job
 
 STALE_DAYS = 30
 """Age from which on the checkpoints of another run are deleted."""

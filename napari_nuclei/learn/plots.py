@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from ..formats.files import replacing
 from ..formats.image_files import image_in
-from ..images.images import normalize, read_image
+from ..images.images import read_image
+from ..images.levels import normalize
 from ..mask import Mask
 from .disturb import PLAIN
 from .experiments import Run

@@ -28,6 +28,7 @@ from .choosing import Candidate, best_f1, choose, looks, next_factor
 from .examples import Example
 from .fine_tune import Tuning, mixed, schedule, told
 from .gate import Verdict, changes, judge
+from .job import Job
 from .keeping import Report, finish, licence_of, workspace
 from .locked import Tile
 from .looking import Found, look, sample_images, tally
@@ -40,39 +41,6 @@ REPLAYED = 120
 """Images of the replay set that are read, at most."""
 
 ALL = "all"
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What is to be retrained on what.
-
-    Attributes
-    ----------
-    coco, images : Path
-        The reviewed data set and the folder of its images.
-    base : str
-        Name of the model to begin with, or its file.
-    name : str
-        Name of the new one; empty for the next free one.
-    minutes : float
-        Time for all of it, about.
-    replay : Path or None
-        Data set of what must not be forgotten; its images lie beside it or in ``images``.
-    ignore : bool
-        Whether missing labels say nothing where nobody has looked. False only serves to
-        measure what that is worth.
-    strict : bool
-        Whether a broken entry of a data set is an error; otherwise it is left out or mended.
-    """
-
-    coco: Path
-    images: Path
-    base: str
-    name: str = ""
-    minutes: float = 10
-    replay: Path | None = None
-    ignore: bool = True
-    strict: bool = False
 
 
 def retrain(job: Job, device: str = "auto") -> Generator[Progress, None, Report | None]:

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from ..box import Box, touches
 from ..counts import is_complete
 from ..errors import UserError
-from ..formats.dataset import DataSet, ImageRecord
+from ..formats.dataset import DataSet
 from ..formats.image_files import files_in
+from ..image_record import ImageRecord
 from ..mask import Mask
 from ..nuclei import Kind, Nuclei, Nucleus, State
 from ..progress import Progress

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..images.images import normalize
 from ..images.large_image import LargeImage
+from ..images.levels import normalize
 from .resampling import Taps, resized, sizes, three, without_repeats
 from .tiles import Tile
 

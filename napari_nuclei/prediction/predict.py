@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..box import Box, has_middle
-from ..images.images import normalize
 from ..images.large_image import LargeImage
+from ..images.levels import normalize
 from ..mask import Mask
 from ..models.detector import Detector
 from ..progress import Progress, result_of

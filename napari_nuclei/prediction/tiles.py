@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import count, pairwise
 
-from ..mask import Box
+from ..box import Box
 
 GROWN = 4
 """Px by which a core reaches over its lines, so that a centre on a line has an owner."""

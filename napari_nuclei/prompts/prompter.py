@@ -292,7 +292,7 @@ class _Whole:
     """An image whose pixels, normalised and resized, lie in memory."""
 
     def __init__(self, image: ArrayLike, zoom: float) -> None:
-        from ..images.images import normalize
+        from ..images.levels import normalize
         from ..prediction.resampling import resample
 
         self._normal = normalize(np.asarray(image))
@@ -327,7 +327,7 @@ class _InParts:
         return three(np.ascontiguousarray(seen))
 
     def normal(self, box: Box) -> NDArray[np.float32]:
-        from ..images.images import normalize
+        from ..images.levels import normalize
 
         return normalize(self._image.read(box), levels=self._levels)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..formats.dataset import ImageRecord
+from ..image_record import ImageRecord
 from ..mask import Mask
 from ..nuclei import Nuclei
 from .aggregated import Aggregated, aggregated

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import codec
-from ..mask import Mask, enclosing, touches
+from ..box import touches
+from ..mask import Mask, enclosing
 from .assignment import heaviest
 from .intersections import in_common
 

@@ -15,10 +15,11 @@ import numpy as np
 
 from ..errors import UserError
 from ..formats import coco, coco_reader, results
-from ..formats.dataset import DataSet, ImageRecord
+from ..formats.dataset import DataSet
 from ..formats.files import read_json
 from ..formats.image_ids import Listed
 from ..formats.results import Results, score_of
+from ..image_record import ImageRecord
 from .average_precision import average_precision
 from .compared import THRESHOLDS, Compared, Scored
 from .match import Pairs, match, overlaps

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import UserError
-from ..formats.dataset import DataSet, ImageRecord
+from ..formats.dataset import DataSet
+from ..image_record import ImageRecord
 from ..images.images import image_info
 from ..journal.about import about
 from ..journal.fingerprint import Fingerprint
@@ -20,9 +21,7 @@ from ..journal.place import Plane, locate
 from ..nuclei import Nuclei
 from ..progress import Progress
 from .files import Item
-
-if TYPE_CHECKING:
-    from .workspace import Key, Workspace
+from .workspace import Key, Workspace
 
 LeftOut = Callable[[Item, UserError], None]
 

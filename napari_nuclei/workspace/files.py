@@ -16,10 +16,11 @@ from typing import Any
 
 from ..errors import UserError
 from ..formats.coco_reader import from_json, read_images
-from ..formats.dataset import DataSet, ImageRecord
+from ..formats.dataset import DataSet
 from ..formats.files import read_json, write_json
 from ..formats.image_files import MISSING, files_in
 from ..formats.image_names import shown
+from ..image_record import ImageRecord
 from ..images.images import find_images, is_zarr
 from ..journal.naming import part_of_channels
 from ..journal.place import FOLDER, Plane, user_folder

@@ -8,14 +8,12 @@ Not here: which images there are (`files.py`), gathering all of them
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from ..counts import Counts, Stage, Standing
 from ..errors import UserError
 from ..formats.categories import DEFAULT, Category
-from ..formats.dataset import DataSet
 from ..formats.image_files import files_in
 from ..formats.image_sizes import other_size
 from ..images.images import image_info, image_size
@@ -25,9 +23,7 @@ from ..journal.place import Plane, home_of, locate
 from ..journal.safe_file import KEEPER
 from ..journal.snapshot import peek
 from ..nuclei import Nuclei
-from ..progress import Progress
 from ..review import Review
-from .export import LeftOut, gather
 from .files import Place, SmallFile, items_of, most_alike
 from .journals import Journals
 
@@ -275,12 +271,6 @@ class Workspace:
         return True
 
     # -- all of them ------------------------------------------------------------------
-
-    def data_set(
-        self, live: Mapping[Key, Nuclei] | None = None, left_out: LeftOut | None = None
-    ) -> Generator[Progress, None, DataSet]:
-        """Gather all images and their nuclei for an export; see `workspace_export.gather`."""
-        return gather(self, live, left_out)
 
     def parts(self, image: Path, plane: Plane = ()) -> list[str]:
         """List the parts of a plane that have a review of their own; ``[""]`` if none has."""

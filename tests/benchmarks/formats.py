@@ -29,8 +29,10 @@ from journal import made
 
 from napari_nuclei.formats.beside import Beside
 from napari_nuclei.formats.convert import read
-from napari_nuclei.formats.dataset import DataSet, ImageRecord
-from napari_nuclei.formats.registry import FORMATS, READABLE, write
+from napari_nuclei.formats.dataset import DataSet
+from napari_nuclei.formats.registry import FORMATS, READABLE
+from napari_nuclei.formats.writing import write
+from napari_nuclei.image_record import ImageRecord
 from napari_nuclei.labels import draw
 from napari_nuclei.nuclei import Nuclei, Nucleus, Origin
 

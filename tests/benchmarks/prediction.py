@@ -72,7 +72,7 @@ def report(rows: dict[str, list[dict[str, float]]]) -> None:
 def measure(options: argparse.Namespace) -> dict[str, float]:
     """Run one way: once to warm up on a corner, then once on the whole image."""
     from napari_nuclei import models
-    from napari_nuclei.images.images import normalize
+    from napari_nuclei.images.levels import normalize
     from napari_nuclei.prediction.diameter import estimate_diameter
     from napari_nuclei.prediction.predict import segment
     from napari_nuclei.prediction.resampling import resample

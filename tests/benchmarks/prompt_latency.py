@@ -74,7 +74,7 @@ def prompts(
     areas = [m.area for m in masks]
     diameter = 2 * float(np.sqrt(np.median(areas) / np.pi))
     nuclei = Nuclei((SIDE, SIDE))
-    nuclei.apply(edits.propose(nuclei, [(m, 0.9) for m in masks], "net", 0.5))
+    edits.propose(nuclei, [(m, 0.9) for m in masks], "net", 0.5).apply_to(nuclei)
     warm = Prompter(pixels, detector, diameter, FeatureCache(4 * 2**30), identity=Identity())
     result_of(warm.prepare())
     for y, x in (m.centroid for m in masks):
@@ -114,7 +114,7 @@ def many() -> dict[str, Callable[[int], object]]:
     scores = rng.uniform(0.3, 1, MANY)
     nuclei = Nuclei((24 * side, 24 * side))
     found = [(m, float(s)) for m, s in zip(masks, scores, strict=True)]
-    nuclei.apply(edits.propose(nuclei, found, "net", 0.5))
+    edits.propose(nuclei, found, "net", 0.5).apply_to(nuclei)
     features = Features()
     features.add(list(nuclei), rng.normal(size=(MANY, 384)).astype(np.float32))
     queue = ReviewQueue(nuclei).build()
@@ -127,7 +127,7 @@ def many() -> dict[str, Callable[[int], object]]:
         entry = queue.next()
         if entry is not None:
             edit = edits.accept(nuclei, [entry.id])
-            nuclei.apply(edit)
+            edit.apply_to(nuclei)
             queue.follow(edit)
         return entry
 

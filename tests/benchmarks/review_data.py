@@ -18,10 +18,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from napari_nuclei import models
+from napari_nuclei.box import touches
 from napari_nuclei.edits import propose
 from napari_nuclei.formats import coco
 from napari_nuclei.images.images import read_image
-from napari_nuclei.mask import Mask, touches
+from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import Nuclei
 from napari_nuclei.prediction.predict import Prediction, segment
 from napari_nuclei.prompts.feature_cache import Identity
@@ -50,7 +51,7 @@ class Case:
     def nuclei(self) -> Nuclei:
         """The review as it begins."""
         out = Nuclei(self.shape)
-        out.apply(propose(out, self.found.found, self.model, self.threshold))
+        propose(out, self.found.found, self.model, self.threshold).apply_to(out)
         return out
 
     def prompter(self, detector: models.Detector) -> Prompter:

@@ -93,7 +93,7 @@ class Reviewer:
         self._spend(tool, self.hand.switch(tool))
 
     def _do(self, edit: Edit) -> None:
-        self.nuclei.apply(edit)
+        edit.apply_to(self.nuclei)
 
     # -- all at once ------------------------------------------------------------------
 
@@ -103,7 +103,7 @@ class Reviewer:
         found = []
         for value in sorted(THRESHOLDS, key=lambda v: abs(v - self.nuclei.threshold)):
             trial = self.nuclei.copy()
-            trial.apply(edits.set_threshold(trial, float(value)))
+            edits.set_threshold(trial, float(value)).apply_to(trial)
             found.append((len(self._needs(trial)), float(value)))
         best = min(found, key=lambda f: f[0])
         if best[0] + 1 < len(self._needs()):
@@ -122,7 +122,7 @@ class Reviewer:
                 for n, soft in zip(rows, softs, strict=True):
                     try:
                         if n.id in now:
-                            trial.apply(nudge(trial, n.id, outwards, soft)[0])
+                            nudge(trial, n.id, outwards, soft)[0].apply_to(trial)
                     except EditError:
                         continue
                 left = len(self._needs(trial))
@@ -217,7 +217,7 @@ class Reviewer:
                 if sum(2 * t.overlap(n.mask) >= t.area for t in true) < 2:
                     continue
                 try:
-                    trial.apply(edits.split(trial, n.id, line))
+                    edits.split(trial, n.id, line).apply_to(trial)
                     lines += 1
                 except EditError:
                     continue

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from ...errors import UserError
 from ...formats.files import replacing
-from ...images.images import HIGH, LOW, normalize
+from ...images.levels import HIGH, LOW, normalize
 from ...models.maskrcnn import Architecture
 from ..examples import Example, flattened, outside, pixels_of, scaled
 
