@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
@@ -283,27 +283,13 @@ def score(
     >>> napari_nuclei.score(data, "truth.json").f1_50
     1.0
     """
-    from .formats import coco, results
-    from .formats.detect import detect
-    from .formats.files import read_json
-    from .formats.naming import joined
     from .scoring import scoring
+    from .scoring.pairs import pair_of
 
     checks.share(score, "score")
     caps = checks.several(max_detections, "max_detections", checks.count)
     beside = Beside()
-
-    def of(value: AnyPath | DataSet | Nuclei, listed: bool) -> Any:
-        if not isinstance(value, str | Path):
-            return value
-        if listed and (format := detect(Path(value))) and format.name == "results":
-            return results.from_json(read_json(value), str(value), beside.remarks)
-        is_json = Path(value).suffix.lower() == ".json"
-        return coco.read(value, beside.remarks) if is_json else read(value)
-
-    pair = of(truth, False), of(predictions, True)
-    if not isinstance(pair[1], results.Results):
-        pair = joined(*pair)
+    pair = pair_of(truth, predictions, beside)
     _warn(beside)
     return scoring.score(*pair, score, caps)
 

@@ -21,6 +21,7 @@ from .history import History
 from .journal.about import about
 from .journal.journal import LEAST, Journal, Subject
 from .journal.opening import ELSEWHERE, open_journal, take_over
+from .journal.pixels import pixels_of, shape_of
 from .journal.place import Pixels, Plane
 from .nuclei import Nuclei
 
@@ -114,9 +115,9 @@ class Review:
             If the image or its journal cannot be read, or no place can be written.
         """
         image = None if image is None else Path(image)
-        nuclei = Nuclei(_shape_of(image, pixels)) if start is None else start
+        nuclei = Nuclei(shape_of(image, pixels)) if start is None else start
         subject = Subject(nuclei.shape, image, tuple(plane), part, known_by)
-        journal, found = open_journal(subject, nuclei, lambda: _pixels_of(subject, pixels), at)
+        journal, found = open_journal(subject, nuclei, lambda: pixels_of(subject, pixels), at)
         review = cls(found.nuclei, journal, found.done, found.undone)
         review._start = nuclei
         return review
@@ -304,25 +305,3 @@ class Review:
             self.journal.offer(self.nuclei, self.done, self.undone)
         self.changed.emit(edit)
         self.select(self.selection)
-
-
-def _shape_of(image: Path | None, pixels: NDArray[Any] | Pixels | None) -> tuple[int, int]:
-    if image is not None:
-        from .images.images import image_size
-
-        return image_size(image)
-    if pixels is None:
-        raise UserError("neither an image file nor pixels are given")
-    height, width = (pixels() if callable(pixels) else pixels).shape[:2]
-    return int(height), int(width)
-
-
-def _pixels_of(subject: Subject, pixels: NDArray[Any] | Pixels | None) -> NDArray[Any]:
-    if pixels is not None:
-        return pixels() if callable(pixels) else pixels
-    from .images.large_files import open_image
-
-    if subject.path is None or len(subject.plane) > 1:
-        raise UserError("the pixels of this plane are needed to find its review")
-    picture = open_image(subject.path, subject.plane[0] if subject.plane else None)
-    return picture.known_by()

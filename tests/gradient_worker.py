@@ -19,19 +19,20 @@ from napari_nuclei.learn import loop
 from napari_nuclei.learn.examples import load_examples
 from napari_nuclei.learn.loop import backward, drawn, freeze_norm, new_state
 from napari_nuclei.learn.parallel import world
-from napari_nuclei.learn.recipe import Schedule
+from napari_nuclei.learn.recipe import Data, Recipe, Schedule
 
 
 def main(folder: Path, out: Path) -> None:
     loop.autocast = lambda _device: nullcontext()  # type: ignore[assignment]
     examples = load_examples(coco.read(folder / "truth.json"), folder, 16)
     schedule = Schedule(batch=4, crop=64, workers=0)
+    recipe = Recipe(name="tiny", out=out.parent, data=Data(balance=0.4), schedule=schedule)
     start = network()
     with world(torch.device("cpu")) as processes:
         state = new_state(start.arch, schedule, start.state_dict(), processes.device)
         state.model.train()
         freeze_norm(state.model)
-        batch = next(drawn(state, examples, schedule, 0.4, processes))
+        batch = next(drawn(state, examples, schedule, recipe, processes))
         assert len(batch[1]) == 4 // processes.size
         backward(state.model, batch, processes.device, processes)
         processes.average(state.model, buffers=False)

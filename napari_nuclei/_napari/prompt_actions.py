@@ -25,8 +25,8 @@ from .keys import filled
 from .kind_actions import Asking
 
 if TYPE_CHECKING:
-    from ..prompts.prompter import Seen
     from ..prompts.readings import OtherReading
+    from ..prompts.window import Seen
     from ..review import Review
     from .actions import Actions
 

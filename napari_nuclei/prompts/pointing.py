@@ -18,8 +18,9 @@ from ..edit import EditError
 from ..mask import Mask
 from ..nuclei import Nuclei
 from ..progress import Progress
-from .prompter import Boxes, Prompter, Seen, Window
+from .prompter import Prompter
 from .readings import unlike
+from .window import Boxes, Seen, Window
 
 SEVERAL = 2000
 """Nuclei of which the usual size is taken: enough, and soon counted."""

@@ -8,21 +8,20 @@ edits (`edits.py`), windows (`_napari/`). Torch is loaded when one is made.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..box import Box, touches
 from ..images.large_image import LargeImage
-from ..mask import Mask
 from ..models.prompting import Judged, PromptableDetector
 from ..prediction.tiles import Tile, cut
 from ..progress import Progress
 from .feature_cache import FeatureCache, Identity
 from .soft_mask import SoftMask
+from .source import source_of
+from .window import Boxes, Seen, Window
 
 SIDE = 512
 """Largest side of a tile in px of the network: small, so that a first prompt answers soon."""
@@ -33,67 +32,6 @@ LOOK, NEAR = 192, 128
 CELL, CELLS = 48, 36
 """Side of the cells, in px of the network, in which closer looks are shared, and how many of them
 are computed ahead at most: a second or two of two cores."""
-
-Boxes = NDArray[np.float32]
-"""(N, 4): (y0, x0, y1, x1) in px of the image, not whole ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One nucleus as the detector sees it.
-
-    Attributes
-    ----------
-    mask : Mask
-        Its pixels.
-    score : float
-        0…1.
-    soft : SoftMask
-        How sure the detector is of each pixel.
-    """
-
-    mask: Mask
-    score: float
-    soft: SoftMask
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A part of the image that the detector has encoded, and where it lies.
-
-    Attributes
-    ----------
-    encoded : object
-        What the detector made of it.
-    y, x : float
-        Its corner in px of the image.
-    zoom : (float, float)
-        Px of the network per px of the image, down and across.
-    """
-
-    encoded: Any
-    y: float
-    x: float
-    zoom: tuple[float, float]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of memory that it holds."""
-        return int(self.encoded.nbytes)
-
-    def inwards(self, boxes: Boxes) -> NDArray[np.float32]:
-        """Turn boxes of the image into the detector's: (x0, y0, x1, y1) in px of the window."""
-        down, across = self.zoom
-        corner = np.array([self.x, self.y, self.x, self.y])
-        out: NDArray[np.float32] = (boxes[:, [1, 0, 3, 2]] - corner) * [across, down, across, down]
-        return out.astype(np.float32)
-
-    def outwards(self, boxes: NDArray[np.float32]) -> Boxes:
-        """Turn boxes of the detector into the image's."""
-        down, across = self.zoom
-        out = boxes[:, [1, 0, 3, 2]] / [down, across, down, across]
-        moved: Boxes = (out + np.array([self.y, self.x, self.y, self.x])).astype(np.float32)
-        return moved
 
 
 class Prompter:
@@ -129,7 +67,7 @@ class Prompter:
     ) -> None:
         self.detector, self.diameter = detector, diameter
         self.cache = FeatureCache() if cache is None else cache
-        self._source = _source(image, detector.card.diameter / diameter)
+        self._source = source_of(image, detector.card.diameter / diameter)
         self.shape, self._size = self._source.shape, self._source.size
         self.zoom = (self._size[0] / self.shape[0], self._size[1] / self.shape[1])
         self.tiles = cut(self._size, SIDE, detector.margin, detector.stride)
@@ -286,54 +224,6 @@ class Prompter:
         return [
             (self.window(self.tiles[k]), np.flatnonzero(places == k)) for k in np.unique(places)
         ]
-
-
-class _Whole:
-    """An image whose pixels, normalised and resized, lie in memory."""
-
-    def __init__(self, image: ArrayLike, zoom: float) -> None:
-        from ..images.levels import normalize
-        from ..prediction.resampling import resample
-
-        self._normal = normalize(np.asarray(image))
-        self._pixels = resample(self._normal, zoom)
-        self.shape = (self._normal.shape[0], self._normal.shape[1])
-        self.size = (self._pixels.shape[0], self._pixels.shape[1])
-
-    def tile(self, tile: Tile) -> NDArray[np.float32]:
-        y0, x0, y1, x1 = tile.box
-        return self._pixels[y0:y1, x0:x1]
-
-    def normal(self, box: Box) -> NDArray[np.float32]:
-        y0, x0, y1, x1 = box
-        return np.ascontiguousarray(self._normal[y0:y1, x0:x1])
-
-
-class _InParts:
-    """A large image, read where it is asked about."""
-
-    def __init__(self, image: LargeImage, zoom: float) -> None:
-        from ..prediction.frame import Frame
-
-        self._image, self._levels = image, image.find_levels()
-        self._frame = Frame.of(image, zoom, self._levels)
-        self.shape, self.size = image.shape, self._frame.shape
-
-    def tile(self, tile: Tile) -> NDArray[np.float32]:
-        from ..prediction.resampling import three
-
-        y0, x0, y1, x1 = tile.box
-        seen = self._frame.pixels(tile)[: y1 - y0, : x1 - x0]  # may hold a px or two more
-        return three(np.ascontiguousarray(seen))
-
-    def normal(self, box: Box) -> NDArray[np.float32]:
-        from ..images.levels import normalize
-
-        return normalize(self._image.read(box), levels=self._levels)
-
-
-def _source(image: ArrayLike | LargeImage, zoom: float) -> _Whole | _InParts:
-    return _InParts(image, zoom) if isinstance(image, LargeImage) else _Whole(image, zoom)
 
 
 def _table(boxes: ArrayLike) -> Boxes:

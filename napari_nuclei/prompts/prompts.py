@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from ..edit import EditError
 from .pointing import at_point
-from .prompter import Prompter, Seen, Window
+from .prompter import Prompter
 from .readings import OtherReading, other_readings
 from .soft_mask import SoftMask, mean_of
+from .window import Seen, Window
 
 __all__ = [
     "OtherReading",

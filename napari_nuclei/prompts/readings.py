@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from ..mask import Mask
 from ..nuclei import Nuclei, Nucleus, State
-from .prompter import Prompter, Seen
+from .prompter import Prompter
+from .window import Seen
 
 AS_ABOVE = 0.8
 """IoU from which on two masks say the same."""

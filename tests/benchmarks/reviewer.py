@@ -34,8 +34,9 @@ from napari_nuclei.nuclei import Nuclei, Nucleus
 from napari_nuclei.progress import result_of
 from napari_nuclei.prompts.edits import Answer, nudge, promote, put
 from napari_nuclei.prompts.kinds import Deed, Features, fix, learn_steps, same_kind
-from napari_nuclei.prompts.prompter import Prompter, Seen
+from napari_nuclei.prompts.prompter import Prompter
 from napari_nuclei.prompts.prompts import in_box, others_in_box
+from napari_nuclei.prompts.window import Seen
 
 ORDER = ("false", "split", "merged", "boundary", "missed")
 

@@ -1,0 +1,39 @@
+"""Truth and predictions as they are given, files or values, joined to be compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..formats import coco, results
+from ..formats.beside import Beside
+from ..formats.convert import read
+from ..formats.dataset import DataSet
+from ..formats.detect import detect
+from ..formats.files import read_json
+from ..formats.naming import joined
+from ..nuclei import Nuclei
+
+Given = str | Path | DataSet | Nuclei
+
+
+def pair_of(truth: Given, predictions: Given, beside: Beside) -> tuple[Any, Any]:
+    """Read what is a file, and join the two by file name; a file of results goes by image id.
+
+    Raises
+    ------
+    UserError
+        If one of them cannot be read, or the two are not of the same images.
+    """
+    pair = _value(truth, False, beside), _value(predictions, True, beside)
+    return pair if isinstance(pair[1], results.Results) else joined(*pair)
+
+
+def _value(given: Given, listed: bool, beside: Beside) -> Any:
+    if not isinstance(given, str | Path):
+        return given
+    if listed and (format := detect(Path(given))) and format.name == "results":
+        return results.from_json(read_json(given), str(given), beside.remarks)
+    if Path(given).suffix.lower() == ".json":
+        return coco.read(given, beside.remarks)
+    return read([Path(given)], beside)[0]
