@@ -50,7 +50,7 @@ Row = dict[str, Any]
 
 
 class Journal:
-    """A journal that is open; made by `journal_open.open_journal`.
+    """A journal that is open; made by `opening.open_journal`.
 
     Attributes
     ----------
