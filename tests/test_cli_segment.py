@@ -436,6 +436,13 @@ def test_a_list_that_tells_folders_apart(run: Run) -> None:
         (7, 50, 40),
         (3, 60, 70),
     }
+    table = ("--image-ids", ids, "--out", "t.csv", *MODEL, *QUICK)
+    assert run("segment", "ctrl", "treat", *table)[0] == 0
+    with Path("t.csv").open() as file:
+        assert {(r["image"], bool(r["intensity_mean"])) for r in csv.DictReader(file)} == {
+            ("D:\\e\\treat\\f1.png", True),
+            ("ctrl/f1.png", True),
+        }
     image_ids(ids, ("f1.png", 60, 70, 7))
     refused(run("segment", "ctrl", "treat", *wanted), "two images are named f1.png")
 

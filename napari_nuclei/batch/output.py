@@ -19,11 +19,10 @@ from ..formats.beside import Beside
 from ..formats.clashes import check_names
 from ..formats.dataset import DataSet
 from ..formats.format import Format
-from ..formats.image_rows import texts_of
 from ..formats.places import check_case, names_of, one_each
 from ..formats.places import name_of as name_for
 from ..formats.registry import FORMATS, WRITABLE
-from ..formats.streams import check_open, is_stream, name_of
+from ..formats.streams import check_open, is_stream
 from ..formats.writing import write
 from ..image_record import ImageRecord
 from ..images.images import image_info
@@ -125,60 +124,6 @@ class _Collected(Output):
         self.data.nuclei = {image.id: self.data.nuclei[image.id] for image in self.data.images}
 
 
-class _CocoOutput(_Collected):
-    def _keep(self, result: Segmented) -> None:
-        super()._keep(result)
-        plane = self.part[0]
-        if plane is not None and (count := image_info(result.path).planes) > 1:
-            record = self.data.images.pop()
-            place = {"plane": [plane], "stack": [count]}
-            self.data.images.append(replace(record, extra={**record.extra, **place}))
-
-    def close(self) -> list[Path]:
-        from ..formats import coco
-
-        self._sort()
-        coco.write(self.out, self.data)
-        return [self.out, *self.written]
-
-
-class _ResultsOutput(_Collected):
-    def close(self) -> list[Path]:
-        from ..formats import results
-
-        self._sort()
-        results.write(self.out, self.data.nuclei, texts=texts_of(self.data.images))
-        if not self.sizes and len(self.paths) > 1:
-            ids = f"1 to {len(self.paths)}"
-            names = [_natural(path.name) for path in self.paths]
-            order = "the file names" if names == sorted(names) else "the images as they were given"
-            self.remarks.append(f"Image ids are {ids}, in the order of {order}.")
-        return [self.out, *self.written]
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Sort key in which "b2" comes before "b10"."""
-    parts = re.split(r"([0-9]+)", name.casefold())
-    return [(int(p), "") if i % 2 else (0, p) for i, p in enumerate(parts)]
-
-
-class _LabelsOutput(Output):
-    """One label TIFF an image."""
-
-    def _keep(self, result: Segmented) -> None:
-        from ..formats import label_tiff
-
-        path, record = self.out, self.records[result.path]
-        if self.out.is_dir():
-            path = self.out / f"{name_for(record)}{FORMATS['labels'].ending}"
-        lost = label_tiff.write(path, result.nuclei, self.pixel_size, image_name=record.file_name)
-        self.written.append(path)
-        if lost:
-            self.remarks.append(
-                f"{Path(name_of(path)).name}: {lost:,} px of nuclei below others are left out."
-            )
-
-
 class _AnyOutput(_Collected):
     """Any other format: a file an image as each is done, or one file at the end."""
 
@@ -200,19 +145,43 @@ class _AnyOutput(_Collected):
         self._sort()
         self.beside.pixel_size = self.pixel_size
         if not self.format.per_image:
-            own = {path.name: path for path in self.paths}
-            files = {image.id: own[Path(image.file_name).name] for image in self.data.images}
+            files = {record.id: path for path, record in self.records.items()}
             self.beside.arrays = Pixels(files, *self.part)
             self.written = [*write(self.out, self.data, self.format, self.beside), *self.written]
         self.remarks += dict.fromkeys(self.beside.remarks)
         return self.written
 
 
+class _CocoOutput(_AnyOutput):
+    def _keep(self, result: Segmented) -> None:
+        super()._keep(result)
+        plane = self.part[0]
+        if plane is not None and (count := image_info(result.path).planes) > 1:
+            record = self.data.images.pop()
+            place = {"plane": [plane], "stack": [count]}
+            self.data.images.append(replace(record, extra={**record.extra, **place}))
+
+
+class _ResultsOutput(_AnyOutput):
+    def close(self) -> list[Path]:
+        if not self.sizes and len(self.paths) > 1:
+            ids = f"1 to {len(self.paths)}"
+            names = [_natural(path.name) for path in self.paths]
+            order = "the file names" if names == sorted(names) else "the images as they were given"
+            self.beside.remarks.append(f"Image ids are {ids}, in the order of {order}.")
+        return super().close()
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sort key in which "b2" comes before "b10"."""
+    parts = re.split(r"([0-9]+)", name.casefold())
+    return [(int(p), "") if i % 2 else (0, p) for i, p in enumerate(parts)]
+
+
 _KINDS: dict[str, Callable[..., Output]] = {
     **{name: partial(_AnyOutput, FORMATS[name]) for name in WRITABLE},
-    "coco": _CocoOutput,
-    "results": _ResultsOutput,
-    "labels": _LabelsOutput,
+    "coco": partial(_CocoOutput, FORMATS["coco"]),
+    "results": partial(_ResultsOutput, FORMATS["results"]),
 }
 
 
