@@ -6,7 +6,9 @@ import gc
 import os
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,3 +68,24 @@ def _own_data(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 def outer_environment() -> dict[str, str]:
     """The environment as it was outside the tests, for child processes that need its caches."""
     return dict(OUTER_ENVIRONMENT)
+
+
+@pytest.fixture
+def make_viewer(request: pytest.FixtureRequest, qtbot: Any) -> Iterator[Callable[..., Any]]:
+    """Make viewers: napari's own where a test is marked `screen`, else ones without a canvas."""
+    if request.node.get_closest_marker("screen"):
+        yield request.getfixturevalue("make_napari_viewer")
+        return
+    from plain_viewer import PlainViewer
+
+    viewers: list[PlainViewer] = []
+
+    def make(show: bool = False) -> PlainViewer:
+        viewers.append(PlainViewer())
+        if show:
+            viewers[-1].window._qt_window.show()
+        return viewers[-1]
+
+    yield make
+    for viewer in viewers:
+        viewer.close()
