@@ -20,7 +20,7 @@ from ..formats.dataset import DataSet, ImageRecord
 from ..formats.image_ids import Listed
 from ..formats.registry import FORMATS, write
 from ..nuclei import Nuclei
-from ..wording import Place, read_here
+from ..wording import Place, counted, read_here
 from .openers import pixels_at
 from .pane import is_large
 from .record import Plane, Record
@@ -83,7 +83,7 @@ def save(record: Record, plane: Plane, request: Request, image: Image | None = N
             beside.arrays = {id: _pixels(record, image, key) for id, key in keys.items()}
     write(request.path, data, format, beside)
     number = sum(1 for _, nuclei in data for _ in nuclei.shown())
-    what = "1 nucleus" if number == 1 else f"{number:,} nuclei"
+    what = counted(number, "nucleus")
     return " ".join([f"Wrote {what} to {request.path.name}.", *dict.fromkeys(beside.remarks)])
 
 

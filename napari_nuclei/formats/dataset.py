@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..nuclei import Nuclei
+from ..wording import counted
 from .categories import DEFAULT, Category, listed
 
 
@@ -103,7 +104,7 @@ class DataSet:
 
     def __repr__(self) -> str:
         shown = sum(1 for _, nuclei in self for _ in nuclei.shown())
-        return f"<DataSet: {len(self.images):,} images, {shown:,} nuclei>"
+        return f"<DataSet: {counted(len(self.images), 'image')}, {counted(shown, 'nucleus')}>"
 
     def of(self, image: ImageRecord) -> Nuclei:
         """Return an image's nuclei."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..nuclei import NUCLEUS
+from ..wording import are, counted
 from .dataset import DataSet
 from .streams import is_stream, name_of
 
@@ -330,9 +331,8 @@ def losses(name: str, data: DataSet, format: Format) -> list[str]:
             f"{name}: categories ({listed}) are left out: this format has none. COCO keeps them."
         )
     if (count := data.crowds) and not format.crowds:
-        areas = "1 area to ignore is" if count == 1 else f"{count:,} areas to ignore are"
         out.append(
-            f"{name}: {areas} left out (iscrowd): this format has no place for them. COCO and "
-            "GeoJSON keep them."
+            f"{name}: {counted(count, 'area')} to ignore {are(count)} left out (iscrowd): this "
+            "format has no place for such. COCO and GeoJSON have."
         )
     return out
