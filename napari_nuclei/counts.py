@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 from .nuclei import Kind, Nuclei, Nucleus, State
+from .wording import counted
 
 
 @dataclass(slots=True)
@@ -75,7 +76,7 @@ class Counts:
 
     def words(self) -> str:
         """Say it in one line, for a person."""
-        head = "1 nucleus" if self.shown == 1 else f"{self.shown:,} nuclei"
+        head = counted(self.shown, "nucleus")
         numbers = {
             "accepted": self.as_is,
             "corrected": self.corrected,

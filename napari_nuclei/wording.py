@@ -1,7 +1,7 @@
-"""Words for the place where they are read: the shell, Python, the window.
+"""Words for the place where they are read (the shell, Python, the window), and for numbers.
 
-Here: which place that is, and how an option is called there. Not here: any message. Whoever calls
-from Python or from the window says so; all else is the shell.
+Here: which place that is, how an option is called there, one and many. Not here: any message.
+Whoever calls from Python or from the window says so; all else is the shell.
 """
 
 from __future__ import annotations
@@ -53,3 +53,30 @@ def worded(shell: str, python: str, window: str) -> str:
 def option(name: str) -> str:
     """Return what an option of the command line is called in the present place."""
     return worded(*_OPTIONS[name])
+
+
+def counted(number: int, thing: str, things: str = "") -> str:
+    """Say how many there are of something: ``1 nucleus``, ``2,000 nuclei``.
+
+    Parameters
+    ----------
+    thing, things : str
+        One and many of them; the second is made of the first if it is not given.
+    """
+    return f"{number:,} {thing if number == 1 else things or _many(thing)}"
+
+
+def are(number: int) -> str:
+    """Return the verb for so many."""
+    return "is" if number == 1 else "are"
+
+
+def _many(thing: str) -> str:
+    first, space, last = thing.rpartition(" ")
+    if last == "nucleus":
+        last = "nuclei"
+    elif last.endswith("y"):
+        last = f"{last[:-1]}ies"
+    else:
+        last = f"{last}s"
+    return f"{first}{space}{last}"

@@ -220,7 +220,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     coco.write(tmp_path / "t.json", truth_of(*TWO, crowds=(CROWD,)))
     arguments = [str(tmp_path / "t.json"), "--to", "coco", "--out", str(tmp_path / "o.json")]
     assert main(["convert", *arguments]) == 0
-    assert capsys.readouterr().err.startswith("2 nuclei of 1 images")
+    assert capsys.readouterr().err.startswith("2 nuclei of 1 image →")
     rows = json.loads((tmp_path / "o.json").read_text())["annotations"]
     assert [row["iscrowd"] for row in rows] == [0, 0, 1]
 

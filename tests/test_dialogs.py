@@ -15,8 +15,10 @@ from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
     QComboBox,
+    QDoubleSpinBox,
     QMessageBox,
     QPushButton,
+    QScrollArea,
     QSlider,
     QWidget,
 )
@@ -24,7 +26,7 @@ from qtpy.QtWidgets import (
 from napari_nuclei._napari.export_all import ExportAllDialog
 from napari_nuclei._napari.export_dialog import ExportDialog
 from napari_nuclei._napari.format_dialog import FormatDialog
-from napari_nuclei._napari.parts import confirmed
+from napari_nuclei._napari.parts import confirmed, scroll
 from napari_nuclei._napari.record import Record
 from napari_nuclei.formats import registry
 from napari_nuclei.workspace.workspace import Workspace
@@ -70,6 +72,27 @@ def test_return_exports_wherever_the_focus_is(dialog: Any, place: str) -> None:
     widget.setFocus()
     press(dialog, Key.Key_Enter if place == "place" else Key.Key_Return)
     assert dialog.request is not None
+
+
+@pytest.mark.parametrize("format", registry.offered())
+def test_the_default_button_is_never_lost(dialog: Any, format: str, tmp_path: Path) -> None:
+    buttons = [b for b in dialog.findChildren(QPushButton) if b is not dialog.save_button]
+    fields = [dialog.format_box, dialog.place, getattr(dialog, "id_box", dialog.place)]
+    for button in buttons:  # each is the default one as long as it has the focus
+        dialog.format_box.setCurrentIndex(dialog.format_box.findData("coco"))
+        button.setFocus()
+        dialog.format_box.setCurrentIndex(dialog.format_box.findData(format))
+        for field in filter(QWidget.isVisible, fields):
+            button.setFocus()
+            field.setFocus()
+            assert dialog.save_button.isDefault(), (button.text(), field)
+    name = "other" if dialog.into_folder else f"other{dialog.format.ending}"
+    (tmp_path / name).mkdir() if dialog.into_folder else (tmp_path / name).write_text("old")
+    dialog.place.setText(str(tmp_path / name))  # it says Replace now, where it is a file
+    assert dialog.save_button.isDefault()
+    press(dialog)
+    assert dialog.request is not None
+    assert dialog.request.path == tmp_path / name
 
 
 def test_return_on_another_button_is_that_button(dialog: Any) -> None:
@@ -131,6 +154,25 @@ def wheel(widget: QWidget, by: int = -120) -> None:
     QApplication.processEvents()
 
 
+def turn_wheel(widget: QWidget, by: int = -120) -> None:
+    """Turn the wheel over a widget as a mouse does: what does not take it leaves it to its parent.
+
+    Qt does that for events of a mouse alone, not for those that a program sends.
+    """
+    at: QWidget | None = widget
+    while at is not None:
+        place = at.mapFromGlobal(widget.mapToGlobal(widget.rect().center()))
+        event = QWheelEvent(
+            QPointF(place), QPointF(at.mapToGlobal(place)), QPoint(), QPoint(0, by),
+            Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier,
+            Qt.ScrollPhase.NoScrollPhase, False,
+        )  # fmt: skip
+        if (QApplication.sendEvent(at, event) and event.isAccepted()) or at.isWindow():
+            break
+        at = at.parentWidget()
+    QApplication.processEvents()
+
+
 def value_of(widget: QWidget) -> object:
     if isinstance(widget, QComboBox):
         return widget.currentIndex()
@@ -176,3 +218,51 @@ def test_the_wheel_changes_nothing_in_a_panel(
                 wheel(widget, by)
                 assert value_of(widget) == before, widget.toolTip()
             assert widget.focusPolicy() != Qt.FocusPolicy.WheelFocus
+
+
+def test_the_wheel_scrolls_the_panel_over_every_control(
+    make_napari_viewer: Callable[..., Any], qtbot: Any
+) -> None:
+    from gui import FakeEngine
+
+    from napari_nuclei._napari.widget import NucleiWidget
+
+    panel = NucleiWidget(make_napari_viewer(), FakeEngine())
+    qtbot.addWidget(panel)
+    for widget in (panel.folder._inside, panel.result, panel.review, panel.prompts):
+        widget.show()
+    panel.result._controls.show()
+    panel.resize(320, 200)
+    panel.show()
+    qtbot.waitExposed(panel)
+    bar = panel.findChild(QScrollArea).verticalScrollBar()
+    qtbot.waitUntil(lambda: bar.maximum() > 0)
+    panel.segment_button.setFocus()
+    found = [widget for widget in controls(panel) if widget.isVisible()]
+    assert {type(w) for w in found} >= {QSlider, QDoubleSpinBox, QComboBox}
+    for widget in found:
+        widget.setEnabled(True)
+        before = value_of(widget)
+        bar.setValue(0)
+        turn_wheel(widget)
+        assert bar.value() > 0, widget.toolTip()
+        assert value_of(widget) == before, widget.toolTip()
+
+
+def test_the_wheel_is_that_of_a_control_with_the_focus(qtbot: Any) -> None:
+    outside, inside = QWidget(), QWidget()
+    qtbot.addWidget(outside)
+    box = QDoubleSpinBox(inside)
+    inside.setMinimumHeight(1000)
+    scroll(outside, inside, 100)
+    outside.resize(120, 100)
+    outside.show()
+    outside.activateWindow()
+    qtbot.waitExposed(outside)
+    bar = outside.findChild(QScrollArea).verticalScrollBar()
+    bar.setValue(10)
+    box.setFocus()
+    qtbot.waitUntil(box.hasFocus)
+    turn_wheel(box, 120)
+    assert box.value() > 0
+    assert bar.value() == 10

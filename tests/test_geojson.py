@@ -100,7 +100,7 @@ def test_files_of_qupath(tmp_path: Path) -> None:
     assert (second.score, second.state, second.note) == (0.25, State.REJECTED, "doubtful")
     assert first.origin.kind is Kind.IMPORT
     assert len(beside.remarks) == 2
-    assert "annotations" in "".join(beside.remarks)
+    assert "1 feature is left out (annotation" in "".join(beside.remarks)
 
 
 def test_annotations_alone_are_nuclei_and_copies_get_ids_of_their_own(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_the_size_of_the_image(tmp_path: Path) -> None:
         ([feature([3]), feature([])], "none of its 2 features"),
         ([feature([1, 1], kind="Point"), feature(kind="LineString")], "no outline of a nucleus"),
         ([feature([1, 1], kind="Point"), feature([])], "no outline of a nucleus"),
-        ([feature(objectType="tmaCore")], "1 that are cores of a TMA"),
+        ([feature(objectType="tmaCore")], r"but others \(core of a TMA: 1\)"),
         ([feature([[[1, 2], [3, 4]]])], "three corners"),
         ([feature([[[1, 2], [3, "a"], [1, 2]]])], "three corners"),
         ([feature([[[1, 2], [3, 1e9], [1, 2]]])], "three corners"),

@@ -123,7 +123,7 @@ def test_categories_and_areas_to_ignore_are_kept(warned: list[str], tmp_path: Pa
     value = {"images": [image], "annotations": rows, "categories": listed}
     (tmp_path / "b.json").write_text(json.dumps(value))
     _, (shown, meta, _) = read(str(tmp_path / "b.json"))
-    assert warned == ["b.json: areas to ignore (iscrowd): 1. They are kept, not shown."]
+    assert warned == ["b.json: 1 area to ignore is kept, not shown."]
     writer.write(str(tmp_path / "c.json"), shown, meta)
     back = json.loads((tmp_path / "c.json").read_text())
     assert back["categories"] == listed

@@ -145,7 +145,7 @@ def test_too_little_is_complete(tmp_path: Path, masks: Any, words: str) -> None:
 def test_images_that_are_missing_or_changed(tmp_path: Path) -> None:
     path = write_review(tmp_path, 3)
     (tmp_path / "2.png").unlink()
-    refused(tmp_path, path, r"1 of 3 images are missing \(2\.png\)")
+    refused(tmp_path, path, r"1 of 3 images is missing \(2\.png\)")
     refused(tmp_path / "nowhere", path, "no such folder of images")
     Image.fromarray(np.zeros((9, SIDE), np.uint8)).save(tmp_path / "2.png")
     refused(tmp_path, path, "is 9×480 px, its data set says 480×480")

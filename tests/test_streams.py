@@ -42,7 +42,7 @@ def test_convert_reads_and_writes_streams(run: Run, monkeypatch: pytest.MonkeyPa
     feed(monkeypatch, "n.json")
     code, out, err = run("convert", "-", "--to", "geojson", "--out", "-")
     assert (code, json.loads(out)["napari_nuclei"]["file_name"]) == (0, "a.png")
-    assert "1 nuclei of 1 images → stdout" in err
+    assert "1 nucleus of 1 image → stdout" in err
     code, out, _ = run("convert", "n.json", "--to", "results", "--out", "/dev/stdout")
     assert (code, len(json.loads(out))) == (0, 1)
     feed(monkeypatch, "n.json")

@@ -22,7 +22,7 @@ from ..formats.registry import FORMATS
 from ..formats.writing import write
 from ..image_record import ImageRecord
 from ..nuclei import Nuclei
-from ..wording import Place, read_here
+from ..wording import Place, counted, read_here
 from .openers import pixels_at
 from .pane import is_large
 from .record import Plane, Record
@@ -85,7 +85,7 @@ def save(record: Record, plane: Plane, request: Request, image: Image | None = N
             beside.arrays = {id: _pixels(record, image, key) for id, key in keys.items()}
     write(request.path, data, format, beside)
     number = sum(1 for _, nuclei in data for _ in nuclei.shown())
-    what = "1 nucleus" if number == 1 else f"{number:,} nuclei"
+    what = counted(number, "nucleus")
     return " ".join([f"Wrote {what} to {request.path.name}.", *dict.fromkeys(beside.remarks)])
 
 

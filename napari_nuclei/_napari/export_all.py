@@ -25,6 +25,7 @@ from ..formats.writing import losses, write
 from ..image_record import ImageRecord
 from ..nuclei import Nuclei
 from ..progress import Progress
+from ..wording import counted
 from ..workspace.export import gather
 from ..workspace.files import Item
 from ..workspace.workspace import Key, Workspace
@@ -129,8 +130,8 @@ def _by_id(data: DataSet, ids: Path | None) -> tuple[dict[int, Nuclei], dict[int
 
 
 def _words(name: str, count: int, images: int, problems: list[str]) -> str:
-    what = "1 nucleus" if count == 1 else f"{count:,} nuclei"
-    text = f"Wrote {what} of {images:,} image{'' if images == 1 else 's'} to {name}."
+    what = counted(count, "nucleus")
+    text = f"Wrote {what} of {counted(images, 'image')} to {name}."
     if problems:
         more = f" and {len(problems) - 1:,} more" if len(problems) > 1 else ""
         text += f" ⚠ Left out: {problems[0]}{more}."

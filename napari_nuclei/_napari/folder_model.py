@@ -18,6 +18,7 @@ from qtpy.QtCore import (
 )
 
 from ..counts import Stage, Standing
+from ..wording import counted
 from .folder import Folder
 from .thumbnails import Thumbnails
 
@@ -178,7 +179,7 @@ def words(standing: Standing | None, problem: str) -> str:
     shown, left = standing.counts.shown, standing.counts.remaining
     parts = [standing.stage.value]
     if shown:
-        parts.append("1 nucleus" if shown == 1 else f"{shown:,} nuclei")
+        parts.append(counted(shown, "nucleus"))
     if left and standing.stage is Stage.BEGUN:
         parts.append(f"{left:,} to go")
     return " · ".join(parts)

@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
 )
 
 from ..counts import Stage
+from ..wording import counted
 from .all_panel import AllPanel
 from .engine import Engine
 from .folder import Folder
@@ -223,7 +224,7 @@ class FolderPanel(QFrame):
         )
         total = len(folder.items)
         done, begun = (folder.standings.number_at(s) for s in (Stage.COMPLETE, Stage.BEGUN))
-        parts = [f"{done:,} of {total:,} image{'' if total == 1 else 's'} complete"]
+        parts = [f"{done:,} of {counted(total, 'image')} complete"]
         parts += [f"{begun:,} begun"] if begun else []
         parts += (
             [f"⚠ {len(folder.standings.problems):,} with problems"]

@@ -25,6 +25,7 @@ from ..journal.opening import ELSEWHERE
 from ..journal.place import away_for, begun, find, home_of, locate, user_folder
 from ..nuclei import Nuclei
 from ..review import Review
+from ..wording import counted
 from .known_by import known_at
 from .known_by import pixels_at as pixels_at
 from .origin import Address, Origin
@@ -255,8 +256,8 @@ def writable(session: Session, sources: Sequence[Source]) -> list[Source]:
     free = [source for source in sources if not _is_held_elsewhere(session, source)]
     if not free:
         raise UserError(ELSEWHERE)
-    if len(free) < len(sources):
-        session.tell(f"{len(sources) - len(free)} planes are open in another window: left out.")
+    if held := len(sources) - len(free):
+        session.tell(f"{counted(held, 'plane')} left out: open in another window.")
     return free
 
 

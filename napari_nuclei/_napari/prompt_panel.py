@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 
 from ..prompts.kinds import SameKind
 from ..queue.self_check import SHARE
+from ..wording import are
 from .keys import KEYS, filled
 from .parts import line, quiet
 
@@ -133,7 +134,9 @@ class PromptPanel(QWidget):
         if kind is None:
             return
         count = self.kind_slider.value()
-        self.kind_line.setText(f"{count:,} of {len(kind.ids):,} are selected, the likest first.")
+        self.kind_line.setText(
+            f"{count:,} of {len(kind.ids):,} {are(count)} selected, the likest first."
+        )
         self.kind_do.setText(f"{DEEDS[kind.deed]} {count:,}")
 
     def _on_do(self) -> None:

@@ -22,7 +22,7 @@ from ..formats.detect import detect
 from ..formats.image_files import MISSING, Located
 from ..image_record import ImageRecord
 from ..review import Review
-from ..wording import Place, read_here
+from ..wording import Place, are, counted, read_here
 from .drawing import first_pixels
 from .lazy_layers import levels_of
 from .pane import is_large
@@ -76,9 +76,8 @@ def _read(path: Path) -> list[LayerData]:
     data, format = read_nuclei([path], beside, compare=False)  # those that are opened are
     records = _of_data_set(data)
     if data.crowds:
-        beside.remarks.append(
-            f"{path.name}: areas to ignore (iscrowd): {data.crowds:,}. They are kept, not shown."
-        )
+        what = f"{counted(data.crowds, 'area')} to ignore {are(data.crowds)}"
+        beside.remarks.append(f"{path.name}: {what} kept, not shown.")
     for remark in dict.fromkeys(beside.remarks):
         show_warning(remark)
     is_list = format.name == "results"  # which knows no names

@@ -22,6 +22,7 @@ from ..formats.dataset import DataSet
 from ..image_record import ImageRecord
 from ..nuclei import Kind, Nuclei
 from ..progress import Progress
+from ..wording import counted
 from ..workspace.export import gather
 from ..workspace.workspace import Workspace
 from .openers import file_of, pixels_at
@@ -115,12 +116,15 @@ class Summary:
         c = self.counts
         if not self.images:
             return "Nothing is reviewed yet."
-        images = f"{self.images} image{'s' * (self.images > 1)}"
-        areas = f"{self.areas} area{'s' * (self.areas != 1)} marked complete"
+        images = counted(self.images, "image")
+        areas = f"{counted(self.areas, 'area')} marked complete"
         kinds = ("accepted", c.as_is), ("corrected", c.corrected), ("hand-made", c.added)
-        done = ", ".join(f"{n} {kind}" for kind, n in (*kinds, ("rejected", c.rejected)))
+        done = ", ".join(f"{n:,} {kind}" for kind, n in (*kinds, ("rejected", c.rejected)))
         if not self.areas:
-            return f"{images}: {done}. <b>Nothing is marked complete</b>: More ▸ Mark the image."
+            return (
+                f"{images}: {done}. <b>Nothing is marked complete</b>: "
+                "More ▸ Mark the image complete."
+            )
         return f"{images}, {areas}: {done}." + f" {UNCORRECTED}" * (not self.teaches)
 
     @property

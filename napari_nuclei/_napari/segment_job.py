@@ -20,6 +20,7 @@ from ..models.card import Card
 from ..nuclei import Kind, Nuclei
 from ..progress import Progress, within
 from ..review import Review
+from ..wording import counted
 from .engine import Engine
 from .folder_loading import Loader, read_plane
 from .record import Plane
@@ -76,7 +77,7 @@ class Summary:
 
     def words(self) -> str:
         """Say it in a line."""
-        parts = [f"{self.done:,} image{'' if self.done == 1 else 's'} segmented"]
+        parts = [f"{counted(self.done, 'image')} segmented"]
         if self.known:
             parts.append(f"{self.known:,} had been before")
         if self.complete:

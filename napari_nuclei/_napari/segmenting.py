@@ -24,6 +24,7 @@ from ..errors import UserError
 from ..models.card import Card
 from ..nuclei import Kind
 from ..progress import Progress, within
+from ..wording import counted
 from .arrivals import Arrivals
 from .engine import Engine, read_and_segment
 from .gestures import Point, Tool
@@ -208,7 +209,8 @@ class Segmenting(QObject):
         elif progress.new:
             sure = [mask for mask, score in progress.new if score >= run.card.threshold]
             self._arrivals.add(run.source, sure, run.record)
-        count = f" · {len(self._arrivals):,} nuclei so far" if len(self._arrivals) else ""
+        there = len(self._arrivals)
+        count = f" · {counted(there, 'nucleus')} so far" if there else ""
         text = f"{progress.message}{count}{run.time.words(progress)}"
         self.progressed.emit(replace(progress, message=text, new=None))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..formats.registry import READABLE, WRITABLE, offered
+from ..wording import counted
 from .arguments import positive, source, strict, target
 from .terminal import refuse_two_answers, say
 
@@ -88,7 +89,8 @@ def run(options: Namespace) -> int:
         say(f"napari-nuclei: {failure}")
     for remark in done.remarks:
         say(remark)
-    say(f"{done.nuclei:,} nuclei of {done.images:,} images → {name_of(options.out)}")
+    what = f"{counted(done.nuclei, 'nucleus')} of {counted(done.images, 'image')}"
+    say(f"{what} → {name_of(options.out)}")
     if options.json:
         summary = {
             "images": done.images,

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ..errors import UserError
+from ..wording import counted
 from .terminal import no_window, say, shown
 
 
@@ -31,7 +32,7 @@ def run(_options: Namespace) -> int:
         raise UserError(result.reason)
     output.add(result)
     written = output.close()
-    say(f"{output.count} nuclei → {' and '.join(str(p) for p in written)}")
+    say(f"{counted(output.count, 'nucleus')} → {' and '.join(str(p) for p in written)}")
     if reason := no_window():
         say(f"napari stays closed: {reason}.")
         return 0

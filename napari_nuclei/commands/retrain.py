@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 from ..checks import DEVICES
 from ..errors import UserError
 from ..progress import Progress
-from ..wording import Place, read_here
+from ..wording import Place, counted, read_here
 from .arguments import device, positive, strict
 from .terminal import say, shown
 
@@ -182,11 +182,12 @@ def _tell_person(steps: Iterator[Progress]) -> None:
         match event.get("event"):
             case "plan":
                 tiles = event["tiles"]
+                locked = tiles["choosing"] + tiles["judging"] * tiles["apart"]
                 say(
-                    f"{event['base']} ({event['licence']}) → {event['name']}: {event['images']} "
-                    f"images, {event['learned']} nuclei to learn from, {event['judged']} in "
-                    f"{tiles['choosing'] + tiles['judging'] * tiles['apart']} locked tiles to "
-                    "judge by"
+                    f"{event['base']} ({event['licence']}) → {event['name']}: "
+                    f"{counted(event['images'], 'image')}, "
+                    f"{counted(event['learned'], 'nucleus')} to learn from, {event['judged']:,} in "
+                    f"{counted(locked, 'locked tile')} to judge by"
                 )
             case "validation":
                 say(f"step {event['step']}: F1 {event['f1_50']:.3f}")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from ..checks import DEVICES
 from ..errors import UserError
 from ..formats.registry import WRITABLE, offered
+from ..wording import counted
 from .arguments import channels, device, diameter, positive, share, source, target, whole
 from .terminal import refuse_two_answers, say, shown
 
@@ -139,7 +140,8 @@ def _segment(options: Namespace, output: Output, machine: _Machine) -> int:
     seconds = time.monotonic() - begun
     place = name_of(options.out) if written else "nothing is written"
     say(
-        f"{output.done} of {len(output.paths)} images, {output.count} nuclei, "
+        f"{output.done:,} of {counted(len(output.paths), 'image')}, "
+        f"{counted(output.count, 'nucleus')}, "
         f"{seconds:.1f} s → {place}"
     )
     for line in output.remarks:

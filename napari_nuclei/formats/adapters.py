@@ -15,6 +15,7 @@ from ..image_record import ImageRecord
 from ..labels import draw
 from ..nuclei import Kind, Nuclei, Nucleus, Origin
 from ..progress import result_of
+from ..wording import are, counted
 from . import coco, label_files, label_tiff, mask_folders, results
 from .archives import json_of
 from .beside import Beside, stem_of
@@ -72,9 +73,13 @@ def read_results(path: Path, beside: Beside) -> DataSet:
         out.images.append(ImageRecord(image_id, name, *shape, extra=extra))
         out.nuclei[image_id] = Nuclei(shape, rows)
     if cut:
-        beside.remarks.append(f"{path.name}: {cut:,} scores outside of 0 to 1 are cut to that.")
+        beside.remarks.append(
+            f"{path.name}: {counted(cut, 'score')} outside of 0 to 1 {are(cut)} cut to that."
+        )
     if empty:
-        beside.remarks.append(f"{path.name}: {empty:,} entries hold no pixel; left out.")
+        beside.remarks.append(
+            f"{path.name}: {counted(empty, 'entry')} without a pixel {are(empty)} left out."
+        )
     return out
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from ..errors import UserError
+from ..wording import are, counted
 
 NAMED = 10
 """Entries that a line names; of the others it gives the number."""
@@ -84,21 +85,15 @@ class Broken:
         if needed and self._left and len(self._left) >= total:
             head = f"its only {self.kind} cannot be used"
             if total > 1:
-                head = f"none of its {_count(total, self.kind)} can be used"
+                head = f"none of its {counted(total, self.kind)} can be used"
             raise UserError(f"{self.source}: {head}: {_listed(self._left)}")
         name = PurePath(self.source).name
         for noted, deed in ((self._left, "left out"), (self._mended, "mended")):
             if noted:
-                be = "is" if len(noted) == 1 else "are"
                 self._remarks.append(
-                    f"{name}: {len(noted):,} of {_count(total, self.kind)} {be} {deed}: "
-                    f"{_listed(noted)}."
+                    f"{name}: {len(noted):,} of {counted(total, self.kind)} "
+                    f"{are(len(noted))} {deed}: {_listed(noted)}."
                 )
-
-
-def _count(number: int, kind: str) -> str:
-    plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
-    return f"{number:,} {kind if number == 1 else plural}"
 
 
 def _listed(noted: dict[str, str]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..image_record import ImageRecord
 from ..nuclei import Nuclei
+from ..wording import counted
 from .categories import DEFAULT, Category, listed
 
 
@@ -43,7 +44,7 @@ class DataSet:
 
     def __repr__(self) -> str:
         shown = sum(1 for _, nuclei in self for _ in nuclei.shown())
-        return f"<DataSet: {len(self.images):,} images, {shown:,} nuclei>"
+        return f"<DataSet: {counted(len(self.images), 'image')}, {counted(shown, 'nucleus')}>"
 
     def of(self, image: ImageRecord) -> Nuclei:
         """Return an image's nuclei."""

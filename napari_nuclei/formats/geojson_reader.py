@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..image_record import ImageRecord
 from ..nuclei import Crowd, Nuclei
+from ..wording import are, counted
 from .archives import json_of
 from .beside import Beside, stem_of
 from .broken import Broken
@@ -34,10 +35,10 @@ KINDS = ("detection", "cell", "annotation", "tile", "tmacore", "root")
 """QuPath's words for an object; older versions have ``PathTileObject`` and the like as its id."""
 
 LEFT = {
-    "annotation": "that are annotations, taken for regions",
-    "tile": "that are tiles",
-    "tmacore": "that are cores of a TMA",
-    "root": "that stand for the whole image",
+    "annotation": "annotation, taken for a region",
+    "tile": "tile",
+    "tmacore": "core of a TMA",
+    "root": "the whole image",
 }
 
 
@@ -81,9 +82,13 @@ def read(path: Path, beside: Beside) -> tuple[ImageRecord, Nuclei]:
     ignored = [f for f in found if f.is_ignored]
     chosen = _chosen([f for f in found if not f.is_ignored], left)
     for what, count in left.items():
-        beside.remarks.append(f"{path.name}: {count:,} features {what} are left out.")
+        beside.remarks.append(
+            f"{path.name}: {counted(count, 'feature')} {are(count)} left out ({what})."
+        )
     if bare := sum(f.is_bare_cell for f in chosen):
-        beside.remarks.append(f"{path.name}: {bare:,} cells have no nucleus: taken as a whole.")
+        beside.remarks.append(
+            f"{path.name}: {counted(bare, 'cell')} without a nucleus {are(bare)} taken as a whole."
+        )
     if features and not (chosen or ignored):
         broken.tell(len(features))
         raise _nothing_in(path, left)
@@ -109,8 +114,8 @@ def read(path: Path, beside: Beside) -> tuple[ImageRecord, Nuclei]:
 
 
 def _nothing_in(path: Path, left: Counter[str]) -> UserError:
-    kinds = "; ".join(f"{count:,} {what}" for what, count in left.items())
-    return UserError(f"{path} has no outline of a nucleus that can be used, but features: {kinds}")
+    kinds = "; ".join(f"{what}: {count:,}" for what, count in left.items())
+    return UserError(f"{path} has no outline of a nucleus that can be used, but others ({kinds})")
 
 
 def _features(value: Any, path: Path) -> list[Any]:

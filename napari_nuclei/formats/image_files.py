@@ -21,6 +21,7 @@ from ..errors import UserError
 from ..image_record import ImageRecord
 from ..images.images import IMAGE_SUFFIXES, is_zarr
 from ..images.own_outputs import is_own_output
+from ..wording import are, counted
 from .image_names import Level, Match, Names, has_ending, last_of, listed, parts_of, settled, shown
 
 MOST_FILES = 200_000
@@ -275,7 +276,10 @@ def all_in(folder: Path, images: Iterable[ImageRecord]) -> dict[str, Path]:
     """
     located = files_in(folder).find_all(image.file_name for image in images)
     if located.gaps:
-        raise UserError(f"{folder}: {len(located.gaps):,} images are missing ({located.words()})")
+        raise UserError(
+            f"{folder}: {counted(len(located.gaps), 'image')} {are(len(located.gaps))} missing "
+            f"({located.words()})"
+        )
     return located.files
 
 

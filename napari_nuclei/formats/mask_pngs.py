@@ -15,6 +15,7 @@ from ..errors import UserError
 from ..image_record import ImageRecord
 from ..images.images import read_image
 from ..nuclei import Nuclei
+from ..wording import counted
 from . import bit_png
 from .beside import Beside
 from .dataset import DataSet
@@ -80,9 +81,9 @@ def _images(folder: Path, data: DataSet, beside: Beside) -> list[Path | None]:
         )
     if located.gaps:
         beside.remarks.append(
-            f"{len(located.gaps):,} of {len(data.images):,} images were not found "
-            f"({located.words()}), and their folders {IMAGES}/ are empty: name the folder of "
-            "images with --images, or put them there."
+            f"Not found, so that their folders {IMAGES}/ are empty: {len(located.gaps):,} of "
+            f"{counted(len(data.images), 'image')} ({located.words()}). Name the folder of images "
+            "with --images, or put them there."
         )
     found = {name: path for name, path in located.files.items() if name not in astray}
     return [found.get(image.file_name) for image in data.images]

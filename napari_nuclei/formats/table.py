@@ -19,7 +19,7 @@ from ..image_record import ImageRecord
 from ..images.large_files import open_image
 from ..measure import measure
 from ..nuclei import Nuclei
-from ..wording import worded
+from ..wording import counted, worded
 from .beside import Beside
 from .dataset import DataSet
 from .files import ODD, replacing
@@ -80,7 +80,7 @@ def _all(path: Path, data: DataSet, beside: Beside) -> pd.DataFrame:
 
 
 def _frames(path: Path, data: DataSet, beside: Beside) -> Iterator[pd.DataFrame]:
-    without, unscaled = 0, 0
+    without, unscaled, images = 0, 0, len(data.images)
     located = beside.locate(path, data.images)
     gaps: dict[str, str] = {}
     unread: list[str] = []
@@ -93,8 +93,8 @@ def _frames(path: Path, data: DataSet, beside: Beside) -> Iterator[pd.DataFrame]
         yield frame(image, data.of(image), pixels, size)
     if without:
         beside.remarks.append(
-            f"{path.name}: no intensities for {without:,} of {len(data.images):,} images, which "
-            f"were not found ({Located(gaps=gaps).words()}): "
+            f"{path.name}: no intensities for {without:,} of {counted(images, 'image')}, not "
+            f"found ({Located(gaps=gaps).words()}): "
             + worded(
                 "name their folder with --images.",
                 "name their folder, or of one image its file, with image=.",
@@ -106,9 +106,9 @@ def _frames(path: Path, data: DataSet, beside: Beside) -> Iterator[pd.DataFrame]
         beside.remarks.append(f"{path.name}: no intensities for {unread[0]}{more}.")
     if unscaled:
         beside.remarks.append(
-            f"{path.name}: lengths are in px only for {unscaled:,} of {len(data.images):,} images, "
-            "of which the size of a pixel is not known"
-            + worded(": give it with --pixel-size.", ": give it with pixel_size=.", ".")
+            f"{path.name}: lengths are in px only for {unscaled:,} of "
+            f"{counted(images, 'image')}: the size of a pixel is not known"
+            + worded(" (give it with --pixel-size).", " (give it with pixel_size=).", ".")
         )
 
 
@@ -120,7 +120,9 @@ def _pixels_of(image: ImageRecord, located: Located, beside: Beside, unread: lis
     if file is None:
         return None
     if image.plane is None and plane_of(image):
-        unread.append(f"{image.file_name}, a plane along {len(plane_of(image))} axes")
+        unread.append(
+            f"{image.file_name}, a plane along {counted(len(plane_of(image)), 'axis', 'axes')}"
+        )
         return None
     try:
         picture = open_image(file, image.plane, channels_of(image))

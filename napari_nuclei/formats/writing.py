@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..nuclei import NUCLEUS
+from ..wording import are, counted
 from .dataset import DataSet
 from .format import Format, function
 from .places import places
@@ -64,9 +65,8 @@ def losses(name: str, data: DataSet, format: Format) -> list[str]:
             f"{name}: categories ({listed}) are left out: this format has none. COCO keeps them."
         )
     if (count := data.crowds) and not format.crowds:
-        areas = "1 area to ignore is" if count == 1 else f"{count:,} areas to ignore are"
         out.append(
-            f"{name}: {areas} left out (iscrowd): this format has no place for them. COCO and "
-            "GeoJSON keep them."
+            f"{name}: {counted(count, 'area')} to ignore {are(count)} left out (iscrowd): this "
+            "format has no place for such. COCO and GeoJSON have."
         )
     return out

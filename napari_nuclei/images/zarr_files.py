@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..wording import counted
 from .finding import is_zarr_zip
 from .trouble import one_line
 from .zarr_axes import named_axes, ome_axes, usual_axes
@@ -130,7 +131,7 @@ def _image_in(node: Any, path: Path, labels: bool = False) -> Levels:
     if "plate" in about:
         fields = list(_fields_of_plate(node, about["plate"]))
         wells = len(about["plate"].get("wells", ()))
-        raise UserError(f"a plate of {wells} wells: {_name_one(path, fields)}")
+        raise UserError(f"a plate of {counted(wells, 'well')}: {_name_one(path, fields)}")
     if "well" in about:
         names = [str(image["path"]) for image in about["well"].get("images", ())]
         return _only(node, names, "fields", path)

@@ -17,6 +17,7 @@ from ..collector import without_collector
 from ..errors import UserError
 from ..formats.files import replacing
 from ..nuclei import Nuclei
+from ..wording import are, counted
 from .about import fingerprint_of
 from .fingerprint import Fingerprint, is_soon_hashed
 from .journal import VERSION, Journal, Row, Subject, snapshot_of
@@ -211,7 +212,8 @@ class _Reading:
             copy = _dated(self.path, "damaged")
             with replacing(copy) as stream:
                 stream.write(rest)
-            note = f"The journal is damaged: {len(rest)} bytes at its end are set aside in {copy}."
+            what = f"{counted(len(rest), 'byte')} at its end {are(len(rest))}"
+            note = f"The journal is damaged: {what} set aside in {copy}."
         with contextlib.suppress(OSError), self.path.open("r+b") as journal:
             journal.truncate(size)
         self.journal.notices.append(note)

@@ -16,6 +16,7 @@ from typing import Any
 from ..errors import UserError
 from ..models.card import Card
 from ..nuclei import Nucleus
+from ..wording import counted
 from .examples import Example, example_of, pixels_of
 from .locked import SIDE, Tile
 from .reviewed import KINDS, Reviewed
@@ -154,8 +155,8 @@ def make_plan(images: Sequence[Reviewed], base: Card, source: str) -> Plan:
     complete = [n for image in images for n in image.judged(set(image.grid))]
     if len(complete) < LEAST:
         raise UserError(
-            f"{source}: too little is reviewed to learn from and to judge by: {len(complete)} "
-            f"nucle{'us' if len(complete) == 1 else 'i'} in areas marked complete, at least "
+            f"{source}: too little is reviewed to learn from and to judge by: "
+            f"{counted(len(complete), 'nucleus')} in areas marked complete, at least "
             f"{LEAST} are wanted. Review more, and mark it complete."
         )
     named = (earlier & locked) | _named(images, locked, tiles_in(base, "learned"))
@@ -167,7 +168,8 @@ def make_plan(images: Sequence[Reviewed], base: Card, source: str) -> Plan:
     )
     if judged < LEAST_JUDGED or learned < LEAST_LEARNED:
         raise UserError(
-            f"{source}: the reviewed areas are too small to be split: {learned} nuclei to learn "
+            f"{source}: the reviewed areas are too small to be split: "
+            f"{counted(learned, 'nucleus')} to learn "
             f"from, {judged} to judge by, {LEAST_LEARNED} and {LEAST_JUDGED} are wanted, in tiles "
             f"of about {SIDE} px that {base.name!r} has not learned from. Mark more as complete."
         )

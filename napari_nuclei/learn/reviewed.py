@@ -27,7 +27,7 @@ from ..nuclei import Kind, Nuclei, Nucleus, State
 from ..progress import Progress
 from ..scoring.compared import MOSTLY
 from ..scoring.match import shares_in
-from ..wording import worded
+from ..wording import are, counted, worded
 from .locked import Grid, Tile, digest_of
 
 KINDS = ("accepted", "corrected", "hand-made", "imported", "unchanged", "rejected")
@@ -199,7 +199,8 @@ def review_of(
     located = files_in(folder).find_all(image.file_name for image in begun)
     if located.gaps:
         raise UserError(
-            f"{folder}: {len(located.gaps)} of {len(begun)} images are missing "
+            f"{folder}: {len(located.gaps):,} of {counted(len(begun), 'image')} "
+            f"{are(len(located.gaps))} missing "
             f"({located.words()}). "
             + worded(
                 "Name the folder that they lie in by --images.",

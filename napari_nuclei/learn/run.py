@@ -28,6 +28,7 @@ from ..models.runtime import name_of, pick_device
 from ..models.weights import load_network, pretrained_trunk, save_model
 from ..progress import Progress
 from ..scoring.scoring import score
+from ..wording import counted
 from .calibrate import best_threshold, expected_error, fit
 from .curve import draw_curve
 from .examples import Example, load_examples
@@ -90,7 +91,7 @@ def _train(
     for remark in dict.fromkeys(told or ()):
         yield Progress(0, 0, new=remark)
     state = _state(recipe, resume, processes)
-    yield Progress(0, 0, new=f"{len(examples)} images, from step {state.step}")
+    yield Progress(0, 0, new=f"{counted(len(examples), 'image')}, from step {state.step}")
     if not processes.first:  # it steps along; the first one validates, writes and packs
         yield from train_steps(state, examples, recipe, chosen, Path(os.devnull), processes)
         return None

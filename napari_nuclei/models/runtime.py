@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 from ..errors import UserError
+from ..wording import counted
 
 
 def devices() -> list[str]:
@@ -50,7 +51,7 @@ def name_of(device: torch.device) -> str:
     if device.type == "cuda":
         return str(torch.cuda.get_device_name(device))
     threads = torch.get_num_threads()
-    return f"{device.type}, {threads} thread{'s' * (threads > 1)}"
+    return f"{device.type}, {counted(threads, 'thread')}"
 
 
 def autocast(device: torch.device) -> AbstractContextManager[object]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..models.detector import Detections, Detector, is_batched
 from ..models.memory import free, on_cpu, ran_out
 from ..progress import Progress
+from ..wording import counted
 from .frame import Frame
 from .pasting import paste
 from .suppress import Scored
@@ -115,7 +116,7 @@ class Detecting:
         if len(job) > 1 and is_batched(self.detector):
             most = (len(job) + 1) // 2
             self.detector.batch = most  # for the images to come, too
-            told = f"Out of memory: going on with {most} tile{'s' * (most > 1)} at a time"
+            told = f"Out of memory: going on with {counted(most, 'tile')} at a time"
             return [job[:most], job[most:]], told
         ((k, part),) = job
         smaller = self._quarters(part, seen[k][0])

@@ -24,6 +24,7 @@ from ..journal.safe_file import KEEPER
 from ..journal.snapshot import peek
 from ..nuclei import Nuclei
 from ..review import Review
+from ..wording import are, counted
 from .files import Place, SmallFile, items_of, most_alike
 from .journals import Journals
 
@@ -75,7 +76,8 @@ class Workspace:
         found, self._data = items_of(self.path, near, None if strict else self.remarks)
         self.homes = () if found[0].record is None else files_in(near or self.path.parent).homes
         if self._data is not None and (crowds := self._data.crowds):
-            self.remarks.append(f"{self.path.name}: {crowds:,} areas to ignore are not shown.")
+            what = f"{counted(crowds, 'area')} to ignore {are(crowds)}"
+            self.remarks.append(f"{self.path.name}: {what} kept, not shown.")
         self.items = tuple(found)
         self._by_key = {(item.path, item.plane, item.part): item for item in self.items}
         self._named: dict[Path, set[Plane]] = {}
