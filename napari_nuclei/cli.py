@@ -45,6 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         say(f"napari-nuclei: {error}")
         return BAD_USE
+    except MemoryError as error:
+        detail = f" ({error})" if str(error) else ""
+        say(
+            f"napari-nuclei: not enough memory{detail}: close other programs, or give fewer or "
+            "smaller images at a time"
+        )
+        return BAD_USE
     except BrokenPipeError:  # the reader of our output has gone away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the last flush
         return SOME_FAILED

@@ -58,7 +58,7 @@ CASES: dict[str, tuple[list[Any], list[int], str]] = {
     "empty": ([row(1, EMPTY), row(2, GOOD)], [400], "left out: 1 (its mask has no pixels)"),
     "nothing": ([row(1, None), row(2, GOOD)], [400], "left out: 1 (it has neither run"),
     "box": ([row(1, [], bbox=[1, 1, 2, 2]), row(2, GOOD)], [400], "1 (it has a box but no mask)"),
-    "nan": ([row(1, [[1, float("nan"), 9, 1, 9, 9]]), row(2, GOOD)], [400], "far outside"),
+    "nan": ([row(1, [[1, float("nan"), 9, 1, 9, 9]]), row(2, GOOD)], [400], "not numbers"),
     "size": (
         [row(1, {"size": [80, 60], "counts": [4800]}), row(2, GOOD)],
         [400],

@@ -157,7 +157,7 @@ def refused(value: Any) -> str:
         ([[1, 1, 5, 5, 9, 9, 3]], "three corners"),
         ([[1, 1, 5, "x", 9, 9]], "not numbers"),
         ([[1, 1, 1e9, 5, 9, 9]], "far outside"),
-        ([[1, 1, float("nan"), 5, 9, 9]], "far outside"),
+        ([[1, 1, float("nan"), 5, 9, 9]], "not numbers"),
         ([["a"], 5], "three corners"),
         ([[40, 30, 45, 30, 45, 35]], "no pixels"),
         ([], "neither run lengths nor a polygon"),

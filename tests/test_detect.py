@@ -101,6 +101,13 @@ def test_other_files(tmp_path: Path) -> None:
     assert kind("a.zip", b"PK\3\4 broken") == "imagej"
     assert kind("a.gz", b"\x1f\x8b broken") is None
     assert kind("a.bin", bytes(range(256))) is None
+    with zipfile.ZipFile(tmp_path / "j.zip", "w") as z:
+        z.writestr("a.json", " " * (HEAD + 9) + "no JSON")
+    assert detect(tmp_path / "j.zip") is None
+    with zipfile.ZipFile(tmp_path / "j.zip", "a") as z:
+        z.writestr("b.geojson", json.dumps(GEOJSON))
+    assert (found := detect(tmp_path / "j.zip")) is not None
+    assert found.name == "geojson"
     roi = roifile.ImagejRoi(roitype=roifile.ROI_TYPE.RECT, right=4, bottom=4).tobytes()
     for name in ("._a.roi", "__MACOSX/a.roi"):
         with zipfile.ZipFile(tmp_path / "m.zip", "w") as z:

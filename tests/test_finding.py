@@ -47,6 +47,11 @@ def test_a_folder_names_what_it_leaves_out(folder: Path) -> None:
     assert Workspace(folder).remarks == remarks
 
 
+def test_no_file_is_taken_twice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert find_images(["x.tif", "./x.tif", folder / "x.tif", "x.t*"]) == [Path("x.tif")]
+
+
 def test_nothing_left_out_is_nothing_said(folder: Path) -> None:
     remarks: list[str] = []
     assert len(find_images(folder / "*.tif", remarks)) == 1

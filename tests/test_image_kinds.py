@@ -299,6 +299,24 @@ def test_labels_and_thumbnails_beside_a_slide(
     np.testing.assert_array_equal(open_image(tmp_path / "a.tif").read((0, 0, 70, 50)), COLOURS)
 
 
+def test_planes_that_were_written_one_by_one_are_a_stack(tmp_path: Path) -> None:
+    path = tmp_path / "s.tif"
+    for planes in (noise(3, 70, 50), noise(3, 70, 50, 3)):
+        with tifffile.TiffWriter(path) as file:
+            for plane in planes:
+                file.write(plane, photometric="rgb" if plane.ndim == 3 else "minisblack")
+        assert image_info(path).planes == 3
+        for number, plane in enumerate(planes):
+            assert (read_image(path, plane=number) == plane).all()
+        with pytest.raises(UserError, match="stack of 3 planes"):
+            read_image(path)
+    with tifffile.TiffWriter(path) as file:
+        file.write(GRAY)
+        file.write(GRAY.astype(np.uint16))
+    with pytest.raises(UserError, match="2 separate images"):
+        read_image(path)
+
+
 def test_two_images_of_different_sizes_are_not_silently_one(tmp_path: Path, in_parts: Any) -> None:
     for other in (noise(60, 45), noise(90, 80)):
         with tifffile.TiffWriter(tmp_path / "a.tif") as file:

@@ -63,6 +63,24 @@ def test_kinds_of_rois(tmp_path: Path) -> None:
     assert sorted(line.split(",")[0] for line in left) == ["point", "text"]
 
 
+def test_rois_on_several_planes_are_not_made_one(tmp_path: Path) -> None:
+    Image.new("L", (30, 30)).save(tmp_path / "a.png")
+    places = [{"t_position": 1}, {"t_position": 2}], [{"position": 1}, {"position": 2}]
+    for several in (*places, [{"z_position": 3}, {"z_position": 4}], [{}, {"c_position": 2}]):
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as z:
+            for k, place in enumerate(several):
+                roi = roifile.ImagejRoi(roitype=roifile.ROI_TYPE.RECT, right=6, bottom=5)
+                roi.z_position = 0 if "position" in place or not place else 1
+                for name, value in place.items():
+                    setattr(roi, name, value)
+                z.writestr(f"{k}.roi", roi.tobytes())
+        if several[0]:
+            with pytest.raises(UserError, match="several planes"):
+                imagej.read(tmp_path / "a.zip", Beside())
+        else:
+            assert len(imagej.read(tmp_path / "a.zip", Beside())[1]) == 2
+
+
 def test_a_single_roi_and_names(tmp_path: Path) -> None:
     path = tmp_path / "0007.roi"
     roi = roifile.ImagejRoi.frompoints([[0, 0], [3, 0], [3, 3]], name="")

@@ -239,6 +239,43 @@ def test_a_photograph_among_masks_is_refused(folder: Path) -> None:
         (folder / "a" / "masks" / name).unlink()
 
 
+def test_a_broken_file_costs_no_other(folder: Path) -> None:
+    whole, _ = read_nuclei([folder], Beside(), "masks")
+    add(folder, "8.png", mask_of(shape=(5, 5)))
+    (folder / "a" / "masks" / "9.png").write_bytes(b"broken")
+    save(folder / "c" / "images" / "c.png", mask_of())
+    save(folder / "d" / "images" / "d1.png", mask_of())
+    save(folder / "d" / "images" / "d2.png", mask_of())
+    save(folder / "e" / "masks" / "e.png", mask_of())
+    (folder / "f" / "images").mkdir(parents=True)
+    (folder / "f" / "masks").mkdir()
+    (folder / "f" / "images" / "f.png").write_bytes(b"broken")
+    beside = Beside()
+    data, _ = read_nuclei([folder], beside, "masks")
+    assert data.images == whole.images
+    assert data.nuclei == whole.nuclei
+    said = "\n".join(beside.remarks)
+    assert "a/masks/8.png: left out, the mask is 5×5 px (height × width), its image 20×30" in said
+    assert "a/masks/9.png: left out, not a TIFF, PNG or other" in said
+    assert "c/images/c.png: left out, has no masks/ folder" in said
+    assert "d/images: left out, holds 2 images" in said
+    assert "e: left out, has no folder images/" in said
+    assert "f/images/f.png: left out, not an image" in said
+    with pytest.raises(UserError, match="holds 2 images"):
+        read_nuclei([folder], Beside(strict=True), "masks")
+    with pytest.raises(UserError, match="holds 2 images"):
+        read_nuclei([only(folder, "d")], Beside(), "masks")
+    with pytest.raises(UserError, match=r"c\.png: has no masks/ folder"):
+        read_nuclei([only(folder, "c")], Beside(), "masks")
+
+
+def only(folder: Path, name: str) -> Path:
+    out = folder.with_name(f"only_{name}")
+    out.mkdir()
+    (folder / name).rename(out / name)
+    return out
+
+
 def test_remarks_on_many_files_name_the_first_ones(folder: Path) -> None:
     for k in range(30):
         add(folder, f"e{k:02}.png", mask_of())

@@ -23,6 +23,7 @@ from napari_nuclei.formats import cellpose, label_tiff, mask_pngs, run_lengths, 
 from napari_nuclei.formats.adapters import read_masks
 from napari_nuclei.formats.beside import Beside
 from napari_nuclei.formats.dataset import DataSet
+from napari_nuclei.formats.detect import detect
 from napari_nuclei.image_record import ImageRecord
 from napari_nuclei.labels import draw
 from napari_nuclei.mask import Mask
@@ -112,6 +113,39 @@ def test_run_lengths_as_the_bowl_has_them(tmp_path: Path) -> None:
     path.write_text("ImageId,EncodedPixels\nb,1 2\n")
     with pytest.raises(UserError, match="does not say how large"):
         run_lengths.read(path, Beside(guess_size=True))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"ImageId;EncodedPixels\nb;1 2\n",
+        b"\xef\xbb\xbfImageId\tEncodedPixels\r\nb\t1 2\r\n",
+        "ImageId\tEncodedPixels\r\nb\t1 2\r\n".encode("utf-16"),
+        b"ImageId, EncodedPixels\nb,1 2\n",
+    ],
+)
+def test_run_lengths_as_spreadsheets_save_them(data: bytes, tmp_path: Path) -> None:
+    Image.new("L", (4, 3)).save(tmp_path / "b.png")
+    path = tmp_path / "d.csv"
+    path.write_bytes(data)
+    found = detect(path)
+    assert found is not None
+    assert found.name == "dsb"
+    assert [n.mask.box for n in run_lengths.read(path, Beside()).nuclei[1]] == [(0, 0, 2, 1)]
+
+
+def test_run_lengths_of_an_image_that_is_missing(tmp_path: Path) -> None:
+    Image.new("L", (4, 3)).save(tmp_path / "b.png")
+    path = tmp_path / "d.csv"
+    path.write_text("ImageId,EncodedPixels\nz,1 2\nb,1 2\nz,4 1\n")
+    beside = Beside()
+    data = run_lengths.read(path, beside)
+    assert [(i.id, i.file_name) for i in data.images] == [(1, "b.png")]
+    assert beside.remarks == [
+        "d.csv: 2 of 3 lines are left out: 2, 4 (is of z, whose size is not known)."
+    ]
+    with pytest.raises(UserError, match="does not say how large"):
+        run_lengths.read(path, Beside(strict=True))
 
 
 def test_run_lengths_of_a_slide_need_no_array(

@@ -14,6 +14,7 @@ from pycocotools.cocoeval import COCOeval
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco, results
 from napari_nuclei.formats.coco import DataSet, ImageRecord
+from napari_nuclei.formats.convert import convert
 from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin, State
 
@@ -77,6 +78,19 @@ def test_read_back(found: dict[int, Nuclei], tmp_path: Path) -> None:
         (square.shift(10, 0), 0.9),
         (square.shift(20, 0), 0.06),
     ]
+
+
+def test_a_category_may_have_the_id_0(tmp_path: Path) -> None:
+    rows = results.to_json({1: Nuclei(SHAPE, [model(1, square, 0.5), model(2, square, 0.4)])})
+    rows[0]["category_id"], rows[1]["category_id"] = 0, 1
+    (tmp_path / "r.json").write_text(json.dumps(rows))
+    (tmp_path / "i.json").write_text(
+        json.dumps([{"id": 1, "file_name": "a.png", "height": 40, "width": 50}])
+    )
+    convert(tmp_path / "r.json", tmp_path / "o.json", image_ids=tmp_path / "i.json")
+    value = json.loads((tmp_path / "o.json").read_text())
+    assert sorted(a["category_id"] for a in value["annotations"]) == [0, 1]
+    assert {c["id"] for c in value["categories"]} == {0, 1}
 
 
 @pytest.mark.parametrize("empty", [{}, {3: Nuclei(SHAPE)}])

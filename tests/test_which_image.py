@@ -269,7 +269,7 @@ def test_convert_under_the_ids_of_a_list(run: Run) -> None:
     listing[0]["height"] = 99
     save("ids.json", listing)
     answer = run("convert", "r.json", "--image-ids", "ids.json", "--out", "o.json")
-    refused(answer, "the image image 6 is 60×80 px, but it is 99×80 px in ids.json")
+    refused(answer, ": image 6 is 60×80 px, but it is 99×80 px in ids.json")
 
 
 # -- what goes out ------------------------------------------------------------------------

@@ -42,7 +42,8 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 def make_old(path: Path, **changes: Any) -> None:
     """Make a journal one of before images were told apart by part and content."""
     first, *rest = path.read_bytes().splitlines(keepends=True)
-    header = {k: v for k, v in json.loads(first).items() if k not in ("part", "pixels")} | changes
+    new = ("part", "pixels", "upright")
+    header = {k: v for k, v in json.loads(first).items() if k not in new} | changes
     path.write_bytes(json.dumps(header).encode() + b"\n" + b"".join(rest))
 
 
@@ -64,6 +65,26 @@ def test_a_renamed_image_is_found_again(image: Path) -> None:
     assert not journal_of(image).exists()
     again.close()
     assert notices(opened(new)) == "", "said once"
+
+
+@pytest.mark.parametrize("orientation", [1, 2, 3, 4, 6])
+def test_a_review_from_before_images_were_turned(orientation: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    picture = Image.new("L", (30, 30))
+    noted = picture.getexif()
+    noted[274] = orientation
+    picture.save(path, exif=noted)
+    review = Review.open(path)
+    review.do(edits.add(review.nuclei, square))
+    review.close()
+    again = Review.open(path)
+    again.close()
+    assert not again.warnings
+    make_old(journal_of(path))
+    old = Review.open(path)
+    old.close()
+    assert ["shown upright" in line for line in old.warnings] == [True] * (orientation > 1)
+    assert len(old.nuclei) == 1
 
 
 def test_a_moved_image_is_found_again(image: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import pprint
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -58,15 +59,21 @@ def main() -> None:
         image = data.images[k]
         pixels = read_image(image_in(args.images, image.file_name))
         truth = [n.mask for n in data.nuclei[image.id]]
+        crowds = [c.mask for c in data.nuclei[image.id].crowds]
         found = segment(pixels, detector)
         prompter = Prompter(pixels, detector, found.diameter, identity=Identity())
-        parts.append(examples(found, truth, prompter))
+        parts.append(examples(found, truth, prompter, crowds))
         print(f"{image.file_name}: {len(parts[-1][1])} entries", flush=True)
     pprint.pp(fit(parts).to_dict(), width=60)
 
 
-def examples(found: Prediction, truth: list[Mask], prompter: Prompter) -> Examples:
-    """Return the signs of every entry of an image's queue, and whether it needs correction."""
+def examples(
+    found: Prediction, truth: list[Mask], prompter: Prompter, crowds: Sequence[Mask] = ()
+) -> Examples:
+    """Return the signs of every entry of an image's queue, and whether it needs correction.
+
+    Of what lies in an area to ignore nobody knows that, so it is left out.
+    """
     card = prompter.detector.card
     nuclei = Nuclei(prompter.shape, threshold=card.threshold)
     propose(nuclei, found.found, card.name, card.threshold).apply_to(nuclei)
@@ -76,9 +83,17 @@ def examples(found: Prediction, truth: list[Mask], prompter: Prompter) -> Exampl
         known |= step.new or {}
     queue.add_evidence(known)
     needed = [needing(nuclei, truth, iou) for iou in RIGHT]
-    ids = queue.order().tolist()
+    unknown = ignored(nuclei, truth, crowds)
+    ids = [id for id in queue.order().tolist() if id not in unknown]
     rows = [[i in some for some in needed] for i in ids]
     return queue.signs_of(ids), np.array(rows, bool).reshape(-1, len(RIGHT))
+
+
+def ignored(nuclei: Nuclei, truth: list[Mask], crowds: Sequence[Mask]) -> set[int]:
+    """Return the ids of what lies in areas to ignore, at least by half, and is no true nucleus."""
+    rows = [n for n in nuclei if any(2 * n.mask.overlap(c) >= n.mask.area > 0 for c in crowds)]
+    pairs = match(truth, [n.mask for n in rows], min(RIGHT))
+    return {n.id for n in rows} - {rows[j].id for j in pairs.predicted.tolist()}
 
 
 def needing(nuclei: Nuclei, truth: list[Mask], iou: float) -> set[int]:

@@ -93,8 +93,8 @@ def run(options: Namespace) -> int:
     """Segment images into one file or a folder of label images."""
     from ..batch.output import make_output
     from ..batch.writable import refuse_same
-    from ..formats.registry import odd_ending, target_of
-    from ..formats.streams import STDOUT, at_rest
+    from ..formats.registry import by_ending, odd_ending, target_of
+    from ..formats.streams import at_rest, is_stream
     from ..images.images import find_images
 
     refuse_two_answers(options)
@@ -103,7 +103,7 @@ def run(options: Namespace) -> int:
         left_out: list[str] = []
         paths = [stack.enter_context(at_rest(path)) for path in find_images(given, left_out)]
         refuse_same(options.out, paths)
-        if options.format is None and options.out == STDOUT:
+        if options.format is None and is_stream(options.out) and not by_ending(options.out.name):
             options.format = "coco"
         format = target_of(options.out, options.format, "--format")
         options.format = format.name

@@ -120,10 +120,11 @@ def write_labels(path: Path, image: ImageRecord, nuclei: Nuclei, beside: Beside)
 
 def read_masks(path: Path, beside: Beside) -> DataSet:
     """Read folders of masks."""
-    files = mask_folders.find_files(path)
-    prepared = result_of(mask_folders.read(files))
+    said: list[mask_folders.Said] = []
+    files = mask_folders.find_files(path, None if beside.strict else said)
+    prepared = result_of(mask_folders.read(files, strict=beside.strict))
     beside.known, beside.homes = {file.name: file for file in files}, [path.resolve()]
-    beside.remarks += prepared.remarks
+    beside.remarks += [*mask_folders.grouped(said), *prepared.remarks]
     if not beside.split:
         words = f"the only mask of its image, in pieces, taken as one nucleus; {label_files.SPLIT}"
         beside.remarks += mask_folders.grouped((path, words) for path in prepared.clumped)

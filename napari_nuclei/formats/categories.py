@@ -72,9 +72,10 @@ def listed(known: Iterable[Category], used: Iterable[str]) -> tuple[Category, ..
     for name in dict.fromkeys(used):
         if name not in names:
             wanted = DEFAULT.id if name == NUCLEUS else _number_in(name)
-            id = wanted if wanted and wanted not in ids else max(ids, default=0) + 1
-            out.append(Category(id, name))
-            ids.add(id)
+            if wanted is None or wanted in ids:
+                wanted = max(ids, default=0) + 1
+            out.append(Category(wanted, name))
+            ids.add(wanted)
     return tuple(out)
 
 
@@ -89,10 +90,10 @@ def with_ids(known: Iterable[Category], used: Collection[str]) -> tuple[Category
     return listed(out, used) or (DEFAULT,)
 
 
-def _number_in(name: str) -> int:
-    """Return the number of what was read without a name, as ``category 7``; 0 for others."""
+def _number_in(name: str) -> int | None:
+    """Return the number of what was read without a name, as ``category 7``; None for others."""
     found = re.fullmatch(r"(?:category|group) ([0-9]{1,9})", name)
-    return int(found[1]) if found else 0
+    return int(found[1]) if found else None
 
 
 class Names:

@@ -14,8 +14,6 @@ from typing import Any, TypeVar
 from ..collector import without_collector
 from ..errors import UserError
 from ..image_record import ImageRecord
-from ..images.finding import IMAGE_SUFFIXES, is_zarr
-from ..images.own_outputs import OVERLAY
 from ..nuclei import Nuclei
 from ..shape_edits import pieces
 from ..wording import worded
@@ -23,10 +21,11 @@ from .beside import Beside
 from .categories import with_ids
 from .dataset import DataSet
 from .detect import detect
+from .folders import files_in
 from .format import Format, function
 from .image_sizes import check_sizes
 from .images_of import find_images_of, numbered
-from .registry import FORMATS, READABLE, named, odd_ending, target_of
+from .registry import READABLE, named, odd_ending, target_of
 from .writing import write
 
 T = TypeVar("T")
@@ -144,7 +143,7 @@ def read(
         If none of them can be read, one is of another format than the rest, or an image is at
         hand and of another size.
     """
-    files = [file for path in paths for file in _files(path, source)]
+    files = [file for path in paths for file in files_in(path, source, beside.remarks)]
     if not files:
         raise UserError("nothing to read was named: name a file of nuclei")
     files, formats = _with_formats(files, source, beside)
@@ -177,36 +176,6 @@ def _in_pieces(data: DataSet) -> DataSet:
         if edit := pieces(nuclei, [n.id for n in nuclei]):
             edit.apply_to(nuclei)
     return data
-
-
-def _files(path: Path, source: str | None) -> list[Path]:
-    """Return a file, or the files of a folder that is not read as a whole."""
-    if not path.is_dir() or is_zarr(path):
-        return [path]
-    whole = named(source, READABLE) if source else detect(path)
-    if whole is not None and not whole.per_image:
-        return [path]
-    names = [whole.name] if whole else [f.name for f in FORMATS.values() if f.per_image]
-    endings = tuple(e for name in names for e in FORMATS[name].endings)
-    images = IMAGE_SUFFIXES | {".npz"} if "labels" in names else set()
-    files = sorted(
-        p
-        for p in path.iterdir()
-        if p.name.lower().removesuffix(".gz").endswith(endings) or p.suffix.lower() in images
-    )
-    # Of label images only those that are called so: the images themselves may lie beside them.
-    marked = [p for p in files if p.suffix.lower() not in images or _is_marked(p)]
-    files = marked or files
-    files = [p for p in files if p.name[0] != "." and not p.name.lower().endswith(OVERLAY)]
-    if not files:
-        raise UserError(f"{path} holds no file of nuclei that can be read: name one")
-    return files
-
-
-def _is_marked(path: Path) -> bool:
-    from .beside import stem_of
-
-    return stem_of(path) != path.stem
 
 
 def _detected(path: Path) -> Format:

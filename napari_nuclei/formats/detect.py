@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import re
 import zlib
@@ -71,13 +70,9 @@ def _detect_json(head: bytes, path: Path) -> Format | None:
 
 
 def _is_dsb(head: bytes) -> bool:
-    from .run_lengths import IMAGE, PIXELS
+    from .run_lengths import form_of
 
-    line = text_of(head).lstrip().split("\n", 1)[0].strip()
-    try:
-        return {IMAGE, PIXELS} <= {name.strip() for name in next(csv.reader([line]), [])}
-    except csv.Error:
-        return False
+    return form_of(head) is not None
 
 
 def _detect_zip(path: Path) -> Format | None:
@@ -90,8 +85,10 @@ def _detect_zip(path: Path) -> Format | None:
                 return FORMATS["imagej"]
             if archives.entries(z, ".npy"):
                 return FORMATS["labels"]
-            some = archives.json_entries(z)[: archives.LOOKED_AT]
-            kinds = [archives.kind_in(z, entry) for entry in some]
+            kinds: list[str | None] = []
+            for entry in archives.json_entries(z)[: archives.LOOKED_AT]:
+                with suppress(UserError):  # one that is no JSON
+                    kinds.append(archives.kind_in(z, entry))
     except UserError:
         return FORMATS["imagej"]  # damaged, as its reader will say
     return next((FORMATS[k] for k in ("coco", "geojson", "results") if k in kinds), None)

@@ -77,8 +77,7 @@ class Listed:
                     f"same image of {self.source}, {shown(record.file_name)}: give one of them"
                 )
             if sizes and record.shape != image.shape:
-                name = f"the image {shown(image.file_name)}"
-                raise other_size(name, image.shape, record.shape, self.source)
+                raise other_size(shown(image.file_name), image.shape, record.shape, self.source)
             taken[record.id], out[image.id] = image, record
         return out
 
@@ -109,7 +108,8 @@ class Listed:
 
     def _gap(self, name: str, match: Match[str]) -> str:
         if not match.rivals:
-            return f"{self.source} does not list the image {shown(name)}"
+            the = "" if name.startswith("image ") else "the image "  # as results have it
+            return f"{self.source} does not list {the}{shown(name)}"
         others = [other for other in match.rivals if other != name]
         if name in match.rivals:
             return (

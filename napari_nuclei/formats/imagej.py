@@ -122,7 +122,7 @@ def read(path: Path, beside: Beside) -> tuple[ImageRecord, Nuclei]:
     """
     broken = Broken(str(path), beside.on_broken, "ROI")
     found, total = _rois(path, broken)
-    if len({_position(roi) for _, roi in found} - {0}) > 1:
+    if _planes([roi for _, roi in found]) > 1:
         raise UserError(f"{path} has ROIs on several planes of a stack: save one plane at a time")
     outlines = Outlines()
     kept: list[ImagejRoi] = []
@@ -195,8 +195,11 @@ def _rois(path: Path, broken: Broken) -> tuple[list[tuple[str, ImagejRoi]], int]
     return out, len(entries)
 
 
-def _position(roi: ImagejRoi) -> int:
-    return roi.position or roi.z_position or roi.t_position
+def _planes(rois: list[ImagejRoi]) -> int:
+    """Return on how many planes ROIs lie, of an axis where they lie on most; 0 says on any."""
+    places = ((roi.position, roi.z_position, roi.t_position) for roi in rois)
+    axes = zip(*((stack or z or t, z, t) for stack, z, t in places), strict=True)
+    return max((len({*along} - {0}) for along in axes), default=0)
 
 
 def _has_no_area(roi: ImagejRoi) -> bool:

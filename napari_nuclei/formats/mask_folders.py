@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from ..progress import Progress, within
 from .dataset import DataSet
 from .files import unwritable
 from .image_files import lies_in
-from .mask_files import read_mask, read_masks
+from .mask_files import Found, read_mask, read_masks
 
 __all__ = ["find_files", "gather", "image_ids", "read", "read_mask"]
 
@@ -54,7 +55,10 @@ class Prepared:
 
 
 def read(
-    files: Sequence[Path], masks: bool = True, modalities: Mapping[str, str] | None = None
+    files: Sequence[Path],
+    masks: bool = True,
+    modalities: Mapping[str, str] | None = None,
+    strict: bool = True,
 ) -> Generator[Progress, None, Prepared]:
     """Read images and their masks into a data set.
 
@@ -67,6 +71,8 @@ def read(
         empty.
     modalities : mapping of str to str, optional
         File name, with or without its ending → kind of the image.
+    strict : bool
+        Whether a broken file is an error; otherwise it is left out and remarked on.
 
     Yields
     ------
@@ -83,20 +89,30 @@ def read(
     ------
     UserError
         If an image has no folder of masks, a file cannot be read, or a mask is not of its
-        image's size.
+        image's size; if not `strict`, of all of them.
     """
     kinds = modalities or {}
     out = Prepared(DataSet([], {}))
     said: list[Said] = []
+    errors: list[UserError] = []
     for done, path in enumerate(files):
         yield Progress(done, len(files), path.name)
         kind = kinds.get(path.name) or kinds.get(path.stem, "")
-        record = ImageRecord(done + 1, path.name, *image_size(path), kind)
+        try:
+            record = ImageRecord(len(out.data.images) + 1, path.name, *image_size(path), kind)
+            if masks:
+                steps = _nuclei(path, record.shape, said, out.clumped, strict)
+                nuclei = yield from within(steps, done, len(files), path.name)
+                out.data.nuclei[record.id] = nuclei
+        except UserError as error:
+            if strict:
+                raise
+            said.append((path, _left_out(path, error)))
+            errors.append(error)
+            continue
         out.data.images.append(record)
-        if masks:
-            steps = _nuclei(path, record.shape, said, out.clumped)
-            nuclei = yield from within(steps, done, len(files), path.name)
-            out.data.nuclei[record.id] = nuclei
+    if errors and not out.data.images:
+        raise errors[0]
     out.remarks += grouped(said)
     yield Progress(len(files), len(files), "Masks read", out)
     return out
@@ -104,6 +120,10 @@ def read(
 
 Said = tuple[Path, str]
 """A file, and what is to be said of it."""
+
+
+def _left_out(path: Path, error: UserError) -> str:
+    return f"left out, {str(error).removeprefix(f'{path}: ')}"
 
 
 def grouped(said: Iterable[Said]) -> Iterator[str]:
@@ -117,8 +137,14 @@ def grouped(said: Iterable[Said]) -> Iterator[str]:
         yield f"{names}{more}: {words}"
 
 
-def find_files(folder: Path) -> list[Path]:
+def find_files(folder: Path, said: list[Said] | None = None) -> list[Path]:
     """List the images of folders of masks, or those that lie in the folder itself.
+
+    Parameters
+    ----------
+    said : list of (Path, str), optional
+        Takes the folders of which it cannot be told which image is meant; without it the first
+        one is an error.
 
     Returns
     -------
@@ -132,17 +158,31 @@ def find_files(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
-    own = sorted(p for p in folder.iterdir() if (p / IMAGES).is_dir() and p.name[0] != ".")
-    files = [_only(p / IMAGES) for p in own] or _plain(folder)
+    every = sorted(p for p in folder.iterdir() if p.is_dir() and p.name[0] != ".")
+    own = [p for p in every if (p / IMAGES).is_dir()]
+    files = [file for p in own if (file := _only(p / IMAGES, said))]
+    if said is not None:
+        bare = (p for p in every if p not in own and (p / MASKS).is_dir())
+        said += [(p, f"left out, has no folder {IMAGES}/") for p in bare]
+    if own and not files and said:
+        path, words = said[0]
+        raise UserError(f"{path}: {words.removeprefix('left out, ')}")
+    files = files or _plain(folder)
     if double := next((name for name, n in Counter(f.name for f in files).items() if n > 1), None):
         raise UserError(f"{folder}: two images are called {double}; give each its own name")
     return files
 
 
-def _only(folder: Path) -> Path:
-    files = find_images(folder)
-    if len(files) > 1:
-        raise UserError(f"{folder}: holds {len(files)} images, where one is expected")
+def _only(folder: Path, said: list[Said] | None) -> Path | None:
+    try:
+        files = find_images(folder)
+        if len(files) > 1:
+            raise UserError(f"{folder}: holds {len(files)} images, where one is expected")
+    except UserError as error:
+        if said is None:
+            raise
+        said.append((folder, _left_out(folder, error)))
+        return None
     return files[0]
 
 
@@ -157,7 +197,7 @@ def _plain(folder: Path) -> list[Path]:
 
 
 def _nuclei(
-    image: Path, shape: tuple[int, int], said: list[Said], clumped: list[Path]
+    image: Path, shape: tuple[int, int], said: list[Said], clumped: list[Path], strict: bool
 ) -> Generator[Progress, None, Nuclei]:
     folder = image.parent.parent / MASKS
     if image.parent.name != IMAGES or not folder.is_dir():
@@ -170,7 +210,7 @@ def _nuclei(
     # Small files: most of the time goes into waiting for the disk.
     with ThreadPoolExecutor(4, "masks") as pool:
         for done, (path, found) in enumerate(
-            zip(images, pool.map(read_masks, images, [shape] * len(images)), strict=True)
+            zip(images, pool.map(partial(_tried, shape, strict), images), strict=True)
         ):
             yield Progress(done, len(images))
             for mask in found.masks:
@@ -179,6 +219,16 @@ def _nuclei(
     if len(images) == len(rows) == 1 and len(rows[0].mask.parts()) > 1:
         clumped.append(images[0])
     return Nuclei(shape, rows)
+
+
+def _tried(shape: tuple[int, int], strict: bool, path: Path) -> Found:
+    """Read a mask file; if not `strict`, one that cannot be read has no mask, but a remark."""
+    try:
+        return read_masks(path, shape)
+    except UserError as error:
+        if strict:
+            raise
+        return Found([], (_left_out(path, error),))
 
 
 def image_ids(data: DataSet) -> list[dict[str, Any]]:

@@ -186,6 +186,8 @@ def odd_ending(path: Path, format: Format) -> str:
     if not path.suffix or path.is_dir() or is_stream(path) or not format.endings:
         return ""
     said, own = by_ending(path.name), _longest(format, path.name)
+    if own == ".roi":
+        return f"{path.name} is a zip of ROIs: ImageJ opens it once it is called {path.stem}.zip."
     mere_json = said is not None and _longest(said, path.name) == ".json"
     if mere_json and format.name in JSON:
         return ""
@@ -197,14 +199,18 @@ def odd_ending(path: Path, format: Format) -> str:
 
 def _longest(format: Format, name: str) -> str:
     """Return the ending of a format that a name has; empty if it has none."""
-    return max((e for e in format.endings if name.lower().endswith(e)), key=len, default="")
+    return max((e for e in format.endings if _plain(name).endswith(e)), key=len, default="")
+
+
+def _plain(name: str) -> str:
+    """Return a name in small letters, without what says that its JSON is compressed."""
+    lower = name.lower()
+    return lower.removesuffix(".gz") if lower.endswith("json.gz") else lower
 
 
 def by_ending(name: str) -> Format | None:
     """Return the format that a file to be written is meant to be, by its ending; the longest."""
-    lower = name.lower()
-    if lower.endswith("json.gz"):  # written compressed
-        lower = lower.removesuffix(".gz")
+    lower = _plain(name)
     fitting = [
         (len(ending), -order, f)
         for order, f in enumerate(FORMATS.values())

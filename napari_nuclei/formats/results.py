@@ -204,7 +204,8 @@ def _read_image(
         if mended and k in mended:
             broken.mend(label, mended[k])
         found.append((mask, number(row["score"]) or 0.0))
-        categories.append(whole(row.get("category_id", DEFAULT.id)) or DEFAULT.id)
+        category = whole(row.get("category_id"))
+        categories.append(DEFAULT.id if category is None else category)
     out.shapes[image_id], out.found[image_id] = shape, found
     out.categories[image_id] = categories
 

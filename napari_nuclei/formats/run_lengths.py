@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,9 @@ from .broken import Broken
 from .dataset import DataSet
 from .files import ODD, replacing, unreadable
 from .image_files import MISSING, Located
-from .image_names import last_of, parts_of
+from .image_names import last_of, parts_of, shown
 from .places import names_of
+from .structure import HEAD, text_of
 
 IMAGE, PIXELS = "ImageId", "EncodedPixels"
 
@@ -80,14 +82,24 @@ def read(path: Path, beside: Beside) -> DataSet:
     Raises
     ------
     UserError
-        If it is no such file, no line can be used, or the size of an image is not known.
+        If it is no such file, no line can be used, or the size of no image is known.
     """
     broken = Broken(str(path), beside.on_broken, "line")
     lines, total = _lines(path, broken)
     data = DataSet([], {})
     located = beside.files(path).find_all(lines)
-    for id, (name, rows) in enumerate(lines.items(), 1):
-        image = _image(path, name, rows[0][1], located, id)
+    sizeless: list[UserError] = []
+    for name, rows in lines.items():
+        id = len(data.images) + 1
+        try:
+            image = _image(path, name, rows[0][1], located, id)
+        except UserError as error:  # of one image: the others are read
+            if broken.strict:
+                raise
+            sizeless.append(error)
+            for number, _ in rows:
+                broken.leave_out(f"{number}", f"is of {shown(name)}, whose size is not known")
+            continue
         runs = [(f"{number}", _numbers(row[PIXELS])) for number, row in rows]
         masks = _masks(runs, image, broken)
         origin = Origin(Kind.IMPORT, path.name)
@@ -95,6 +107,8 @@ def read(path: Path, beside: Beside) -> DataSet:
         data.nuclei[id] = Nuclei(
             image.shape, (Nucleus(k, m, origin=origin) for k, m in enumerate(masks, 1) if m)
         )
+    if sizeless and not data.images:
+        raise sizeless[0]
     broken.tell(total)
     return data
 
@@ -105,9 +119,12 @@ def _lines(path: Path, broken: Broken) -> tuple[dict[str, list[tuple[int, dict[s
     total = 0
     csv.field_size_limit(1 << 30)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            if not {IMAGE, PIXELS} <= set(reader.fieldnames or ()):
+        with path.open("rb") as raw:
+            encoding, delimiter = form_of(raw.read(HEAD)) or ("utf-8-sig", ",")
+        with path.open(encoding=encoding, newline="") as file:
+            reader = csv.DictReader(file, delimiter=delimiter)
+            reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+            if not {IMAGE, PIXELS} <= set(reader.fieldnames):
                 raise UserError(f"{path} has no columns {IMAGE} and {PIXELS}")
             for row in reader:
                 total += 1
@@ -121,6 +138,25 @@ def _lines(path: Path, broken: Broken) -> tuple[dict[str, list[tuple[int, dict[s
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} is not a CSV file in UTF-8: write it again") from error
     return out, total
+
+
+def form_of(head: bytes) -> tuple[str, str] | None:
+    """Tell encoding and separator of such a file, which spreadsheets change; None if it is none.
+
+    Parameters
+    ----------
+    head : bytes
+        How it begins.
+    """
+    line = text_of(head).lstrip().split("\n", 1)[0].strip()
+    for separator in (",", ";", "\t"):
+        with suppress(csv.Error):
+            if {IMAGE, PIXELS} <= {
+                w.strip() for w in next(csv.reader([line], delimiter=separator))
+            }:
+                is_wide = head[:2] in (b"\xff\xfe", b"\xfe\xff")
+                return "utf-16" if is_wide else "utf-8-sig", separator
+    return None
 
 
 def _numbers(text: str | None) -> Any:

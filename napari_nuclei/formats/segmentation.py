@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -43,19 +44,26 @@ def read_all(
     out: list[Mask | str] = [""] * len(segmentations)
     for k, mask in zip(plain, sound, strict=True):
         out[k] = mask or ""
+    drawn: dict[int, bytes] = {}
     for k in (k for k, found in enumerate(out) if isinstance(found, str)):
         notes: list[str] = []
         found = _read(segmentations[k], shape, notes)
-        if notes and isinstance(found, Mask):
+        if notes and not isinstance(found, str):
             if mended is None:
                 found = notes[0]
             else:
                 mended[k] = notes[0]
-        out[k] = found
+        if isinstance(found, bytes):
+            drawn[k] = found
+        else:
+            out[k] = found
+    # The code of polygons too is decoded many times as fast at once.
+    for k, mask in zip(drawn, _decoded([*drawn.values()], shape), strict=True):
+        out[k] = "its polygon cannot be drawn" if mask is None else mask
     return out
 
 
-def _decoded(codes: list[str], shape: Shape) -> list[Mask | None]:
+def _decoded(codes: Sequence[str | bytes], shape: Shape) -> list[Mask | None]:
     """Decode all at once; None for those that are broken, which are looked for by halves."""
     try:
         return [*decode(codes, shape)]
@@ -68,7 +76,8 @@ def _is_compressed(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("counts"), str) and "size" in value
 
 
-def _read(value: Any, shape: Shape, notes: list[str]) -> Mask | str:
+def _read(value: Any, shape: Shape, notes: list[str]) -> Mask | bytes | str:
+    """Return a mask, or the compressed code of one; a text says what is wrong."""
     try:
         if isinstance(value, dict):
             return _from_rle(value, shape, notes)
@@ -127,8 +136,8 @@ def _whole_of(counts: list[Any], notes: list[str]) -> list[int]:
     return [v for v in found if v is not None]
 
 
-def _from_polygons(rings: list[Any], shape: Shape, notes: list[str]) -> Mask:
-    """Read one object drawn by one or several rings."""
+def _from_polygons(rings: list[Any], shape: Shape, notes: list[str]) -> bytes:
+    """Return the compressed code of one object drawn by one or several rings."""
     from pycocotools import mask as coco_rle
 
     if not isinstance(rings[0], list):
@@ -140,6 +149,8 @@ def _from_polygons(rings: list[Any], shape: Shape, notes: list[str]) -> Mask:
             continue
         # pycocotools walks along the outline pixel by pixel, and would not come to an end.
         if not (np.abs(corners) <= 10 * max(shape)).all():
+            if np.isnan(corners).any():
+                raise ValueError("its polygon has corners that are not numbers")
             raise ValueError("its polygon has corners far outside of the image")
         outlines.append(corners.tolist())
     if not outlines:
@@ -147,8 +158,9 @@ def _from_polygons(rings: list[Any], shape: Shape, notes: list[str]) -> Mask:
     if len(outlines) < len(rings):
         notes.append("its polygon has a part of fewer than three corners, which is left out")
     height, width = shape
-    rle = coco_rle.merge(coco_rle.frPyObjects(outlines, height, width))
-    return Mask.from_coco(rle)
+    codes = coco_rle.frPyObjects(outlines, height, width)
+    code = coco_rle.merge(codes) if len(codes) > 1 else codes[0]
+    return bytes(code["counts"])
 
 
 def _corners(ring: Any, notes: list[str]) -> Any:
@@ -158,6 +170,9 @@ def _corners(ring: Any, notes: list[str]) -> Any:
         ring = [v for pair in ring for v in pair]
     if not isinstance(ring, list) or len(ring) < 6 or len(ring) % 2:
         return None
+    with suppress(ValueError, OverflowError):  # nested, or beyond 64 bits: as is found out below
+        if (plain := np.array(ring)).ndim == 1 and plain.dtype.kind in "iuf":
+            return plain.astype(float)
     if any(isinstance(v, str) for v in ring):
         ring = [v if (as_number := number(v)) is None else as_number for v in ring]
         notes.append("its polygon has numbers as text")

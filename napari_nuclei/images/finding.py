@@ -70,7 +70,10 @@ def find_images(
     if not given:
         raise UserError("no image was named: name a file, a folder or a pattern")
     said = [] if remarks is None else remarks
-    return list(dict.fromkeys(path for item in given for path in _find(item, said)))
+    found: dict[Path, Path] = {}
+    for path in (path for item in given for path in _find(item, said)):
+        found.setdefault(path.absolute(), path)
+    return list(found.values())
 
 
 def _find(item: str | Path, remarks: list[str]) -> list[Path]:

@@ -11,7 +11,7 @@ import logging
 import math
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,7 +70,7 @@ def main_image(file: TiffFile) -> tuple[TiffPageSeries, Alone]:
     every, alone = ome_set.images_here(file) or (file.series, Alone())
     if not every:
         raise ValueError("no page in it")
-    main, *others = every
+    main, *others = _as_stack(every)
     if separate := [s for s in others if not _is_beside(s, main, file.is_ome)]:
         sizes = " and ".join(f"{h}×{w}" for h, w in map(_size_of, (main, separate[0])))
         raise UserError(
@@ -78,6 +78,24 @@ def main_image(file: TiffFile) -> tuple[TiffPageSeries, Alone]:
             f"{', …' if len(separate) > 1 else ''}): save them apart"
         )
     return main, alone
+
+
+def _as_stack(every: Sequence[TiffPageSeries]) -> list[TiffPageSeries]:
+    """Join images that are alike and were written one by one, as tifffile notes it, to a stack."""
+    first, page = every[0], every[0].keyframe
+    alike = len(every) > 1 and all(
+        (s.kind, s.shape, s.axes, s.dtype) == ("shaped", first.shape, page.axes, first.dtype)
+        and len(s.pages) == 1
+        and s.keyframe.hash == page.hash
+        for s in every
+    )
+    if not alike:
+        return list(every)
+    from tifffile import TiffPageSeries
+
+    pages = [s.keyframe for s in every]
+    shape, axes = (len(pages), *first.shape), f"I{page.axes}"
+    return [TiffPageSeries(pages, shape, first.dtype, axes, kind="uniform")]
 
 
 def _size_of(series: TiffPageSeries) -> tuple[int, int]:

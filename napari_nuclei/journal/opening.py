@@ -16,6 +16,7 @@ from pathlib import Path
 from ..collector import without_collector
 from ..errors import UserError
 from ..formats.files import replacing
+from ..images.decoders import is_turned
 from ..nuclei import Nuclei
 from ..wording import are, counted
 from .about import fingerprint_of
@@ -126,6 +127,7 @@ class _Beginning:
             "part": about.part,
             **({"pixels": about.pixels} if about.pixels else {}),
             "image": asdict(seen) if seen else None,
+            **({"upright": True} if path and is_turned(path) else {}),
             "start": self._start(),
         }
 
@@ -197,6 +199,8 @@ class _Reading:
         self._drop(data, size)
         self.journal.resume(header["id"], size, count + good, begin if snapshot else 0, image)
         self._compare(image)
+        if not header.get("upright"):
+            self._doubt_turns()
         return state
 
     # -- what is wrong ----------------------------------------------------------------
@@ -246,6 +250,15 @@ class _Reading:
             )
         if not self.journal.read_only:
             self.journal.image(asdict(now))
+
+    def _doubt_turns(self) -> None:
+        """Say that a review may be older than the turning of images as EXIF has it."""
+        path = self.subject.path
+        if path is not None and is_turned(path):
+            self.journal.notices.append(
+                f"{path.name} is kept turned or mirrored in its file (EXIF) and shown upright, "
+                "which this review may be too old to know: see whether the nuclei still fit."
+            )
 
 
 def _is_of(journal: Path, subject: Subject) -> bool:
