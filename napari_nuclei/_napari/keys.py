@@ -15,9 +15,8 @@ from napari.utils.action_manager import action_manager
 from napari.utils.key_bindings import KeyBinding
 from napari.utils.shortcuts import default_shortcuts
 
+from . import PLUGIN
 from .layer import Labels
-
-PACKAGE = "napari-nuclei"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class Key:
     @property
     def action(self) -> str:
         """Its name among napari's actions."""
-        return f"{PACKAGE}:{self.name}"
+        return f"{PLUGIN}:{self.name}"
 
     @property
     def shortcut(self) -> str:

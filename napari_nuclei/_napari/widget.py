@@ -15,11 +15,11 @@ from qtpy.QtGui import QCloseEvent
 
 from ..errors import UserError
 from ..progress import Progress
-from . import export, keys
+from . import PLUGIN, export, keys
 from .adopting import adopt, adoptable
 from .asking import Asker
 from .bridge import Bridge
-from .commands import PLUGIN, open_retraining
+from .commands import open_retraining
 from .engine import Engine, ModelEngine
 from .export_dialog import ask_export
 from .folder import Folder
