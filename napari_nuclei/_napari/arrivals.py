@@ -6,6 +6,7 @@ becomes of them in the end (`segmenting.py`). They are no nuclei yet, so nothing
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,9 @@ from .outlines import outlined
 
 if TYPE_CHECKING:
     from napari.layers import Labels
+    from napari.viewer import Viewer
 
     from .bridge import Bridge
-    from .record import Record
-    from .session import Session
     from .source import Source
 
 COLOR = "#FFFFFF"
@@ -30,8 +30,8 @@ OPACITY = 0.7
 class Arrivals:
     """The nuclei found so far in one plane."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = weakref.ref(viewer)
         self._masks: list[Mask] = []
         self._bridge: Bridge | None = None
         self._source: Source | None = None
@@ -40,13 +40,14 @@ class Arrivals:
     def __len__(self) -> int:
         return len(self._masks)
 
-    def add(self, source: Source, masks: Sequence[Mask], record: Record | None = None) -> None:
-        """Outline some more over a record's layer, which comes too, if there is none yet."""
-        if not masks:
-            return
+    @property
+    def are_shown(self) -> bool:
+        """Whether they have a layer."""
+        return self._layer is not None
+
+    def add(self, masks: Sequence[Mask]) -> None:
+        """Outline some more, once it has begun."""
         self._masks += masks
-        if self._layer is None:
-            self._begin(source, record)
         self._draw(masks)
 
     def clear(self) -> None:
@@ -57,14 +58,17 @@ class Arrivals:
         if bridge is not None:
             bridge.moved.disconnect(self._draw_all, missing_ok=True)
             bridge.changed.disconnect(self._on_changed, missing_ok=True)
-        take_out(self._session.viewer, layer)
+        take_out(self._viewer(), layer)
 
-    def _begin(self, source: Source, record: Record | None) -> None:
-        self._source = source
-        self._bridge = bridge = self._session.open(source.image, source.shape, record)
+    def begin(self, bridge: Bridge, source: Source) -> None:
+        """Lie over the review layer of what is being segmented."""
+        viewer = self._viewer()
+        if viewer is None:
+            return
+        self._bridge, self._source = bridge, source
         name = f"{source.image.name} found so far"
         self._layer = overlay(bridge.layer, bridge.pane.shape, name, {1: COLOR}, OPACITY)
-        lay_over(self._session.viewer, bridge.layer, self._layer)
+        lay_over(viewer, bridge.layer, self._layer)
         bridge.moved.connect(self._draw_all)
         bridge.changed.connect(self._on_changed)
 

@@ -16,10 +16,13 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
+from napari.layers import Image
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from ..errors import UserError
+from ..journal.lost import Trace
 from ..workspace.files import Item, MissingImagesError
 from ..workspace.workspace import Workspace
 from .bridge import Bridge
@@ -27,11 +30,14 @@ from .folder_counts import Standings
 from .folder_loading import Loaded, Loader
 from .folder_place import Places
 from .item_layers import ItemLayers
+from .offers import copy
 from .session import Session
 from .tasks import Outcome, Tasks
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
+
+_folders: WeakKeyDictionary[Any, Folder] = WeakKeyDictionary()
 
 
 class Folder(QObject):
@@ -80,17 +86,24 @@ class Folder(QObject):
         self.layers = ItemLayers(session)
         self._generation = 0
         self._tasks: Tasks | None = None
-        self._places = Places(self)
+        self._places = Places(self.layers, session.viewer, self)
         session.changed.connect(self._on_changed)
+        session.closing.connect(self.close)
+        session.offers.takers.append(self._begin_with)
         self.standings.counted.connect(self.counted)
 
     @staticmethod
     def of(viewer: Any) -> Folder:
         """Return the folder of a viewer."""
         session = Session.of(viewer)
-        if session.folder is None:
-            session.folder = Folder(session)
-        return session.folder
+        if session.viewer not in _folders:
+            _folders[session.viewer] = Folder(session)
+        return _folders[session.viewer]
+
+    @staticmethod
+    def known_of(session: Session) -> Folder | None:
+        """Return the folder of a session's viewer, if one was ever asked for."""
+        return _folders.get(session.viewer)
 
     @property
     def viewer(self) -> Viewer:
@@ -221,6 +234,20 @@ class Folder(QObject):
             self.session.tell(notice)
         self._read_ahead()
         self.turned.emit()
+
+    def _begin_with(self, image: Image, trace: Trace) -> bool:
+        """Have the item in view go on with a copy of another image's review, if it is of it."""
+        if self.layers.image is not image:
+            return False
+        if self.workspace is not None and self.loader is not None and self.current is not None:
+            item = self.items[self.current]
+            with self.loader.lock:
+                for plane in self.workspace.open_planes(item.path):
+                    self.workspace.release(item.path, plane, item.part)
+            copy(trace, item.path)
+            self.loader.forget()
+            self.go_to(self.current)
+        return True
 
     def _read_ahead(self) -> None:
         """Read the next item, and let go of all others."""

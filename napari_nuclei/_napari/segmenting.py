@@ -21,6 +21,7 @@ from .. import edits
 from ..box import Box
 from ..counts import is_complete
 from ..errors import UserError
+from ..mask import Mask
 from ..models.card import Card
 from ..nuclei import Kind
 from ..progress import Progress, within
@@ -76,7 +77,7 @@ class Segmenting(QObject):
         self.session, self.engine, self.settings = session, engine, settings
         self.runner = Runner(self)
         self._run: _Run | None = None
-        self._arrivals = Arrivals(session)
+        self._arrivals = Arrivals(session.viewer)
         self._diameters: WeakKeyDictionary[Image, dict[str, float]] = WeakKeyDictionary()
         self.runner.progressed.connect(self._on_progress)
         self.runner.succeeded.connect(self._on_result)
@@ -144,7 +145,7 @@ class Segmenting(QObject):
         self.said.emit("Starting", False)
         self.runner.start(partial(steps_of, self.engine, sources, *options))
         auto = self.settings.diameter is None
-        record = self.session.records.of_shape(image, source.shape)
+        record = self.session.record_for(image, source.shape)
         where, time = Whereabouts(viewer), TimeLeft()
         self._run = _Run(source, card, auto, area, len(sources) > 1, time, where, record)
 
@@ -165,7 +166,7 @@ class Segmenting(QObject):
 
     def _planes(self, source: Source) -> list[Source]:
         """Return all planes that are not marked complete, from that in view on."""
-        record = self.session.records.of_shape(source.image, source.shape)
+        record = self.session.record_for(source.image, source.shape)
         reviews = record.reviews if record is not None else {}
         planes = list(np.ndindex(*source.shape[:-2]))
         first = planes.index(source.plane)
@@ -207,10 +208,19 @@ class Segmenting(QObject):
             self.session.hand.when_free(partial(self._put, run, new.source, new.result))
         elif progress.new:
             sure = [mask for mask, score in progress.new if score >= run.card.threshold]
-            self._arrivals.add(run.source, sure, run.record)
+            self._outline(run, sure)
         count = f" · {len(self._arrivals):,} nuclei so far" if len(self._arrivals) else ""
         text = f"{progress.message}{count}{run.time.words(progress)}"
         self.progressed.emit(replace(progress, message=text, new=None))
+
+    def _outline(self, run: _Run, masks: list[Mask]) -> None:
+        """Outline what has been found so far over its review layer, which comes too if need be."""
+        if not masks:
+            return
+        if not self._arrivals.are_shown:
+            bridge = self.session.open(run.source.image, run.source.shape, run.record)
+            self._arrivals.begin(bridge, run.source)
+        self._arrivals.add(masks)
 
     def _on_result(self, result: Prediction) -> None:
         assert self._run is not None
@@ -283,7 +293,7 @@ def propose(
     use.
     """
     if record is None or record not in session.records.all_of(source.image):
-        record = session.records.of_shape(source.image, source.shape)
+        record = session.record_for(source.image, source.shape)
     threshold = _threshold(record, source, card, area is not None)
     bridge = session.open(source.image, source.shape, record)
     review = bridge.review_at(source.plane)

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from .asking import Asker
-    from .folder import Folder
 
 OPACITY = 0.4
 """Of review layers: what lies below must stay visible."""
@@ -55,16 +54,17 @@ class Session(Voice):
     ----------
     bridges : dict of Labels to Bridge
         The review layers that are in the viewer now.
+    closing : Signal
+        The reviews are about to be closed, since the window is.
     changed : Signal
         Nuclei have changed, a plane came into view, or a review layer came or went.
-    folder : Folder or None
-        The images of a workspace, if one was ever open here.
     freed : Signal
         Loaded models shall be let go, since another process wants the memory.
     models_changed : Signal
         Another model is in use, or one has come or gone.
     """
 
+    closing = Signal()
     changed = Signal()
     freed = Signal()
     models_changed = Signal()
@@ -78,7 +78,6 @@ class Session(Voice):
         self.companions = Companions(self)
         self._asker: weakref.ref[Asker] | None = None
         self._looked_up: WeakSet[Image] = WeakSet()
-        self.folder: Folder | None = None
         self._taking_over = TakingOver(self)
         self.offers = Offers(self)
         for layer in list(viewer.layers):
@@ -167,8 +166,7 @@ class Session(Voice):
         self._taking_over.close()
         self.hand.close()
         self.offers.close()
-        if self.folder is not None:
-            self.folder.close()
+        self.closing.emit()
         for bridge in list(self.bridges.values()):
             self._let_go(bridge)
         self.bridges.clear()
@@ -248,6 +246,10 @@ class Session(Voice):
         """Return the record of an image's nuclei, whether or not a layer shows it."""
         return self.records.of(image)
 
+    def record_for(self, image: Image, shape: tuple[int, ...]) -> Record | None:
+        """Return the record of an image for a review layer of this shape."""
+        return self.records.of_shape(image, shape)
+
     def bridge_of(self, image: Image | None) -> Bridge | None:
         """Return the bridge of an image's review layer, if it is in the viewer."""
         record = self.record_of(image)
@@ -275,7 +277,7 @@ class Session(Voice):
         wanted = next((b for b in self.bridges.values() if b.record is record), None)
         if wanted is not None:
             return wanted
-        record = record or self.records.of_shape(image, shape)
+        record = record or self.record_for(image, shape)
         if record is None:
             record = Record((shape[-2], shape[-1]), name_of(image), stack=shape[:-2])
             record.opener = opener = reviews_of(image, shape, self)

@@ -64,7 +64,7 @@ class NucleiWidget(Panels):
         self.settings = SettingsPanel(self.engine)
         self.folder = FolderPanel(Folder.of(napari_viewer), self.engine, self.settings)
         self.lay_out()
-        self.messages = Messages(self.message, self.session, self.settings)
+        self.messages = Messages(self.message, self.session, lambda: self.settings.image)
         self.asker = Asker(self.session, self.engine, self.settings, self)
         self.session.ask_through(self.asker)
         self.segmenting = Segmenting(self.session, self.engine, self.settings, self)
