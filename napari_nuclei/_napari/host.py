@@ -1,14 +1,15 @@
-"""`Host`: what the parts of a session need of it."""
+"""`Host`: what the parts of a session need of it; `PromptService`: who asks the detector."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from napari.layers import Image
 from psygnal import SignalInstance
 
+from ..progress import Progress
 from .bridge import Bridge
 from .record import Record
 
@@ -44,6 +45,9 @@ class Host(Teller, Protocol):
     def hint(self, text: str, bridge: object = None) -> None:
         """Tell the person about what they are doing."""
 
+    def bridge_of(self, image: Image | None) -> Bridge | None:
+        """Return the bridge of an image's review layer, if it is in the viewer."""
+
     def record_of(self, image: Image | None) -> Record | None:
         """Return the record of an image's nuclei, whether or not a layer shows it."""
 
@@ -52,3 +56,22 @@ class Host(Teller, Protocol):
 
     def look_again(self, image: Image) -> Bridge | None:
         """Go on with a review that has been found by now."""
+
+
+class PromptService(Protocol):
+    """Who asks the model that is chosen about a review layer."""
+
+    @property
+    def model(self) -> str:
+        """Its name; empty where there is none."""
+
+    def knows(self, model: str) -> bool:
+        """Whether there is a model of this name."""
+
+    def ask(
+        self,
+        bridge: Bridge,
+        question: Callable[[Any], Generator[Progress, None, Any]],
+        then: Callable[[Any], None],
+    ) -> None:
+        """Put a question about the plane in view; `then` gets the answer."""

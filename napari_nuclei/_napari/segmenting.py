@@ -32,6 +32,7 @@ from .hand import Whereabouts
 from .keys import filled
 from .openers import note_channels, writable
 from .record import Record
+from .reviewing import actions_of
 from .runner import Runner
 from .scopes import DRAW, Scope, area_in_view, area_of_shapes, box_of
 from .session import Session
@@ -181,9 +182,10 @@ class Segmenting(QObject):
         """Have a box drawn on the review layer; the region in it is then segmented."""
         bridge = self.session.open(source.image, source.shape)
         self.session.activate(bridge)
-        if bridge.actions is None:
+        actions = actions_of(bridge)
+        if actions is None:
             return
-        gestures = bridge.actions.gestures
+        gestures = actions.gestures
 
         def on_box(corners: list[Point]) -> None:
             gestures.drop()
