@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..mask import Mask
-from .layer_list import hold_still, lay_over, overlay, take_out
 from .outlines import outlined
+from .overlay_layer import OverlayLayer
 
 if TYPE_CHECKING:
-    from napari.layers import Labels
     from napari.viewer import Viewer
 
     from .bridge import Bridge
@@ -35,7 +34,7 @@ class Arrivals:
         self._masks: list[Mask] = []
         self._bridge: Bridge | None = None
         self._source: Source | None = None
-        self._layer: Labels | None = None
+        self._overlay: OverlayLayer | None = None
 
     def __len__(self) -> int:
         return len(self._masks)
@@ -43,7 +42,7 @@ class Arrivals:
     @property
     def are_shown(self) -> bool:
         """Whether they have a layer."""
-        return self._layer is not None
+        return self._overlay is not None
 
     def add(self, masks: Sequence[Mask]) -> None:
         """Outline some more, once it has begun."""
@@ -53,12 +52,13 @@ class Arrivals:
     def clear(self) -> None:
         """Take them away."""
         self._masks = []
-        bridge, layer = self._bridge, self._layer
-        self._bridge, self._layer = None, None
+        bridge, overlay = self._bridge, self._overlay
+        self._bridge, self._overlay = None, None
         if bridge is not None:
             bridge.moved.disconnect(self._draw_all, missing_ok=True)
             bridge.changed.disconnect(self._on_changed, missing_ok=True)
-        take_out(self._viewer(), layer)
+        if overlay is not None:
+            overlay.take_away()
 
     def begin(self, bridge: Bridge, source: Source) -> None:
         """Lie over the review layer of what is being segmented."""
@@ -67,31 +67,32 @@ class Arrivals:
             return
         self._bridge, self._source = bridge, source
         name = f"{source.image.name} found so far"
-        self._layer = overlay(bridge.layer, bridge.pane.shape, name, {1: COLOR}, OPACITY)
-        lay_over(viewer, bridge.layer, self._layer)
+        shape = bridge.pane.shape
+        self._overlay = OverlayLayer(viewer, bridge.layer, shape, name, {1: COLOR}, OPACITY)
         bridge.moved.connect(self._draw_all)
         bridge.changed.connect(self._on_changed)
 
     def _on_changed(self) -> None:
         """Show them over their own plane alone."""
-        if self._layer is not None and self._bridge is not None and self._source is not None:
-            self._layer.visible = self._bridge.plane == self._source.plane
+        if self._overlay is not None and self._bridge is not None and self._source is not None:
+            self._overlay.layer.visible = self._bridge.plane == self._source.plane
 
     def _draw_all(self) -> None:
-        if self._layer is not None and self._bridge is not None:
-            self._layer.data = np.zeros(self._bridge.pane.shape, np.uint8)
-            hold_still(self._layer)
+        if self._overlay is not None and self._bridge is not None:
+            self._overlay.fit(self._bridge.pane.shape)
+            self._overlay.layer.data[...] = 0
             self._draw(self._masks)
+            self._overlay.refresh()
 
     def _draw(self, masks: Sequence[Mask]) -> None:
         assert self._bridge is not None
-        assert self._layer is not None
+        assert self._overlay is not None
         assert self._source is not None
         pane = self._bridge.pane
         at = pane.index(self._source.plane)
         if at is None:
             return
-        view = self._layer.data[at]
+        view = self._overlay.layer.data[at]
         top, left = pane.box[:2]
         for mask in masks:
             y0, x0, y1, x1 = mask.box
@@ -103,4 +104,4 @@ class Arrivals:
             ys, xs = ys + y0 - 1 - top, xs + x0 - 1 - left
             held = (ys >= 0) & (xs >= 0) & (ys < view.shape[0]) & (xs < view.shape[1])
             view[ys[held], xs[held]] = 1
-        self._layer.refresh(extent=False)
+        self._overlay.refresh()

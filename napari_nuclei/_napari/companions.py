@@ -88,7 +88,7 @@ class Companions:
     def _show(self, bridge: Bridge) -> None:
         """Bring the outlines of a review layer, or take them away, as is wanted."""
         outlines = self._outlines.get(bridge)
-        if outlines is not None and outlines.layer in self._host.viewer.layers:
+        if outlines is not None and outlines.are_shown:
             if not self._outlined:
                 self._hide(bridge)
             return
