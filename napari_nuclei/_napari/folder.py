@@ -27,10 +27,10 @@ from ..workspace.files import Item, MissingImagesError
 from ..workspace.workspace import Workspace
 from .bridge import Bridge
 from .folder_counts import Standings
-from .folder_loading import Loaded, Loader
+from .folder_loading import Loader
 from .folder_place import Places
 from .item_layers import ItemLayers
-from .offers import copy
+from .item_reading import Loaded
 from .session import Session
 from .tasks import Outcome, Tasks
 
@@ -239,13 +239,8 @@ class Folder(QObject):
         """Have the item in view go on with a copy of another image's review, if it is of it."""
         if self.layers.image is not image:
             return False
-        if self.workspace is not None and self.loader is not None and self.current is not None:
-            item = self.items[self.current]
-            with self.loader.lock:
-                for plane in self.workspace.open_planes(item.path):
-                    self.workspace.release(item.path, plane, item.part)
-            copy(trace, item.path)
-            self.loader.forget()
+        if self.loader is not None and self.current is not None:
+            self.loader.begin_with(self.current, trace)
             self.go_to(self.current)
         return True
 

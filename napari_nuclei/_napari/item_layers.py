@@ -14,7 +14,8 @@ from napari.layers import Image
 
 from ..workspace.workspace import Workspace
 from .bridge import Bridge
-from .folder_loading import ItemReviews, Loaded
+from .folder_loading import ItemReviews
+from .item_reading import Loaded
 from .layer_list import turning
 from .looking import Looks
 from .record import Record

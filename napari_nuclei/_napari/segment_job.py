@@ -21,7 +21,8 @@ from ..nuclei import Kind, Nuclei
 from ..progress import Progress, within
 from ..review import Review
 from .engine import Engine
-from .folder_loading import Loader, read_plane
+from .folder_loading import Loader
+from .item_reading import read_plane
 from .record import Plane
 
 if TYPE_CHECKING:

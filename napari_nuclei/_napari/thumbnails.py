@@ -20,7 +20,7 @@ from ..images.images import image_info, normalize
 from ..images.large_files import is_read_in_parts
 from ..images.large_image import WHOLE, LargeImage
 from ..workspace.files import Item
-from .folder_loading import read_plane
+from .item_reading import read_plane
 from .tasks import step_back
 
 SIDE = 88
