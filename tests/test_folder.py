@@ -16,6 +16,7 @@ from napari.layers import Image, Labels
 
 from napari_nuclei import edits
 from napari_nuclei._napari.camera import camera_of
+from napari_nuclei._napari.reviewing import actions_of
 from napari_nuclei.counts import Stage
 from napari_nuclei.errors import UserError
 from napari_nuclei.mask import Mask
@@ -126,8 +127,8 @@ def test_place_comes_back(
     first.click_row(2)
     first.wait(lambda: first.image == "cell3.png")
     assert first.folder.bridge is not None
-    assert first.folder.bridge.actions is not None
-    first.folder.bridge.actions.next()
+    assert actions_of(first.folder.bridge) is not None
+    actions_of(first.folder.bridge).next()
     camera_of(first.viewer).center = (33, 44)
     camera_of(first.viewer).zoom = 7.5
     nucleus = first.review.selection

@@ -17,6 +17,7 @@ from qtpy.QtTest import QTest
 
 from napari_nuclei import edits
 from napari_nuclei._napari import launch
+from napari_nuclei._napari.folder import Folder
 from napari_nuclei.cli import main
 from napari_nuclei.commands import review as command
 from napari_nuclei.errors import UserError
@@ -188,7 +189,7 @@ def test_window_of_the_shell(
     make = launch.make_review
     monkeypatch.setattr(launch, "make_review", lambda of: shown.append(make(of)))
     assert main(["review", str(tmp_path)]) == 0
-    folder = launch.Session.of(shown[0]).folder
+    folder = Folder.of(shown[0])
     assert folder is not None
     qtbot.waitUntil(lambda: folder.current == 0, timeout=20_000)
     assert [layer.name for layer in shown[0].layers][:2] == ["cell1", "cell1 nuclei"]

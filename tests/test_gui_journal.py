@@ -15,6 +15,7 @@ from PIL import Image as Picture
 from windows import GRAY, Window
 
 from napari_nuclei import edits
+from napari_nuclei._napari.reviewing import actions_of
 from napari_nuclei.formats import coco
 from napari_nuclei.journal.place import home_of, user_folder
 from napari_nuclei.nuclei import State
@@ -108,7 +109,7 @@ def test_second_window_looks_but_changes_nothing(open_window: Any, cells: Path) 
     before = second.bridge.review.nuclei.copy()
     second.bridge.layer.paint((50, 10), 9)
     second.bridge.layer.undo()
-    second.bridge.actions.accept_above(0)
+    actions_of(second.bridge).accept_above(0)
     assert second.bridge.review.nuclei == before
     assert in_step(second.bridge), "what was painted stays on the screen"
     first.bridge.review.do(edits.accept(first.bridge.review.nuclei, [1]))

@@ -15,6 +15,7 @@ from qtpy.QtCore import Qt
 from napari_nuclei._napari.camera import camera_of
 from napari_nuclei._napari.keys import KEYS
 from napari_nuclei._napari.outlines import Look
+from napari_nuclei._napari.reviewing import actions_of
 from napari_nuclei.nuclei import State
 
 pytestmark = pytest.mark.screen
@@ -92,7 +93,7 @@ def test_selected_nuclei_are_joined(hand: Hand) -> None:
 
 def test_a_line_joins_what_it_crosses_until_the_tool_is_put_down(hand: Hand) -> None:
     said: list[str] = []
-    hand.bridge.actions.told.connect(said.append)
+    actions_of(hand.bridge).told.connect(said.append)
     hand.key(Key.Key_J)
     hand.drag((20, 16), (23, 28), (26, 38))
     joined = hand.bridge.review.nuclei[1]
@@ -144,7 +145,7 @@ def test_lines_split_until_the_tool_is_put_down(hand: Hand) -> None:
 
 def test_a_line_beside_every_nucleus_is_refused_in_words(hand: Hand) -> None:
     said: list[str] = []
-    hand.bridge.actions.told.connect(said.append)
+    actions_of(hand.bridge).told.connect(said.append)
     hand.key(Key.Key_S)
     hand.drag((2, 60), (2, 78))
     assert "does not cross" in said[-1]
@@ -153,9 +154,9 @@ def test_a_line_beside_every_nucleus_is_refused_in_words(hand: Hand) -> None:
 
 def test_napari_s_own_tool_puts_ours_down(hand: Hand) -> None:
     hand.key(Key.Key_S)
-    assert hand.bridge.actions.gestures.tool is not None
+    assert actions_of(hand.bridge).gestures.tool is not None
     hand.key(Key.Key_2)
-    assert hand.bridge.actions.gestures.tool is None
+    assert actions_of(hand.bridge).gestures.tool is None
     assert str(hand.bridge.layer.mode) == "paint"
     assert hand.bridge.layer.mouse_pan is False  # the brush's own
 

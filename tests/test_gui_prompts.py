@@ -14,6 +14,8 @@ from qtpy.QtCore import Qt
 
 from napari_nuclei._napari.asking import Identities
 from napari_nuclei._napari.camera import camera_of
+from napari_nuclei._napari.prompting import prompts_of
+from napari_nuclei._napari.reviewing import actions_of
 from napari_nuclei.errors import UserError
 from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import State
@@ -48,13 +50,15 @@ def hand(
     found = window_with_nuclei(make_napari_viewer, qtbot, PICTURE, PromptEngine(), **place)
     found.qtbot = qtbot
     yield found
-    found.widget.asker.cancel()
+    found.widget.prompt_service.cancel()
     settle()
 
 
 def answered(hand: Hand, act: Callable[[], None]) -> None:
     """Do something that asks the detector, and wait for the answer."""
-    with hand.qtbot.waitSignal(hand.widget.asker.busy, timeout=60000, check_params_cb=is_over):
+    with hand.qtbot.waitSignal(
+        hand.widget.prompt_service.busy, timeout=60000, check_params_cb=is_over
+    ):
         act()
     settle()
 
@@ -153,7 +157,7 @@ def test_questions_are_answered_in_their_order(hand: Hand) -> None:
     made = [e.after[0].mask for e in hand.bridge.review.done[1:]]
     assert made[0].contains(12, 62)
     assert made[1].contains(45, 20)
-    assert hand.widget.asker.engine.prompters == 1
+    assert hand.widget.prompt_service.engine.prompters == 1
 
 
 # -- ghosts -----------------------------------------------------------------------------
@@ -258,7 +262,7 @@ def test_k_offers_the_rest_of_a_kind_and_does_it_in_one_step(hand: Hand) -> None
     panel = hand.widget.prompts
     hand.qtbot.waitUntil(lambda: panel.kind.isVisibleTo(panel), timeout=60_000)
     panel.kind_slider.setValue(2)
-    assert hand.bridge.review.selection == hand.bridge.actions.prompts.kind.ids[:2]
+    assert hand.bridge.review.selection == prompts_of(actions_of(hand.bridge)).kinds.kind.ids[:2]
     assert panel.kind_do.text() == "Delete 2"
     panel.kind_do.click()
     assert names(hand)[-1] == "delete all of this kind"
@@ -274,7 +278,7 @@ def test_what_k_offers_can_be_dropped(hand: Hand) -> None:
     hand.key(Key.Key_Delete)
     answered(hand, lambda: hand.key(Key.Key_K))
     hand.key(Key.Key_Escape)
-    assert hand.bridge.actions.prompts.kind is None
+    assert prompts_of(actions_of(hand.bridge)).kinds.kind is None
     assert hand.bridge.review.selection == ()
     assert names(hand) == ["segment", "delete"]
 
@@ -297,7 +301,7 @@ def test_an_answer_for_a_layer_that_went_is_dropped(hand: Hand) -> None:
     hand.key(Key.Key_Q)
     hand.click(12, 62)
     hand.viewer.layers.remove(hand.bridge.layer)
-    hand.qtbot.waitUntil(lambda: not hand.widget.asker.runner.running, timeout=60000)
+    hand.qtbot.waitUntil(lambda: not hand.widget.prompt_service.runner.running, timeout=60000)
     settle()
     assert [e.name for e in review.done] == ["segment"]
 
@@ -348,7 +352,7 @@ def test_the_view_is_looked_at_ahead(hand: Hand) -> None:
 
 
 def test_a_click_where_the_view_has_rested_looks_at_nothing_new(hand: Hand) -> None:
-    detector, asker = hand.widget.engine.detector, hand.widget.asker
+    detector, service = hand.widget.engine.detector, hand.widget.prompt_service
     hand.key(Key.Key_W)
     answered(hand, lambda: hand.drag((5, 54), (19, 70)))
     before = len(detector.encoded)
@@ -356,7 +360,7 @@ def test_a_click_where_the_view_has_rested_looks_at_nothing_new(hand: Hand) -> N
     camera_of(hand.viewer).zoom *= 2
     hand.qtbot.waitUntil(lambda: len(detector.encoded) > before, timeout=60_000)
     hand.qtbot.waitUntil(
-        lambda: not asker._idle.isActive() and not asker.runner.running, timeout=60_000
+        lambda: not service._idle.isActive() and not service.runner.running, timeout=60_000
     )
     rested = len(detector.encoded)
     hand.key(Key.Key_Q)
@@ -369,7 +373,7 @@ def test_doubts_are_gathered_while_nobody_asks(hand: Hand) -> None:
     hand.key(Key.Key_N)  # the queue of the layer is made
     hand.key(Key.Key_W)
     answered(hand, lambda: hand.drag((5, 54), (19, 70)))
-    walk, review = hand.bridge.actions.walk, hand.bridge.review
+    walk, review = actions_of(hand.bridge).walk, hand.bridge.review
     hand.viewer.reset_view()
     hand.qtbot.waitUntil(lambda: not walk.lacking(review, (0, 0, *SHAPE)), timeout=20000)
     found = walk._queue.signs_of([1, 2])[:, NAMES.index("vague")]
@@ -394,7 +398,7 @@ def test_planes_of_a_stack_have_their_own(
     others = [r for plane, r in hand.bridge.record.reviews.items() if plane != (2,)]
     assert all("box" not in [e.name for e in r.done] for r in others)
     assert in_step(hand.bridge)
-    hand.widget.asker.cancel()
+    hand.widget.prompt_service.cancel()
     settle()
 
 
@@ -410,7 +414,7 @@ def test_n_leads_to_doubtful_ones_and_candidates_with_reasons(hand: Hand) -> Non
     assert set(seen) == {1, 2, 3, 4}
     assert "candidate" in seen[4]
     assert all("to go" in text for text in seen.values())
-    assert hand.bridge.actions.walk.current == next(reversed(seen))
+    assert actions_of(hand.bridge).walk.current == next(reversed(seen))
     hand.key(Key.Key_N, Qt.KeyboardModifier.ShiftModifier)
     assert hand.bridge.review.selection == (list(seen)[2],)
 

@@ -15,6 +15,7 @@ from windows import GRAY, Window
 
 from napari_nuclei import edits
 from napari_nuclei._napari.folder import Folder
+from napari_nuclei._napari.reviewing import actions_of
 from napari_nuclei.journal import fingerprint
 from napari_nuclei.journal.place import home_of
 from napari_nuclei.review import Review
@@ -145,7 +146,7 @@ def test_the_first_act_takes_over_what_is_free(open_window: Any, cells: Path) ->
     first.segment()
     second = open_window(cells)
     first.close()
-    second.bridge.actions.accept_above(0)
+    actions_of(second.bridge).accept_above(0)
     assert second.bridge.review.counts.accepted == 3
 
 

@@ -15,14 +15,14 @@ from prompted import BrightDetector
 from qtpy.QtCore import Qt
 
 from napari_nuclei import edits, labels
-from napari_nuclei._napari import keys
+from napari_nuclei._napari.assembly import register_keys, session_of
 from napari_nuclei._napari.bridge import Bridge
 from napari_nuclei._napari.camera import camera_of
 from napari_nuclei._napari.openers import known_at
 from napari_nuclei._napari.pane import Pane, is_large, is_part
 from napari_nuclei._napari.pane_follower import MOST
 from napari_nuclei._napari.reader import read
-from napari_nuclei._napari.session import Session
+from napari_nuclei._napari.reviewing import actions_of
 from napari_nuclei._napari.widget import NucleiWidget
 from napari_nuclei._napari.writer import write
 from napari_nuclei.formats import coco
@@ -60,10 +60,10 @@ def open_slide(viewer: Any, **place: Any) -> Bridge:
     image = viewer.add_image(
         slide(), multiscale=True, name="slide", contrast_limits=(0, 255), **place
     )
-    bridge = Session.of(viewer).open(image, SHAPE)
+    bridge = session_of(viewer).open(image, SHAPE)
     found = [(disk(y, x), 0.9 - 0.1 * k) for k, (y, x) in enumerate(PLACES)]
     bridge.review.do(edits.propose(bridge.review.nuclei, found, "fake", 0.0))
-    Session.of(viewer).activate(bridge)
+    session_of(viewer).activate(bridge)
     return bridge
 
 
@@ -73,7 +73,7 @@ def look(viewer: Any, bridge: Bridge, y: float, x: float, zoom: float = 1.0) -> 
     world = bridge.layer.data_to_world((y - pane.origin[0], x - pane.origin[1]))
     camera_of(viewer).center = tuple(world)
     camera_of(viewer).zoom = zoom / abs(float(bridge.layer.scale[-1]))
-    Session.of(viewer).companions.follower_of(bridge).follow()
+    session_of(viewer).companions.follower_of(bridge).follow()
     settle()
 
 
@@ -103,7 +103,7 @@ def is_drawn(bridge: Bridge) -> bool:
 
 @pytest.fixture
 def window(make_napari_viewer: Any) -> Any:
-    keys.register()
+    register_keys()
     viewer = make_napari_viewer(show=True)
     viewer.window._qt_window.resize(1000, 700)
     settle()
@@ -161,7 +161,7 @@ def test_layer_is_small_and_goes_where_the_camera_looks(window: Any) -> None:
 def test_far_out_only_the_middle_is_held(window: Any) -> None:
     bridge = open_slide(window)
     said: list[str] = []
-    Session.of(window).hinted.connect(said.append)  # too late for what was said on opening
+    session_of(window).hinted.connect(said.append)  # too late for what was said on opening
     look(window, bridge, 10_000, 8_000, zoom=0.04)
     assert max(bridge.layer.data.shape) <= MOST
     assert is_drawn(bridge)
@@ -253,7 +253,7 @@ def test_keys_and_the_walk(window: Any) -> None:
     for _ in range(len(PLACES)):
         hand.key(Qt.Key.Key_N)
         settle()
-        Session.of(window).companions.follower_of(bridge).follow()
+        session_of(window).companions.follower_of(bridge).follow()
         (id,) = bridge.review.selection
         seen.append(id)
         assert (bridge.layer.data == id).any()
@@ -277,7 +277,7 @@ def test_a_new_nucleus_is_new_though_others_are_out_of_sight(window: Any) -> Non
     layer.selected_label = 2
     layer.selected_label = int(layer.data.max()) + 1  # as M and the button "new" do
     assert layer.selected_label == bridge.review.nuclei.next_id
-    bridge.actions.choose(4)  # as N does, before the camera moves
+    actions_of(bridge).choose(4)  # as N does, before the camera moves
     assert layer.selected_label == 4
     look(window, bridge, *PLACES[3])
     assert layer.selected_label == 4
@@ -311,7 +311,7 @@ def test_planes_of_a_large_stack(window: Any) -> None:
         for k in (1, 8, 64)
     ]
     image = window.add_image(levels, multiscale=True, contrast_limits=(0, 255), scale=(5, 1, 1))
-    bridge = Session.of(window).open(image, (3, *SHAPE))
+    bridge = session_of(window).open(image, (3, *SHAPE))
     window.dims.set_current_step(0, 2)
     settle()
     assert bridge.plane == (2,)
@@ -319,7 +319,7 @@ def test_planes_of_a_large_stack(window: Any) -> None:
     bridge.review.do(edits.propose(bridge.review.nuclei, [(disk(9_000, 7_000), 0.9)], "m", 0))
     camera_of(window).center = (10, 9_000, 7_000)
     camera_of(window).zoom = 1
-    Session.of(window).companions.follower_of(bridge).follow()
+    session_of(window).companions.follower_of(bridge).follow()
     settle()
     assert bridge.layer.data.shape[0] == 1
     assert max(bridge.layer.data.shape) <= MOST
@@ -337,12 +337,12 @@ def test_planes_of_a_large_stack(window: Any) -> None:
 
 def test_removed_and_brought_back(window: Any) -> None:
     bridge = open_slide(window)
-    image = Session.of(window).image_of(bridge.layer)
+    image = session_of(window).image_of(bridge.layer)
     assert image is not None
     look(window, bridge, 9_000, 7_000)
     window.layers.remove(bridge.layer)
-    Session.of(window).bring_back(image)
-    fresh = Session.of(window).bridge_of(image)
+    session_of(window).bring_back(image)
+    fresh = session_of(window).bridge_of(image)
     assert fresh is not None
     assert len(fresh.review.nuclei) == 4
     look(window, fresh, 9_000, 7_000)
@@ -367,7 +367,7 @@ def test_name_of_a_large_image_is_read_from_squares(window: Any) -> None:
     image = window.add_image(levels, multiscale=True, contrast_limits=(0, 255))
     name = known_at(image, SHAPE, ())
     assert name.nbytes < 1 << 23
-    Session.of(window).open(image, SHAPE)
+    session_of(window).open(image, SHAPE)
     assert read < SHAPE[0] * SHAPE[1] / 4
 
 

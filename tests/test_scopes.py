@@ -12,6 +12,7 @@ from tiny import DiscDetector, disc, picture
 
 from napari_nuclei import edits
 from napari_nuclei._napari.camera import camera_of, canvas_size
+from napari_nuclei._napari.reviewing import actions_of
 from napari_nuclei._napari.scopes import Scope
 from napari_nuclei._napari.widget import NucleiWidget
 from napari_nuclei.box import has_middle
@@ -261,7 +262,7 @@ def test_region_by_hand(make_napari_viewer: Any, qtbot: Any) -> None:
         hand.drag((10, 8), (30, 30), (34, 34))
     y0, x0, y1, x1 = engine.asked[-1].area
     np.testing.assert_allclose((y0, x0, y1, x1), (10, 8, 35, 35), atol=1)
-    assert hand.bridge.actions.gestures.tool is None
+    assert actions_of(hand.bridge).gestures.tool is None
     hand.undo()
     assert {n.id for n in hand.bridge.review.nuclei} == {1, 2, 3, 4}
     assert CARD.threshold == hand.bridge.review.nuclei.threshold

@@ -22,13 +22,18 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 
 from napari_nuclei import edits
-from napari_nuclei._napari import export_dialog, widget
+from napari_nuclei._napari import export_dialog, prompting, reviewing, widget
+from napari_nuclei._napari.assembly import session_of
 from napari_nuclei._napari.engine import ModelEngine
 from napari_nuclei._napari.export import Request, find_image_id
 from napari_nuclei._napari.export_dialog import ExportDialog
+from napari_nuclei._napari.folder import Folder
+from napari_nuclei._napari.keys import KEYS
 from napari_nuclei._napari.launch import make_viewer
 from napari_nuclei._napari.layer import is_review
+from napari_nuclei._napari.prompting import prompts_of
 from napari_nuclei._napari.record import KEY, Record
+from napari_nuclei._napari.reviewing import actions_of
 from napari_nuclei._napari.session import Session
 from napari_nuclei._napari.source import channel_choices, geometry_of, source_of
 from napari_nuclei._napari.widget import NucleiWidget
@@ -667,16 +672,40 @@ def test_id_of_another_image_is_refused(tmp_path: Path) -> None:
 def test_one_session_a_viewer_which_goes_with_it(qapp: Any) -> None:
     from napari.components import ViewerModel
 
-    def use() -> tuple[Any, Any]:
+    def use() -> list[Any]:
         viewer = ViewerModel()
-        session = Session.of(viewer)
+        session = session_of(viewer)
         assert Session.of(PublicOnlyProxy(viewer)) is session
-        session.open(viewer.add_image(GRAY), (60, 80))
-        return weakref.ref(viewer), weakref.ref(session)
+        bridge = session.open(viewer.add_image(GRAY), (60, 80))
+        actions, folder = actions_of(bridge), Folder.of(viewer)
+        things = [viewer, session, bridge, actions, prompts_of(actions), folder]
+        assert None not in things
+        return [weakref.ref(thing) for thing in things]
 
     gone = use()
     gc.collect()
-    assert [ref() for ref in gone] == [None, None]
+    assert {ref() for ref in gone} == {None}
+
+
+def test_what_works_on_a_review_layer_comes_and_goes_with_it(qapp: Any) -> None:
+    from napari.components import ViewerModel
+
+    viewer = ViewerModel()
+    bridge = Session.of(viewer).open(viewer.add_image(GRAY), (60, 80))
+    assert actions_of(bridge) is None
+    session = session_of(viewer)
+    actions = actions_of(bridge)
+    assert actions is not None, "what there is already gets its actions too"
+    assert prompts_of(actions) is not None
+    session_of(viewer)
+    assert actions_of(bridge) is actions
+    viewer.layers.remove(bridge.layer)
+    assert actions_of(bridge) is prompts_of(actions) is None
+    session.close()
+
+
+def test_each_key_does_something() -> None:
+    assert {key.name for key in KEYS} == reviewing.ON_KEYS.keys() | prompting.ON_KEYS.keys()
 
 
 def test_widget_takes_over_layers_that_were_there(make_napari_viewer: Any, qtbot: Any) -> None:

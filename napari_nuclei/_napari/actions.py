@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from ..review import Review
-    from .prompt_actions import Prompts
 
 
 class Actions(DrawnTools):
@@ -48,6 +47,8 @@ class Actions(DrawnTools):
     ----------
     walk : QueueWalk
         The order in which N leads from one nucleus to the next.
+    cancels : list of callable
+        What Escape ends next once no tool is in hand: each returns whether it had anything to end.
     helped : Signal
         The list of keys is asked for.
     """
@@ -63,7 +64,7 @@ class Actions(DrawnTools):
         self._refused = False
         self.gestures = Gestures(bridge.layer, Preview(viewer), pointer, self.in_view)
         self.walk = QueueWalk()
-        self.prompts: Prompts | None = None
+        self.cancels: list[Callable[[], bool]] = []
         self.gestures.clicked.connect(self._on_click)
         self.gestures.encircled.connect(self._on_lasso)
         self.gestures.tool_changed.connect(self._on_tool)
@@ -71,8 +72,6 @@ class Actions(DrawnTools):
 
     def close(self) -> None:
         """Let the layer go."""
-        if self.prompts is not None:
-            self.prompts.close()
         self.bridge.went_back.disconnect(self._on_went_back)
         self.bridge.in_view = lambda: True
         self.walk.close()
@@ -182,8 +181,7 @@ class Actions(DrawnTools):
         if self.gestures.tool is not None:
             self.gestures.drop()
             return
-        if self.prompts is not None and self.prompts.kind is not None:
-            self.prompts.drop_kind()
+        if any(cancel() for cancel in self.cancels):
             return
         self.bridge.give_up()
         self.review.select(())

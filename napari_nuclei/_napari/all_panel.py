@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from functools import partial
 
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
@@ -32,7 +31,7 @@ from .runner import Runner
 from .segment_all import SegmentAll
 from .segment_job import Options, Summary
 from .settings_panel import SettingsPanel
-from .time_left import spoken
+from .time_left import TimeLeft, spoken
 
 SEGMENT = (
     "Segment all images that this model has not segmented yet, with the model, device and diameter "
@@ -57,9 +56,8 @@ class AllPanel(QWidget):
         self.export_button = QPushButton("Export all…")
         self.bar = QProgressBar()
         self.message = line()
-        self._began = 0.0
         self._writing = threading.Event()
-        self._begun_at: float | None = None
+        self._time = TimeLeft()
         self._lay_out()
         self.segment_button.clicked.connect(self._on_segment)
         self.export_button.clicked.connect(self._on_export)
@@ -131,7 +129,7 @@ class AllPanel(QWidget):
             return
         self.bar.setRange(0, 0)
         self.say("Starting")
-        self._begun_at = None
+        self._time = TimeLeft(least=1)  # a few images tell
         self.segmenting.start(Options(card, self.settings.device, self.settings.diameter, again))
         self.show_state()
 
@@ -141,19 +139,10 @@ class AllPanel(QWidget):
             self.say(progress.message)
             return
         self.bar.setValue(round(1000 * progress.done / progress.total))
-        if self._begun_at is None:
-            self._begun_at, self._began = time.monotonic(), progress.done
+        seconds = self._time.seconds(progress)
+        left = "" if seconds is None else f", {spoken(seconds)} left"
         at = f"{int(progress.done) + 1:,} of {int(progress.total):,}"
-        self.say(f"Segmenting {at}{self._time_left(progress)}")
-
-    def _time_left(self, progress: Progress) -> str:
-        """Say how long it may still take, once a few images tell."""
-        assert self._begun_at is not None
-        done = progress.done - self._began
-        if done < 1:
-            return ""
-        seconds = (time.monotonic() - self._begun_at) / done * (progress.total - progress.done)
-        return f", {spoken(seconds)} left"
+        self.say(f"Segmenting {at}{left}")
 
     def _on_segmented(self, summary: Summary) -> None:
         self.settings.load_devices()

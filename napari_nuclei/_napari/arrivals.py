@@ -6,21 +6,20 @@ becomes of them in the end (`segmenting.py`). They are no nuclei yet, so nothing
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..mask import Mask
-from .layer_list import hold_still, lay_over, overlay, take_out
 from .outlines import outlined
+from .overlay_layer import OverlayLayer
 
 if TYPE_CHECKING:
-    from napari.layers import Labels
+    from napari.viewer import Viewer
 
     from .bridge import Bridge
-    from .record import Record
-    from .session import Session
     from .source import Source
 
 COLOR = "#FFFFFF"
@@ -30,64 +29,70 @@ OPACITY = 0.7
 class Arrivals:
     """The nuclei found so far in one plane."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = weakref.ref(viewer)
         self._masks: list[Mask] = []
         self._bridge: Bridge | None = None
         self._source: Source | None = None
-        self._layer: Labels | None = None
+        self._overlay: OverlayLayer | None = None
 
     def __len__(self) -> int:
         return len(self._masks)
 
-    def add(self, source: Source, masks: Sequence[Mask], record: Record | None = None) -> None:
-        """Outline some more over a record's layer, which comes too, if there is none yet."""
-        if not masks:
-            return
+    @property
+    def are_shown(self) -> bool:
+        """Whether they have a layer."""
+        return self._overlay is not None
+
+    def add(self, masks: Sequence[Mask]) -> None:
+        """Outline some more, once it has begun."""
         self._masks += masks
-        if self._layer is None:
-            self._begin(source, record)
         self._draw(masks)
 
     def clear(self) -> None:
         """Take them away."""
         self._masks = []
-        bridge, layer = self._bridge, self._layer
-        self._bridge, self._layer = None, None
+        bridge, overlay = self._bridge, self._overlay
+        self._bridge, self._overlay = None, None
         if bridge is not None:
             bridge.moved.disconnect(self._draw_all, missing_ok=True)
             bridge.changed.disconnect(self._on_changed, missing_ok=True)
-        take_out(self._session.viewer, layer)
+        if overlay is not None:
+            overlay.take_away()
 
-    def _begin(self, source: Source, record: Record | None) -> None:
-        self._source = source
-        self._bridge = bridge = self._session.open(source.image, source.shape, record)
+    def begin(self, bridge: Bridge, source: Source) -> None:
+        """Lie over the review layer of what is being segmented."""
+        viewer = self._viewer()
+        if viewer is None:
+            return
+        self._bridge, self._source = bridge, source
         name = f"{source.image.name} found so far"
-        self._layer = overlay(bridge.layer, bridge.pane.shape, name, {1: COLOR}, OPACITY)
-        lay_over(self._session.viewer, bridge.layer, self._layer)
+        shape = bridge.pane.shape
+        self._overlay = OverlayLayer(viewer, bridge.layer, shape, name, {1: COLOR}, OPACITY)
         bridge.moved.connect(self._draw_all)
         bridge.changed.connect(self._on_changed)
 
     def _on_changed(self) -> None:
         """Show them over their own plane alone."""
-        if self._layer is not None and self._bridge is not None and self._source is not None:
-            self._layer.visible = self._bridge.plane == self._source.plane
+        if self._overlay is not None and self._bridge is not None and self._source is not None:
+            self._overlay.layer.visible = self._bridge.plane == self._source.plane
 
     def _draw_all(self) -> None:
-        if self._layer is not None and self._bridge is not None:
-            self._layer.data = np.zeros(self._bridge.pane.shape, np.uint8)
-            hold_still(self._layer)
+        if self._overlay is not None and self._bridge is not None:
+            self._overlay.fit(self._bridge.pane.shape)
+            self._overlay.layer.data[...] = 0
             self._draw(self._masks)
+            self._overlay.refresh()
 
     def _draw(self, masks: Sequence[Mask]) -> None:
         assert self._bridge is not None
-        assert self._layer is not None
+        assert self._overlay is not None
         assert self._source is not None
         pane = self._bridge.pane
         at = pane.index(self._source.plane)
         if at is None:
             return
-        view = self._layer.data[at]
+        view = self._overlay.layer.data[at]
         top, left = pane.box[:2]
         for mask in masks:
             y0, x0, y1, x1 = mask.box
@@ -99,4 +104,4 @@ class Arrivals:
             ys, xs = ys + y0 - 1 - top, xs + x0 - 1 - left
             held = (ys >= 0) & (xs >= 0) & (ys < view.shape[0]) & (xs < view.shape[1])
             view[ys[held], xs[held]] = 1
-        self._layer.refresh(extent=False)
+        self._overlay.refresh()

@@ -1,4 +1,4 @@
-"""`Asker`: questions to the detector, answered one after the other on a thread.
+"""`ModelPrompts`: questions to the detector, answered one after the other on a thread.
 
 Here: which image and model a question goes to, its answer's way back to the main thread, and
 looking ahead while nobody asks. Not here: what is asked (`prompt_actions.py`), the detector
@@ -25,6 +25,7 @@ from ..progress import Progress
 from ..prompts.feature_cache import FeatureCache, Identity
 from .camera import camera_of, view_box
 from .engine import Engine
+from .reviewing import actions_of
 from .runner import Runner
 from .settings_panel import SettingsPanel
 from .source import Channels, Source, channel_choices, source_of
@@ -83,7 +84,7 @@ class Identities:
         self._of[event.source] = Identity()
 
 
-class Asker(QObject):
+class ModelPrompts(QObject):
     """Asks the model that is chosen in the settings.
 
     Its signals come on the main thread: `said` (text, whether it is a problem), and `busy`
@@ -118,6 +119,16 @@ class Asker(QObject):
         """The image and plane that are being asked about."""
         asked = self._current
         return None if asked is None else (asked.source.image, asked.source.plane)
+
+    @property
+    def model(self) -> str:
+        """The name of the model that is asked; empty where there is none."""
+        card = self.settings.card
+        return card.name if card else ""
+
+    def knows(self, model: str) -> bool:
+        """Whether there is a model of this name."""
+        return any(card.name == model for card in self.engine.cards())
 
     # -- questions --------------------------------------------------------------------
 
@@ -268,7 +279,7 @@ def looking_ahead(bridge: Bridge, box: Box) -> Question:
     """Compute the features of a view, ask for the doubts of the nuclei in it, look closer."""
     from ..prompts.pointing import looking_closer, usual_diameter
 
-    actions, review = bridge.actions, bridge.review
+    actions, review = actions_of(bridge), bridge.review
     usual = usual_diameter(review.nuclei)
     rows = actions.walk.lacking(review, box) if actions is not None else []
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from napari import layers
@@ -37,9 +37,6 @@ from .pane import Pane, is_part
 from .record import KEY, Plane, Record
 from .strokes import Pixels, UnderWay, by_plane, differences, pixels_of, take
 from .table import Table
-
-if TYPE_CHECKING:
-    from .actions import Actions
 
 SETTLE_MS = 150
 """How long the features table waits for further changes."""
@@ -77,8 +74,6 @@ class Bridge:
         What is being painted.
     in_view : callable
         Returns whether something can be done here at present, and says why where it cannot.
-    actions : Actions or None
-        What keys do here; the session's.
     """
 
     changed = Signal()
@@ -92,7 +87,6 @@ class Bridge:
         self.layer = layer
         self.record = record
         self.plane: Plane = (0,) * (layer.ndim - 2)
-        self.actions: Actions | None = None
         self._slots: dict[Plane, tuple[Callable[[Edit], None], Callable[[Any], None]]] = {}
         self._drawing = Drawing(layer, record)
         self._table = Table()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from . import PLUGIN
+
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-PLUGIN, WIDGET, RETRAIN = "napari-nuclei", "Nuclei", "Retrain nuclei"
+WIDGET, RETRAIN = "Nuclei", "Retrain nuclei"
 
 NONE_YET = "There are no nuclei to export yet: press Segment first."
 REMOVED = "The layer with the nuclei was removed: press “Show the nuclei again”."

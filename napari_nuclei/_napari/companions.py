@@ -1,35 +1,31 @@
-"""`Companions`: what goes with each review layer: actions, outlines by state, a moving pane.
+"""`Companions`: what is seen with each review layer: outlines by state, a moving pane, a guard.
 
 Here: making them when a review layer comes, and taking them away with it. Not here: what they
-do (`actions.py`, `outlines.py`), review layers (`session.py`).
+do (`outlines.py`, `pane_follower.py`, `guard.py`), actions (`reviewing.py`).
 """
 
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from napari.layers import Image
 
-from .actions import Actions
 from .bridge import Bridge
 from .guard import MOVED, Guard
+from .host import Host
 from .outlines import Outlines
 from .pane import is_large
 from .pane_follower import PaneFollower
-from .prompt_actions import Prompts
 from .source import follow
-
-if TYPE_CHECKING:
-    from .session import Session
 
 
 class Companions:
-    """The companions of the review layers of one session."""
+    """The companions of the review layers of one host."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, host: Host) -> None:
+        self._host = host
         self._outlines: dict[Bridge, Outlines] = {}
         self._followers: dict[Bridge, PaneFollower] = {}
         self._guards: dict[Bridge, Guard] = {}
@@ -39,23 +35,14 @@ class Companions:
 
     def join(self, bridge: Bridge) -> None:
         """Give a new review layer its companions."""
-        hand = self._session.hand
-        actions = Actions(bridge, self._session.viewer, lambda: hand.position)
-        bridge.actions = actions
-        actions.prompts = Prompts(actions, self._session.asking, self._session.viewer)
         self._guards[bridge] = Guard(bridge.layer, bridge.refused.emit)
-        actions.told.connect(lambda text: self._session.hint(text, bridge))
-        actions.helped.connect(self._session.ask_for_keys)
         if is_large(bridge.pane.whole):
-            follower = PaneFollower(bridge, self._session.viewer, self._session.hint)
+            follower = PaneFollower(bridge, self._host.viewer, self._host.hint)
             self._followers[bridge] = follower
         self._show(bridge)
 
     def leave(self, bridge: Bridge) -> None:
         """Take away what goes with a review layer that is going."""
-        if bridge.actions is not None:
-            bridge.actions.close()
-            bridge.actions = None
         guard = self._guards.pop(bridge, None)
         if guard is not None:
             guard.close()
@@ -72,13 +59,13 @@ class Companions:
         self._leaders[layer] = weakref.ref(image)
         follow(image, layer, lambda: bridge.refused.emit(MOVED.format(layer.name)))
         if image not in self._images:
-            session, of = weakref.ref(self._session), weakref.ref(image)
+            host, of = weakref.ref(self._host), weakref.ref(image)
 
             def is_reviewed() -> bool:
-                here = session()
+                here = host()
                 return here is not None and here.bridge_of(of()) is not None
 
-            self._images[image] = Guard(image, self._session.tell, is_reviewed)
+            self._images[image] = Guard(image, self._host.tell, is_reviewed)
         self._images[image].look()
 
     def follower_of(self, bridge: Bridge) -> PaneFollower | None:
@@ -95,19 +82,19 @@ class Companions:
     @outlined.setter
     def outlined(self, shown: bool) -> None:
         self._outlined = shown
-        for bridge in self._session.bridges.values():
+        for bridge in self._host.bridges.values():
             self._show(bridge)
 
     def _show(self, bridge: Bridge) -> None:
         """Bring the outlines of a review layer, or take them away, as is wanted."""
         outlines = self._outlines.get(bridge)
-        if outlines is not None and outlines.layer in self._session.viewer.layers:
+        if outlines is not None and outlines.are_shown:
             if not self._outlined:
                 self._hide(bridge)
             return
         self._hide(bridge)
         if self._outlined:
-            self._outlines[bridge] = Outlines(bridge, self._session.viewer)
+            self._outlines[bridge] = Outlines(bridge, self._host.viewer)
 
     def _hide(self, bridge: Bridge) -> None:
         outlines = self._outlines.pop(bridge, None)

@@ -16,22 +16,28 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
+from napari.layers import Image
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from ..errors import UserError
+from ..journal.lost import Trace
 from ..workspace.files import Item, MissingImagesError
 from ..workspace.workspace import Workspace
 from .bridge import Bridge
 from .folder_counts import Standings
-from .folder_loading import Loaded, Loader
+from .folder_loading import Loader
 from .folder_place import Places
 from .item_layers import ItemLayers
+from .item_reading import Loaded
 from .session import Session
 from .tasks import Outcome, Tasks
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
+
+_folders: WeakKeyDictionary[Any, Folder] = WeakKeyDictionary()
 
 
 class Folder(QObject):
@@ -80,17 +86,24 @@ class Folder(QObject):
         self.layers = ItemLayers(session)
         self._generation = 0
         self._tasks: Tasks | None = None
-        self._places = Places(self)
+        self._places = Places(self.layers, session.viewer, self)
         session.changed.connect(self._on_changed)
+        session.closing.connect(self.close)
+        session.offers.takers.append(self._begin_with)
         self.standings.counted.connect(self.counted)
 
     @staticmethod
     def of(viewer: Any) -> Folder:
         """Return the folder of a viewer."""
         session = Session.of(viewer)
-        if session.folder is None:
-            session.folder = Folder(session)
-        return session.folder
+        if session.viewer not in _folders:
+            _folders[session.viewer] = Folder(session)
+        return _folders[session.viewer]
+
+    @staticmethod
+    def known_of(session: Session) -> Folder | None:
+        """Return the folder of a session's viewer, if one was ever asked for."""
+        return _folders.get(session.viewer)
 
     @property
     def viewer(self) -> Viewer:
@@ -221,6 +234,15 @@ class Folder(QObject):
             self.session.tell(notice)
         self._read_ahead()
         self.turned.emit()
+
+    def _begin_with(self, image: Image, trace: Trace) -> bool:
+        """Have the item in view go on with a copy of another image's review, if it is of it."""
+        if self.layers.image is not image:
+            return False
+        if self.loader is not None and self.current is not None:
+            self.loader.begin_with(self.current, trace)
+            self.go_to(self.current)
+        return True
 
     def _read_ahead(self) -> None:
         """Read the next item, and let go of all others."""

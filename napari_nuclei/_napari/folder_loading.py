@@ -1,7 +1,7 @@
 """Reading the items of a workspace: pixels and review, ahead of time and on a thread.
 
-Here: item → pixels as a layer takes them, its reviews opened, and closed once nobody needs
-them. Not here: which item is wanted (`folder.py`), layers (`session.py`).
+Here: what is wanted is read, its reviews opened, and closed once nobody needs them. Not here: which
+item is wanted (`folder.py`), pixels as a layer takes them (`item_reading.py`).
 """
 
 from __future__ import annotations
@@ -10,30 +10,20 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..images.images import image_info, image_size
-from ..images.large_files import open_image
-from ..images.large_image import WHOLE, LargeImage
-from ..images.levels import find_levels, normalize
+from ..images.images import image_size
 from ..journal.lost import Trace
 from ..journal.place import begun
 from ..nuclei import Nuclei
 from ..review import Review
 from ..workspace.files import Item
 from ..workspace.workspace import Workspace
-from .lazy_layers import levels_of
-from .offers import first_trace
+from .item_reading import Loaded, read_item
+from .offers import copy, first_trace
 from .openers import IN_MEMORY
 from .record import Plane
 from .tasks import Outcome, Tasks
-
-MOST_BYTES = 1 << 30
-"""Size up to which a stack is read as a whole."""
 
 Tell = Callable[[str], None]
 
@@ -74,101 +64,6 @@ class ItemReviews:
         if not self._lead:
             return [()]
         return self._workspace.journals.planes(self._item.path, self._lead[0])
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """An item, ready to be shown.
-
-    Attributes
-    ----------
-    pixels : ndarray or list of dask arrays
-        (H, W), (H, W, 3) or, of a stack, (N, H, W) or (N, H, W, 3); levels of a large image.
-    rgb : bool
-        Whether the last axis is that of colours.
-    lead : tuple of int
-        How many planes there are; () for an ordinary image.
-    levels : (float, float)
-        What is shown as black and as white.
-    notices : tuple of str
-        What the person should be told of its reviews.
-    read_only : bool
-        Whether another window had its review open.
-    offer : Trace or None
-        A review of the same content that it may begin with, where it has none.
-    """
-
-    pixels: NDArray[Any] | list[Any]
-    rgb: bool
-    lead: Plane
-    levels: tuple[float, float]
-    notices: tuple[str, ...] = ()
-    read_only: bool = False
-    offer: Trace | None = None
-
-
-def read_plane(item: Item, plane: Plane) -> NDArray[Any] | LargeImage:
-    """Read one plane of an item as it is shown and segmented: separate channels as colours.
-
-    A large one that can be read in parts is only opened.
-
-    Raises
-    ------
-    UserError
-        If it cannot be read.
-    """
-    channels = image_info(item.path).channels
-    named = () if item.record is None else item.record.channels
-    chosen = list(named or range(min(3, channels))) if channels > 1 else None
-    number = (plane or item.plane)[0] if plane or item.plane else None
-    picture = open_image(item.path, plane=number, channels=chosen)
-    if isinstance(picture.levels[0], np.ndarray) or picture.size <= WHOLE:
-        return picture.read((0, 0, *picture.shape))
-    return picture
-
-
-def read_item(item: Item) -> Loaded:
-    """Read the pixels of an item; of a large one that can be read in parts, only open it.
-
-    Raises
-    ------
-    UserError
-        If they cannot be read, or a stack is too large.
-    """
-    info = image_info(item.path)
-    planes = info.planes if not item.plane else 1
-    lead: Plane = (planes,) if planes > 1 else ()
-    first = read_plane(item, (0,) if lead else ())
-    if isinstance(first, LargeImage):
-        return _opened(item, first, lead)
-    pixels = first
-    if lead:
-        if planes * first.nbytes > MOST_BYTES:
-            raise UserError(
-                f"{item.path}: {planes} planes of {info.height}×{info.width} px are too many to "
-                "be read at once: save it as several files, or list single planes in a COCO file"
-            )
-        rest = [np.asarray(read_plane(item, (k,))) for k in range(1, planes)]
-        pixels = np.stack([first, *rest])
-    rgb = pixels.ndim == 3 + len(lead)
-    # napari takes colours by the range of their type, and wants three of them.
-    if rgb and (pixels.dtype != np.uint8 or pixels.shape[-1] != 3):
-        shown = [normalize(p) for p in (pixels if lead else [pixels])]
-        pixels = np.clip(np.stack(shown) if lead else shown[0], 0, 1)
-    return Loaded(pixels, rgb, lead, _ends(find_levels(pixels[0] if lead else pixels)))
-
-
-def _opened(item: Item, first: LargeImage, lead: Plane) -> Loaded:
-    """Return levels that are read where they are looked at."""
-    rest = [read_plane(item, (k,)) for k in range(1, lead[0])] if lead else []
-    pictures = [first, *(p for p in rest if isinstance(p, LargeImage))]
-    levels = levels_of(pictures, lead)
-    return Loaded(levels, levels[0].ndim == 3 + len(lead), lead, _ends(first.find_levels()))
-
-
-def _ends(levels: tuple[float, float]) -> tuple[float, float]:
-    low, high = levels
-    return (low, high) if high > low else (low, low + 1)
 
 
 @dataclass(eq=False)
@@ -248,6 +143,21 @@ class Loader:
         """Stop; whoever has the workspace closes its reviews."""
         self._entries.clear()
         self._tasks.close()
+
+    def begin_with(self, number: int, trace: Trace) -> None:
+        """Have an item begin with a copy of a review; all is to be read anew then.
+
+        Raises
+        ------
+        UserError
+            If it cannot be written.
+        """
+        item = self.workspace.items[number]
+        with self.lock:
+            for plane in self.workspace.open_planes(item.path):
+                self.workspace.release(item.path, plane, item.part)
+        copy(trace, item.path)
+        self.forget()
 
     # -- on a thread ------------------------------------------------------------------
 

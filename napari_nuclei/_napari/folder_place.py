@@ -6,6 +6,7 @@ going there (`folder.py`).
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer
@@ -13,10 +14,11 @@ from qtpy.QtCore import QObject, QTimer
 from ..workspace.files import Place
 from ..workspace.workspace import Workspace
 from .camera import camera_of
+from .item_layers import ItemLayers
 from .looking import View
 
 if TYPE_CHECKING:
-    from .folder import Folder
+    from napari.viewer import Viewer
 
 WAIT_MS = 1000
 """How long the place waits for further moves before it is noted."""
@@ -25,15 +27,14 @@ WAIT_MS = 1000
 class Places(QObject):
     """The views of a folder's images."""
 
-    def __init__(self, folder: Folder) -> None:
-        super().__init__(folder)
-        self._folder = folder
+    def __init__(self, layers: ItemLayers, viewer: Viewer, parent: QObject) -> None:
+        super().__init__(parent)
+        self._layers, self._viewer = layers, weakref.ref(viewer)
         self._views: dict[int, View] = {}
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(WAIT_MS)
         self._timer.timeout.connect(self.note)
-        viewer = folder.session.viewer
         for event in (camera_of(viewer).events, viewer.dims.events.current_step):
             event.connect(self._on_moved)
 
@@ -58,15 +59,16 @@ class Places(QObject):
     def note(self) -> None:
         """Take note of how the item in view is looked at."""
         self._timer.stop()
-        folder = self._folder
-        if folder.workspace is None or folder.current is None or not folder.layers.are_shown:
+        viewer, of = self._viewer(), self._layers.of
+        if viewer is None or of is None or not self._layers.are_shown:
             return
-        view = View.of(folder.viewer, folder.bridge)
-        self._views[folder.current] = view
-        item = folder.items[folder.current]
+        workspace, number = of
+        view = View.of(viewer, self._layers.bridge)
+        self._views[number] = view
+        item = workspace.items[number]
         plane = view.plane or item.plane
-        folder.workspace.place = Place(str(item.path), plane, view.to_json(), view.nucleus)
+        workspace.place = Place(str(item.path), plane, view.to_json(), view.nucleus)
 
     def _on_moved(self, event: Any = None) -> None:
-        if self._folder.current is not None and not self._folder.layers.is_turning:
+        if self._layers.of is not None and not self._layers.is_turning:
             self._timer.start()

@@ -7,17 +7,16 @@ Here: which candidates are shown, and their layer. Not here: promoting one
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..nuclei import Nucleus, State
 from .bridge import Bridge
-from .layer_list import hold_still, lay_over, overlay, take_out
 from .outlines import outlined
+from .overlay_layer import OverlayLayer
 
 if TYPE_CHECKING:
-    from napari.layers import Labels
     from napari.viewer import Viewer
 
 COLOR = "#FFFFFF"
@@ -33,7 +32,7 @@ class Ghosts:
     def __init__(self, bridge: Bridge, viewer: Viewer) -> None:
         self.bridge = bridge
         self._viewer = weakref.ref(viewer)
-        self.layer: Labels | None = None
+        self._overlay: OverlayLayer | None = None
 
     def candidates(self) -> list[Nucleus]:
         """Return the candidates that could be nuclei of their own, where the layer is."""
@@ -54,45 +53,43 @@ class Ghosts:
             return False
         found = self.candidates()
         pane = self.bridge.pane
-        layer = self._shown(viewer)
-        if layer.data.shape != pane.shape:
-            layer.data = np.zeros(pane.shape, np.uint8)
-            hold_still(layer)
+        overlay = self._shown(viewer)
+        overlay.fit(pane.shape)
         at = pane.index(self.bridge.plane)
         assert at is not None
-        view = layer.data[at]
+        view = overlay.layer.data[at]
         view[...] = 0
         if found:
             drawn = np.zeros(view.shape, np.int32)
             for ghost in sorted(found, key=lambda n: n.score):
                 ghost.mask.paint(drawn, ghost.id, *pane.box[:2])
             view[...] = outlined(drawn, (0, 0, *view.shape)) > 0
-        layer.refresh(extent=False)
+        overlay.refresh()
         for signal in (self.bridge.changed, self.bridge.moved):
             signal.disconnect(self._again, missing_ok=True)
             signal.connect(self._again)
         return bool(found)
 
     def _again(self) -> None:
-        if self.layer is not None:
+        if self._overlay is not None:
             self.show()
 
     def hide(self) -> None:
         """Take them away."""
         for signal in (self.bridge.changed, self.bridge.moved):
             signal.disconnect(self._again, missing_ok=True)
-        layer, self.layer = self.layer, None
-        take_out(self._viewer(), layer)
+        overlay, self._overlay = self._overlay, None
+        if overlay is not None:
+            overlay.take_away()
 
     def at(self, y: int, x: int) -> list[int]:
         """Return the likeliest ghost at a pixel, as a list of one id or none."""
         here = [n for n in self.candidates() if n.mask.contains(y, x)]
         return [n.id for n in sorted(here, key=lambda n: -n.score)[:1]]
 
-    def _shown(self, viewer: Any) -> Labels:
-        if self.layer is None or self.layer not in viewer.layers:
+    def _shown(self, viewer: Viewer) -> OverlayLayer:
+        if self._overlay is None or not self._overlay.is_shown:
             over = self.bridge.layer
             name = f"{over.name} candidates"
-            self.layer = overlay(over, over.data.shape, name, {1: COLOR}, OPACITY)
-            lay_over(viewer, over, self.layer)
-        return self.layer
+            self._overlay = OverlayLayer(viewer, over, over.data.shape, name, {1: COLOR}, OPACITY)
+        return self._overlay

@@ -14,7 +14,8 @@ from napari.layers import Image
 
 from ..workspace.workspace import Workspace
 from .bridge import Bridge
-from .folder_loading import ItemReviews, Loaded
+from .folder_loading import ItemReviews
+from .item_reading import Loaded
 from .layer_list import turning
 from .looking import Looks
 from .record import Record
@@ -28,6 +29,8 @@ class ItemLayers:
     ----------
     image : Image or None
         The image layer; the person may have removed it from the viewer.
+    of : (Workspace, int) or None
+        Whose item it is, and its number there.
     is_turning : bool
         Whether layers come and go just now: the camera's moves are not the reviewer's then.
     """
@@ -35,6 +38,7 @@ class ItemLayers:
     def __init__(self, session: Session) -> None:
         self._session = session
         self.image: Image | None = None
+        self.of: tuple[Workspace, int] | None = None
         self._record: Record | None = None
         self.is_turning = False
         self._levels = (0.0, 1.0)
@@ -70,6 +74,7 @@ class ItemLayers:
             if before is not None:
                 self._remove(before)
         self.image, self._record, self._levels = image, bridge.record, loaded.levels
+        self.of = workspace, number
         self._session.offers.put(image, loaded.offer)
         if looks is not None:
             looks.give(image, bridge)
@@ -81,11 +86,11 @@ class ItemLayers:
         if self.image is not None:
             with self._turn():
                 self._remove(self.image)
-            self.image = None
+            self.image = self.of = None
 
     def forget(self) -> None:
         """Leave the layers to a window that is closing."""
-        self.image = None
+        self.image = self.of = None
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

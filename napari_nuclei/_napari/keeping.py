@@ -15,7 +15,8 @@ from .. import labels
 from ..journal.snapshot import peek
 from ..nuclei import Nuclei
 from ..review import Review
-from .openers import LayerReviews, Teller, file_of
+from .host import Teller
+from .openers import LayerReviews, file_of
 from .origin import Origin
 from .pane import is_large
 from .record import Plane, Record

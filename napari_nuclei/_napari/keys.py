@@ -1,13 +1,12 @@
 """The keys of a review layer, as actions of napari: its preferences show and change them.
 
-Here: which key does what, of napari's own keys too. Not here: doing it (`actions.py`).
+Here: which key does what, of napari's own keys too. What does it is given to `register`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from napari.layers import Labels as Base
 from napari.settings import get_settings
@@ -15,9 +14,8 @@ from napari.utils.action_manager import action_manager
 from napari.utils.key_bindings import KeyBinding
 from napari.utils.shortcuts import default_shortcuts
 
+from . import PLUGIN
 from .layer import Labels
-
-PACKAGE = "napari-nuclei"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +25,21 @@ class Key:
     Attributes
     ----------
     name : str
-        Of the method of `Actions` that does it.
+        Of what it does, in texts and among napari's actions.
     key : str
         As napari writes keys.
     text : str
         What it does.
-    of : str
-        The attribute of `Actions` whose method it is; empty for its own.
     """
 
     name: str
     key: str
     text: str
-    of: str = ""
 
     @property
     def action(self) -> str:
         """Its name among napari's actions."""
-        return f"{PACKAGE}:{self.name}"
+        return f"{PLUGIN}:{self.name}"
 
     @property
     def shortcut(self) -> str:
@@ -67,13 +62,13 @@ KEYS = [
     Key("split", "S", "Split: draw lines across nuclei"),
     Key("next", "N", "Next nucleus that may need correction"),
     Key("previous", "Shift+N", "Back to the one before"),
-    Key("box", "W", "Box: the model's nucleus in the box that you draw", "prompts"),
-    Key("click", "Q", "Click: the model's nucleus where you click", "prompts"),
-    Key("ghosts", "G", "Show candidates below the threshold; a click takes one", "prompts"),
-    Key("reading", "T", "Another reading: two instead of one, larger, smaller", "prompts"),
-    Key("nudge_in", ",", "Move the outline in, along the model's own", "prompts"),
-    Key("nudge_out", ".", "Move the outline out", "prompts"),
-    Key("fix_kind", "K", "Fix all of this kind, as the last edit did", "prompts"),
+    Key("box", "W", "Box: the model's nucleus in the box that you draw"),
+    Key("click", "Q", "Click: the model's nucleus where you click"),
+    Key("ghosts", "G", "Show candidates below the threshold; a click takes one"),
+    Key("reading", "T", "Another reading: two instead of one, larger, smaller"),
+    Key("nudge_in", ",", "Move the outline in, along the model's own"),
+    Key("nudge_out", ".", "Move the outline out"),
+    Key("fix_kind", "K", "Fix all of this kind, as the last edit did"),
     Key("escape", "Escape", "Put the tool down; then select nothing"),
     Key("show_keys", "H", "Show or hide these keys"),
 ]
@@ -89,23 +84,20 @@ TOOLS = [
 """Actions of napari's tools, and what they are."""
 
 
-def register() -> None:
-    """Tell napari of the actions and their keys."""
+def register(calls: Mapping[str, Callable[[Labels], object]]) -> None:
+    """Tell napari of the actions and their keys; `calls` do them, by their names."""
     for key in KEYS:
-        action_manager.register_action(key.action, _command(key), key.text, Labels)
+        command = _command(key.name, calls[key.name])
+        action_manager.register_action(key.action, command, key.text, Labels)
         for shortcut in key.bound:
             action_manager.bind_shortcut(key.action, shortcut)
 
 
-def _command(key: Key) -> Callable[[Labels], None]:
+def _command(name: str, call: Callable[[Labels], object]) -> Callable[[Labels], None]:
     def command(layer: Labels) -> None:
-        actions: Any = getattr(layer.owner, "actions", None)
-        if actions is not None and key.of:
-            actions = getattr(actions, key.of)
-        if actions is not None:
-            getattr(actions, key.name)()
+        call(layer)
 
-    command.__name__ = key.name
+    command.__name__ = name
     return command
 
 

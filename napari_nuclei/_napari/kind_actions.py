@@ -1,4 +1,4 @@
-"""`Asking`: how prompts reach the detector, and fixing all of a kind (K).
+"""`Questions`: how prompts reach the detector; `KindActions`: fixing all of a kind (K).
 
 Here: what the prompts on a review layer share, and K with its preview. Not here: the other
 prompts (`prompt_actions.py`), threads (`asking.py`), likeness (`prompts/kinds.py`).
@@ -17,7 +17,7 @@ from ..edit import Edit
 from ..nuclei import Nuclei, Nucleus
 from ..progress import Progress
 from ..prompts.kinds import Deed, Features, SameKind, examples_of, fix, learn_steps, same_kind
-from .asking import Asker
+from .host import PromptService
 from .in_view import needs_view
 from .keys import filled
 
@@ -30,57 +30,50 @@ FIRST = "Delete, accept or promote one first: {fix_kind} finds the rest."
 NO_WIDGET = "Open the Nuclei widget first (Plugins ▸ Nuclei): it knows the model to ask."
 
 
-class Asking:
-    """Asks the detector about one review layer.
+class Questions:
+    """Questions about one review layer, and what becomes of their answers.
 
-    Attributes
+    Parameters
     ----------
-    kind : SameKind or None
-        What K offers to fix at present.
-    kind_changed : Signal
-        It is another one, or none.
+    actions : Actions
+        Of the review layer.
+    service : callable
+        Returns who asks the detector; None where no widget is open.
     """
 
-    kind_changed = Signal(object)
-
-    def __init__(self, actions: Actions, asker: Callable[[], Asker | None]) -> None:
-        self._actions, self._asker = actions, asker
-        self.kind: SameKind | None = None
-        self._kind_of: Review | None = None
+    def __init__(self, actions: Actions, service: Callable[[], PromptService | None]) -> None:
+        self._actions, self._service = actions, service
         self._chosen: tuple[int, ...] = ()
-        self._features: WeakKeyDictionary[Review, dict[Hashable, Features]] = WeakKeyDictionary()
 
-    def in_view(self) -> bool:
-        """Whether the plane is in view; says why nothing can be done where it is not."""
-        return self._actions.in_view()
+    def ask(self, question: Callable[[Prompter], Any], then: Callable[[Any], None]) -> None:
+        """Put a question that is answered in one go."""
 
-    # -- asking -----------------------------------------------------------------------
-
-    def _ask(self, question: Callable[[Prompter], Any], then: Callable[[Any], None]) -> None:
         def steps(prompter: Prompter) -> Generator[Progress, None, Any]:
             yield Progress(0, 0)
             return question(prompter)
 
-        self._ask_steps(steps, then)
+        self.ask_steps(steps, then)
 
-    def _ask_steps(self, steps: Any, then: Callable[[Any], None]) -> None:
-        asker = self._asker()
-        if asker is None:
+    def ask_steps(self, steps: Any, then: Callable[[Any], None]) -> None:
+        """Put a question that is answered step by step."""
+        service = self._service()
+        if service is None:
             self._actions.told.emit(NO_WIDGET)
         else:
-            asker.ask(self._actions.bridge, steps, then)
+            service.ask(self._actions.bridge, steps, then)
 
     @property
-    def _model(self) -> str:
-        asker = self._asker()
-        card = asker.settings.card if asker else None
-        return card.name if card else ""
+    def model(self) -> str:
+        """The name of the model that is asked; empty where there is none."""
+        service = self._service()
+        return service.model if service else ""
 
-    def _known(self, model: str) -> bool:
-        asker = self._asker()
-        return asker is not None and any(c.name == model for c in asker.engine.cards())
+    def knows(self, model: str) -> bool:
+        """Whether there is a model of this name."""
+        service = self._service()
+        return service is not None and service.knows(model)
 
-    def _chooser(self) -> Callable[[int], None]:
+    def chooser(self) -> Callable[[int], None]:
         """Return what selects a nucleus of an answer, unless the person has gone on meanwhile.
 
         That is, to another plane, or to other nuclei than those that answers have selected.
@@ -95,11 +88,40 @@ class Asking:
 
         return choose
 
-    def _do(self, review: Review, make: Callable[[Nuclei], Edit]) -> bool:
+    def do(self, review: Review, make: Callable[[Nuclei], Edit]) -> bool:
         """Do an edit of the review that was asked about, wherever the view is by now."""
         return self._actions.bridge.attempt(lambda: review.do(make(review.nuclei)))
 
-    # -- fix all of this kind ---------------------------------------------------------
+
+class KindActions:
+    """What K does on one review layer.
+
+    Attributes
+    ----------
+    kind : SameKind or None
+        What K offers to fix at present.
+    kind_changed : Signal
+        It is another one, or none.
+    """
+
+    kind_changed = Signal(object)
+
+    def __init__(self, actions: Actions, questions: Questions) -> None:
+        self._actions, self._questions = actions, questions
+        self.kind: SameKind | None = None
+        self._kind_of: Review | None = None
+        self._features: WeakKeyDictionary[Review, dict[Hashable, Features]] = WeakKeyDictionary()
+
+    def in_view(self) -> bool:
+        """Whether the plane is in view; says why nothing can be done where it is not."""
+        return self._actions.in_view()
+
+    def cancel(self) -> bool:
+        """Offer nothing any more; returns whether anything was offered."""
+        offered = self.kind is not None
+        if offered:
+            self.drop_kind()
+        return offered
 
     @needs_view
     def fix_kind(self) -> None:
@@ -120,7 +142,7 @@ class Asking:
             yield from learn_steps(prompter, _concerned(nuclei, examples, deed), features)
             return same_kind(nuclei, features, examples, deed)
 
-        self._ask_steps(steps, partial(self._offer, review))
+        self._questions.ask_steps(steps, partial(self._offer, review))
 
     def _offer(self, review: Review, kind: SameKind) -> None:
         if review is not self._actions.review:
@@ -145,7 +167,7 @@ class Asking:
             return
         if review is not self._actions.review:
             self._actions.told.emit("What K offers is in another plane: go back there, or drop it.")
-        elif self._do(review, lambda n: fix(n, kind, count)):
+        elif self._questions.do(review, lambda n: fix(n, kind, count)):
             self._actions.told.emit(review.done[-1].words())
             self.drop_kind()
 

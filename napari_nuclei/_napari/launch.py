@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from ..nuclei import Nuclei
 from ..review import Review
 from ..workspace.workspace import Workspace
+from .assembly import session_of
 from .record import KEY, Record
-from .session import Session
 from .widget import NucleiWidget
 
 
@@ -42,7 +42,7 @@ def make_viewer(path: Path, pixels: NDArray[Any], nuclei: Nuclei) -> Any:
     record = Record(nuclei.shape, path.name, reviews={(): Review(nuclei)}, file=file)
     image = viewer.add_image(pixels, name=path.stem, metadata={KEY: record})
     viewer.window.add_dock_widget(NucleiWidget(viewer), name="Nuclei", area="right")
-    Session.of(viewer).bring_back(image)
+    session_of(viewer).bring_back(image)
     return viewer
 
 

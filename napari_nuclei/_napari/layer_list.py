@@ -1,24 +1,19 @@
 """Putting layers into a viewer's list and taking them out, so that the person notices nothing.
 
-Here: the list itself, and layers that show something over a review layer. Not here: what they
-show (`outlines.py`, `ghosts.py`, `overview.py`, `arrivals.py`, `preview.py`).
+Here: the list itself, and which layers lie on a review layer. Not here: these (`overlay_layer.py`).
 """
 
 from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from napari.layers import Labels
-from napari.utils import DirectLabelColormap
 from qtpy.QtCore import QTimer
 
 from .camera import canvases
-from .source import GEOMETRY, follow
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -95,41 +90,6 @@ def _remove(viewer: Viewer, layer: Any) -> None:
         viewer.layers.remove(layer)
 
 
-def overlay(
-    over: Any, shape: Sequence[int], name: str, colors: Mapping[int, str], opacity: float = 1.0
-) -> Labels:
-    """Make a layer that lies on a review layer and cannot be edited.
-
-    Parameters
-    ----------
-    over : Labels
-        The review layer. The new one has its place in the world from the start: napari warns
-        of layers whose units do not agree.
-    shape : sequence of int
-        Of its pixels.
-    name : str
-        Its name.
-    colors : mapping of int to str
-        Of its values; what is not in it is not seen.
-    opacity : float
-        How much it covers.
-    """
-    layer = Labels(
-        np.zeros(shape, np.uint8),
-        name=name,
-        colormap=DirectLabelColormap(color_dict=_seen(colors)),
-        opacity=opacity,
-        **{name: getattr(over, name) for name in GEOMETRY},
-    )
-    hold_still(layer)
-    lies_on(layer, over)
-    return layer
-
-
-def _seen(colors: Mapping[int, str]) -> dict[int | None, str]:
-    return {None: "transparent", 0: "transparent"} | dict(colors)
-
-
 _below: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictionary()
 
 
@@ -142,15 +102,3 @@ def below(layer: Any) -> Any:
     """Return the review layer that a layer was made to lie on; None if it is no such layer."""
     over = None if layer is None else _below.get(layer)
     return None if over is None else over()
-
-
-def hold_still(layer: Labels) -> None:
-    """Have the mouse move the view over a layer and change nothing; again after new data."""
-    layer.editable = False
-    layer.mouse_pan = True
-
-
-def lay_over(viewer: Viewer, over: Any, layer: Labels) -> None:
-    """Put an overlay right above a review layer, and keep it on it."""
-    insert(viewer, viewer.layers.index(over) + 1, layer)
-    follow(over, layer)

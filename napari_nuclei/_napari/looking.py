@@ -16,6 +16,7 @@ from napari.layers import Image
 from .bridge import Bridge
 from .camera import camera_of
 from .record import Plane
+from .reviewing import actions_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -99,8 +100,9 @@ class View:
         camera = camera_of(viewer)
         y, x = (float(c) for c in camera.center[-2:])
         plane = () if bridge is None else bridge.plane
-        walk = None if bridge is None or bridge.actions is None else bridge.actions.walk
-        return cls((y, x), float(camera.zoom), plane, walk.current if walk else None)
+        actions = actions_of(bridge)
+        nucleus = None if actions is None else actions.walk.current
+        return cls((y, x), float(camera.zoom), plane, nucleus)
 
     @classmethod
     def read(cls, view: Mapping[str, Any], plane: Plane, nucleus: int | None) -> View | None:
@@ -126,7 +128,8 @@ class View:
         camera = camera_of(viewer)
         camera.center = (*camera.center[:-2], *self.centre)
         camera.zoom = self.zoom
-        if bridge.actions is not None and self.nucleus in bridge.review.nuclei:
+        actions = actions_of(bridge)
+        if actions is not None and self.nucleus in bridge.review.nuclei:
             assert self.nucleus is not None
-            bridge.actions.walk.current = self.nucleus
-            bridge.actions.choose(self.nucleus)
+            actions.walk.current = self.nucleus
+            actions.choose(self.nucleus)

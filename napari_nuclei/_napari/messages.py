@@ -6,8 +6,9 @@ Here: what is shown when, as the person goes from image to image. Not here: who 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary, ref
 
 from napari.layers import Image
@@ -18,14 +19,23 @@ from .record import Plane
 from .source import plane_in_view, shape_of
 
 if TYPE_CHECKING:
-    from .asking import Asker
     from .bridge import Bridge
-    from .segmenting import Segmenting
     from .session import Session
-    from .settings_panel import SettingsPanel
 
 Spot = tuple[Image | None, Plane | None]
 """An image and a plane of it; None for the whole of it."""
+
+
+class Speaker(Protocol):
+    """Who works in the background, and says how it goes."""
+
+    @property
+    def said(self) -> Any:
+        """Qt's signal: a line, and whether it is about a problem."""
+
+    @property
+    def spot(self) -> Spot | None:
+        """What is being worked on."""
 
 
 class Messages(QObject):
@@ -35,15 +45,17 @@ class Messages(QObject):
     ----------
     label : QLabel
         Where it is shown.
-    session, settings : Session, SettingsPanel
-        What is in view, and which image is chosen.
+    session : Session
+        What is in view.
+    chosen : callable
+        Returns the image that is chosen.
     """
 
     _told = Signal(str, bool)
 
-    def __init__(self, label: QLabel, session: Session, settings: SettingsPanel) -> None:
+    def __init__(self, label: QLabel, session: Session, chosen: Callable[[], Image | None]) -> None:
         super().__init__(label)
-        self._label, self._session, self._settings = label, session, settings
+        self._label, self._session, self._chosen = label, session, chosen
         self._kept: WeakKeyDictionary[Image, dict[Plane | None, str]] = WeakKeyDictionary()
         self._of: _Of | None = None
         self._seen: list[_Of] = []  # of a line about nothing in particular: where it has been seen
@@ -54,21 +66,21 @@ class Messages(QObject):
         session.hinted.connect(self._on_hint)
         session.viewer.dims.events.current_step.connect(self._on_step)
 
-    def listen(self, segmenting: Segmenting, asker: Asker) -> None:
+    def listen(self, *speakers: Speaker) -> None:
         """Show what those who work in the background say."""
-        segmenting.said.connect(partial(self._on_said, segmenting))
-        asker.said.connect(partial(self._on_said, asker))
+        for speaker in speakers:
+            speaker.said.connect(partial(self._on_said, speaker))
 
     @property
     def here(self) -> Spot:
         """The image that is chosen, and its plane in view."""
-        image = self._settings.image
+        image = self._chosen()
         bridge = self._session.bridge_of(image)
         if image is None or bridge is not None:
             return image, None if bridge is None else bridge.plane
         return image, plane_in_view(image, shape_of(image), self._session.viewer.dims.point)
 
-    def _on_said(self, by: Segmenting | Asker, text: str, problem: bool) -> None:
+    def _on_said(self, by: Speaker, text: str, problem: bool) -> None:
         self.say(text, problem, by.spot or self.here)
 
     def _on_problem(self, text: str) -> None:

@@ -19,20 +19,29 @@ from ..formats.files import unwritable
 from ..journal import lost
 from ..journal.fingerprint import Fingerprint
 from ..journal.place import begun, kept_as
+from .host import Host
 from .openers import file_of
 from .tasks import Outcome, Tasks
 
 if TYPE_CHECKING:
     from .bridge import Bridge
-    from .folder import Folder
-    from .session import Session
+
+Taker = Callable[[Image, lost.Trace], bool]
+"""Begins with a copy of what an image was offered, if the image is its own; says whether it is."""
 
 
 class Offers:
-    """What the images of a session may begin with."""
+    """What the images of a host may begin with.
 
-    def __init__(self, session: Session) -> None:
-        self._session = weakref.ref(session)
+    Attributes
+    ----------
+    takers : list of Taker
+        Who is asked first, when a person takes an offer.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = weakref.ref(host)
+        self.takers: list[Taker] = []
         self._of: WeakKeyDictionary[Image, lost.Trace] = WeakKeyDictionary()
         self._tasks: Tasks | None = None
 
@@ -64,15 +73,15 @@ class Offers:
         self._tasks.do(task, partial(then, weakref.ref(image)))
 
     def _on_hashed(self, image: weakref.ref[Image], outcome: Outcome) -> None:
-        session, layer = self._session(), image()
-        if session is not None and layer is not None:
-            session.look_again(layer)
+        host, layer = self._host(), image()
+        if host is not None and layer is not None:
+            host.look_again(layer)
 
     def _on_found(self, image: weakref.ref[Image], outcome: Outcome) -> None:
-        session, layer = self._session(), image()
-        if session is not None and layer is not None:
+        host, layer = self._host(), image()
+        if host is not None and layer is not None:
             self.put(layer, outcome.value)
-            session.changed.emit()
+            host.changed.emit()
 
     def put(self, image: Image, trace: lost.Trace | None) -> None:
         """Note what an image may begin with."""
@@ -83,11 +92,11 @@ class Offers:
 
     def of(self, image: Image | None) -> lost.Trace | None:
         """Return what an image may begin with, as long as nothing was done to it."""
-        session = self._session()
+        host = self._host()
         trace = None if image is None else self._of.get(image)
-        if trace is None or session is None:
+        if trace is None or host is None:
             return None
-        record = session.record_of(image)
+        record = host.record_of(image)
         reviews = [] if record is None else record.reviews.values()
         journals = [review.journal for review in reviews]
         new = all(j is not None and not j.read_only and not j.count for j in journals)
@@ -101,32 +110,16 @@ class Offers:
         UserError
             If it cannot be written.
         """
-        session, trace = self._session(), self.of(image)
-        if session is None or trace is None:
+        host, trace = self._host(), self.of(image)
+        if host is None or trace is None:
             return None
         del self._of[image]
-        folder = session.folder
-        if folder is not None and folder.layers.image is image:
-            _begin_item(folder, trace)
+        if any(taker(image, trace) for taker in self.takers):
             return None
         file = file_of(image)
         if file is not None:
             copy(trace, file)
-        return session.look_again(image)
-
-
-def _begin_item(folder: Folder, trace: lost.Trace) -> None:
-    """Have the item of a folder that is in view go on with a copy of another image's review."""
-    workspace, loader, number = folder.workspace, folder.loader, folder.current
-    if workspace is None or loader is None or number is None:
-        return
-    item = folder.items[number]
-    with loader.lock:
-        for plane in workspace.open_planes(item.path):
-            workspace.release(item.path, plane, item.part)
-    copy(trace, item.path)
-    loader.forget()
-    folder.go_to(number)
+        return host.look_again(image)
 
 
 def first_trace(file: Path) -> lost.Trace | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image
@@ -26,13 +26,13 @@ from ..journal.place import away_for, begun, find, home_of, locate, user_folder
 from ..nuclei import Nuclei
 from ..review import Review
 from ..wording import counted
+from .host import Host, Teller
 from .known_by import known_at
 from .known_by import pixels_at as pixels_at
 from .origin import Address, Origin
 from .record import Plane, Record
 
 if TYPE_CHECKING:
-    from .session import Session
     from .source import Source
 
 MOST_BYTES = 256 << 20
@@ -48,16 +48,6 @@ UNSAID = (
     "first change it becomes the review of this one."
 )
 IN_MEMORY = "{} The review is kept in memory alone: export it before you close."
-
-
-class Teller(Protocol):
-    """Who opens reviews and speaks to the person: the session."""
-
-    def tell(self, text: str) -> None:
-        """Tell the person something; from any thread."""
-
-    def held(self) -> set[Path]:
-        """Return the journals that are open for its own layers."""
 
 
 class LayerReviews:
@@ -225,17 +215,17 @@ class LayerReviews:
         return place.path, extra
 
 
-def reviews_of(image: Image, shape: Sequence[int], session: Session) -> LayerReviews:
+def reviews_of(image: Image, shape: Sequence[int], host: Host) -> LayerReviews:
     """Return the opener of an image layer's reviews, for a review layer of this shape."""
     if words := turned_words(image):
-        session.tell(words)
+        host.tell(words)
 
     def siblings() -> list[Image]:
-        layers = [x for x in session.viewer.layers if isinstance(x, Image)]
+        layers = [x for x in host.viewer.layers if isinstance(x, Image)]
         return [x for x in layers if x.source.path == image.source.path]
 
     origin = Origin(shape, file_of(image), image, siblings)
-    return LayerReviews(origin, lambda p: known_at(image, shape, p), session)
+    return LayerReviews(origin, lambda p: known_at(image, shape, p), host)
 
 
 def note_channels(record: Record, review: Review, source: Source) -> None:
@@ -245,7 +235,7 @@ def note_channels(record: Record, review: Review, source: Source) -> None:
     review.note_channels((own or Origin((), None, source.image)).seen(source.channels))
 
 
-def writable(session: Session, sources: Sequence[Source]) -> list[Source]:
+def writable(host: Host, sources: Sequence[Source]) -> list[Source]:
     """Leave out planes that cannot be worked on, since another window has their reviews open.
 
     Raises
@@ -253,19 +243,19 @@ def writable(session: Session, sources: Sequence[Source]) -> list[Source]:
     UserError
         If none is left.
     """
-    free = [source for source in sources if not _is_held_elsewhere(session, source)]
+    free = [source for source in sources if not _is_held_elsewhere(host, source)]
     if not free:
         raise UserError(ELSEWHERE)
     if held := len(sources) - len(free):
-        session.tell(f"{counted(held, 'plane')} left out: open in another window.")
+        host.tell(f"{counted(held, 'plane')} left out: open in another window.")
     return free
 
 
-def _is_held_elsewhere(session: Session, source: Source) -> bool:
-    record = session.records.of_shape(source.image, source.shape)
+def _is_held_elsewhere(host: Host, source: Source) -> bool:
+    record = host.record_for(source.image, source.shape)
     if record is not None and source.plane in record.reviews:
         return record.reviews[source.plane].read_only
-    opener = reviews_of(source.image, source.shape, session) if record is None else record.opener
+    opener = reviews_of(source.image, source.shape, host) if record is None else record.opener
     return opener is not None and opener.is_held(source.plane)
 
 

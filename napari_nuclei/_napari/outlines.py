@@ -6,7 +6,6 @@ layer itself (`bridge.py`), the legend in words (`legend.py`).
 
 from __future__ import annotations
 
-import weakref
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from qtpy.QtCore import QTimer
 from ..box import Box
 from ..nuclei import Kind, Nucleus, State
 from .bridge import Bridge
-from .layer_list import hold_still, lay_over, overlay, take_out
+from .overlay_layer import OverlayLayer
 from .record import Plane
 
 if TYPE_CHECKING:
@@ -81,7 +80,6 @@ class Outlines:
 
     def __init__(self, bridge: Bridge, viewer: Viewer) -> None:
         self.bridge = bridge
-        self._viewer = weakref.ref(viewer)
         self._selected: tuple[int, ...] = ()
         self._plane = bridge.plane
         self._timer = QTimer()
@@ -89,13 +87,19 @@ class Outlines:
         self._timer.timeout.connect(self.draw)
         shown = bridge.layer
         colors = {int(look): color for look, color in COLORS.items()}
-        self.layer = overlay(shown, shown.data.shape, f"{shown.name} outlines", colors)
+        name = f"{shown.name} outlines"
+        self._overlay = OverlayLayer(viewer, shown, shown.data.shape, name, colors)
+        self.layer = self._overlay.layer
         bridge.drawn.connect(self._on_drawn)
         bridge.changed.connect(self._on_changed)
         bridge.moved.connect(self._on_moved)
         bridge.selected.connect(self._on_selected)
-        lay_over(viewer, shown, self.layer)
         self.draw()
+
+    @property
+    def are_shown(self) -> bool:
+        """Whether they are in the viewer: a person may have removed their layer."""
+        return self._overlay.is_shown
 
     def close(self) -> None:
         """Take the layer away."""
@@ -104,7 +108,7 @@ class Outlines:
         self.bridge.changed.disconnect(self._on_changed)
         self.bridge.moved.disconnect(self._on_moved)
         self.bridge.selected.disconnect(self._on_selected)
-        take_out(self._viewer(), self.layer)
+        self._overlay.take_away()
 
     # -- drawing ----------------------------------------------------------------------
 
@@ -118,14 +122,11 @@ class Outlines:
         height, width = view.shape
         drawn = outlined(self.bridge.layer.data[at], (0, 0, height, width))
         view[...] = self._looks()[drawn]
-        self.layer.refresh(extent=False)
+        self._overlay.refresh()
 
     def _on_moved(self) -> None:
         """Lie on another part of the image, as the review layer does by now."""
-        shape = self.bridge.layer.data.shape
-        if self.layer.data.shape != shape:
-            self.layer.data = np.zeros(shape, np.uint8)
-            hold_still(self.layer)
+        self._overlay.fit(self.bridge.layer.data.shape)
         self._plane = self.bridge.plane
         self.draw()
 

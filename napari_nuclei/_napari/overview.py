@@ -14,12 +14,11 @@ import numpy as np
 from qtpy.QtCore import QTimer
 
 from .drawing import linear_of
-from .layer_list import insert, overlay, take_out
 from .outlines import COLORS, look_of
+from .overlay_layer import OverlayLayer
 from .source import GEOMETRY
 
 if TYPE_CHECKING:
-    from napari.layers import Labels
     from napari.viewer import Viewer
 
     from .bridge import Bridge
@@ -39,7 +38,7 @@ class Overview:
 
     def __init__(self, bridge: Bridge, viewer: Viewer) -> None:
         self._bridge, self._viewer = bridge, weakref.ref(viewer)
-        self._layer: Labels | None = None
+        self._overlay: OverlayLayer | None = None
         self._timer = QTimer()
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._draw)
@@ -47,15 +46,15 @@ class Overview:
     def show(self) -> None:
         """Show it."""
         viewer = self._viewer()
-        if viewer is None or (self._layer is not None and self._layer in viewer.layers):
+        if viewer is None or (self._overlay is not None and self._overlay.is_shown):
             return
         height, width = self._bridge.pane.whole[-2:]
         by = self._by
         over = self._bridge.layer
         shape = (*(1,) * (over.ndim - 2), -(-height // by), -(-width // by))
         colors = {int(look): color for look, color in COLORS.items()}
-        self._layer = overlay(over, shape, f"{over.name} from afar", colors)
-        insert(viewer, viewer.layers.index(over), self._layer)
+        name = f"{over.name} from afar"
+        self._overlay = OverlayLayer(viewer, over, shape, name, colors, beneath=True)
         self._bridge.moved.connect(self._place)
         self._bridge.changed.connect(self._later)
         self._place()
@@ -66,8 +65,9 @@ class Overview:
         self._timer.stop()
         self._bridge.moved.disconnect(self._place, missing_ok=True)
         self._bridge.changed.disconnect(self._later, missing_ok=True)
-        layer, self._layer = self._layer, None
-        take_out(self._viewer(), layer)
+        overlay, self._overlay = self._overlay, None
+        if overlay is not None:
+            overlay.take_away()
 
     @property
     def _by(self) -> int:
@@ -76,9 +76,9 @@ class Overview:
 
     def _place(self) -> None:
         """Lie where the whole image lies, which the review layer is a part of."""
-        over, layer = self._bridge.layer, self._layer
-        if layer is None:
+        if self._overlay is None:
             return
+        over, layer = self._bridge.layer, self._overlay.layer
         for name in GEOMETRY:
             setattr(layer, name, getattr(over, name))
         corner = -np.array(self._bridge.pane.origin, float)
@@ -91,12 +91,12 @@ class Overview:
         self._timer.start(LATER_MS)
 
     def _draw(self) -> None:
-        if self._layer is None:
+        if self._overlay is None:
             return
         nuclei, by = self._bridge.review.nuclei, self._by
         rows = [(*n.mask.box, look_of(n)) for n in nuclei.shown()]
         found: Any = np.array(rows, np.int64).reshape(-1, 5)
-        view = self._layer.data[(0,) * (self._layer.ndim - 2)]
+        view = self._overlay.layer.data[(0,) * (self._bridge.layer.ndim - 2)]
         view[...] = 0
         ys, xs = ((found[:, k] + found[:, k + 2]) // 2 for k in (0, 1))
         reach = max(0, DOT // by // 2)
@@ -105,4 +105,4 @@ class Overview:
                 at_y = (ys // by + dy).clip(0, view.shape[0] - 1)
                 at_x = (xs // by + dx).clip(0, view.shape[1] - 1)
                 view[at_y, at_x] = found[:, 4]
-        self._layer.refresh(extent=False)
+        self._overlay.refresh()

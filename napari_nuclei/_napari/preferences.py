@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from ..journal.away import choose_folder
-from .commands import PLUGIN
+from . import PLUGIN
 
 
 def preference(section: str, name: str) -> str:

@@ -17,12 +17,12 @@ from ..box import Box
 from ..edit import Edit, EditError
 from ..nuclei import Kind, Nuclei, Nucleus
 from ..prompts.edits import Answer, nudge, promote, put, take_reading
-from .asking import Asker
 from .gestures import Point, Tool
 from .ghosts import Ghosts
+from .host import PromptService
 from .in_view import needs_view
 from .keys import filled
-from .kind_actions import Asking
+from .kind_actions import KindActions, Questions
 
 if TYPE_CHECKING:
     from ..prompts.readings import OtherReading
@@ -46,11 +46,21 @@ class _Cycle:
     at: int = -1
 
 
-class Prompts(Asking):
-    """The prompts on one review layer."""
+class Prompts:
+    """The prompts on one review layer.
 
-    def __init__(self, actions: Actions, asker: Callable[[], Asker | None], viewer: Any) -> None:
-        super().__init__(actions, asker)
+    Attributes
+    ----------
+    kinds : KindActions
+        Those about all of a kind.
+    """
+
+    def __init__(
+        self, actions: Actions, service: Callable[[], PromptService | None], viewer: Any
+    ) -> None:
+        self._actions, self._questions = actions, Questions(actions, service)
+        self.kinds = KindActions(actions, self._questions)
+        actions.cancels.append(self.kinds.cancel)
         self.ghosts_shown = Ghosts(actions.bridge, viewer)
         self._cycle: _Cycle | None = None
         actions.gestures.tool_changed.connect(self._on_tool)
@@ -59,6 +69,10 @@ class Prompts(Asking):
         """Let the layer go."""
         self._actions.gestures.tool_changed.disconnect(self._on_tool)
         self.ghosts_shown.hide()
+
+    def in_view(self) -> bool:
+        """Whether the plane is in view; says why nothing can be done where it is not."""
+        return self._actions.in_view()
 
     # -- box and click ----------------------------------------------------------------
 
@@ -74,8 +88,8 @@ class Prompts(Asking):
         # The middles of pixels are whole numbers for the mouse, halves for the detector.
         points = np.array(corners) + 0.5
         box = (*points.min(0), *points.max(0))
-        review, model, then = self._actions.review, self._model, self._put("box")
-        choose = self._chooser()
+        review, model, then = self._actions.review, self._questions.model, self._put("box")
+        choose = self._questions.chooser()
 
         def use(found: tuple[Seen, dict[str, Seen]]) -> None:
             seen, others = found
@@ -90,7 +104,7 @@ class Prompts(Asking):
                 self._cycle = _Cycle(review, pairs, review.done[-1])
                 choose(review.done[-1].after[0].id)
 
-        self._ask(lambda p: (in_box(p, box), others_in_box(p, box)), use)
+        self._questions.ask(lambda p: (in_box(p, box), others_in_box(p, box)), use)
 
     @needs_view
     def click(self) -> None:
@@ -103,14 +117,16 @@ class Prompts(Asking):
 
         (y, x), nuclei = points[0], self._actions.review.nuclei
         usual, near = usual_diameter(nuclei), nuclei.copy(_round(y, x))
-        self._ask(lambda p: at_point(p, y + 0.5, x + 0.5, near, usual), self._put("click"))
+        self._questions.ask(
+            lambda p: at_point(p, y + 0.5, x + 0.5, near, usual), self._put("click")
+        )
 
     def _put(self, name: str) -> Callable[[Seen], None]:
-        review, model = self._actions.review, self._model
+        review, model = self._actions.review, self._questions.model
 
         def then(seen: Seen) -> None:
             answer = Answer(seen.mask, seen.score, model)
-            if self._do(review, lambda nuclei: put(nuclei, answer, name)):
+            if self._questions.do(review, lambda nuclei: put(nuclei, answer, name)):
                 self._actions.told.emit(f"{review.done[-1].words()} · score {seen.score:.2f}")
 
         return then
@@ -129,7 +145,7 @@ class Prompts(Asking):
     def _on_ghost(self, points: list[Point]) -> None:
         y, x = (round(v) for v in points[0])
         ids = self.ghosts_shown.at(y, x)
-        if self._do(self._actions.review, lambda nuclei: promote(nuclei, ids)):
+        if self._questions.do(self._actions.review, lambda nuclei: promote(nuclei, ids)):
             self._actions.told.emit(self._actions.review.done[-1].words())
 
     def _on_tool(self, tool: Tool | None) -> None:
@@ -152,8 +168,8 @@ class Prompts(Asking):
         from ..prompts.readings import other_readings
 
         nuclei, id = review.nuclei.copy(), targets[0]
-        model, made_by = self._model, review.nuclei[id].origin.model
-        choose = self._chooser()
+        model, made_by = self._questions.model, review.nuclei[id].origin.model
+        choose = self._questions.chooser()
 
         def then(readings: list[OtherReading]) -> None:
             if not readings:
@@ -161,10 +177,10 @@ class Prompts(Asking):
                 return
             self._cycle = _Cycle(review, [(r.words, partial(_read, r, model)) for r in readings])
             self._turn(self._cycle, choose)
-            if made_by and not self._known(made_by):
+            if made_by and not self._questions.knows(made_by):
                 self._actions.told.emit(LOST.format(name=made_by, now=model))
 
-        self._ask(lambda p: other_readings(p, nuclei, id), then)
+        self._questions.ask(lambda p: other_readings(p, nuclei, id), then)
 
     def _goes_on(self, cycle: _Cycle) -> bool:
         """Whether T was pressed again on what it has put there, with nothing done in between."""
@@ -185,7 +201,7 @@ class Prompts(Asking):
             self._actions.told.emit(filled("As it was. {reading} begins anew."))
             return
         words, make = cycle.readings[cycle.at]
-        if self._do(cycle.review, make):
+        if self._questions.do(cycle.review, make):
             cycle.edit = cycle.review.done[-1]
             choose(cycle.edit.after[0].id)
             place = f"{cycle.at + 1} of {len(cycle.readings)}"
@@ -207,14 +223,14 @@ class Prompts(Asking):
     def _nudge(self, outwards: bool) -> None:
         review = self._actions.review
         rows = [review.nuclei[i] for i in self._actions.targets if i in review.nuclei]
-        asked = [n for n in rows if self._known(n.origin.model)]
+        asked = [n for n in rows if self._questions.knows(n.origin.model)]
         then = partial(self._move, review, rows, outwards)
         if not asked:
             then({})
             return
         boxes = [_roomy(n) for n in asked]
         ids = [n.id for n in asked]
-        self._ask(lambda p: dict(zip(ids, p.soft_masks(boxes), strict=True)), then)
+        self._questions.ask(lambda p: dict(zip(ids, p.soft_masks(boxes), strict=True)), then)
 
     def _move(
         self, review: Review, rows: Sequence[Nucleus], outwards: bool, softs: dict[int, Any]
@@ -230,7 +246,7 @@ class Prompts(Asking):
             after = tuple(n for edit, _ in moved for n in edit.after)
             return replace(moved[0][0], before=before, after=after)
 
-        if self._do(review, make):
+        if self._questions.do(review, make):
             self._actions.told.emit(said[0] if said else review.done[-1].words())
 
 

@@ -5,6 +5,7 @@ Here: widgets. Not here: what they do (`prompt_actions.py`, `queue_walk.py`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -24,20 +25,23 @@ from ..queue.self_check import SHARE
 from ..wording import are
 from .keys import KEYS, filled
 from .parts import line, quiet
+from .prompting import ON_KEYS, prompts_of
 
 if TYPE_CHECKING:
     from .actions import Actions
     from .prompt_actions import Prompts
 
-BUTTONS = [
-    ("box", "Box"),
-    ("click", "Click"),
-    ("ghosts", "Candidates"),
-    ("reading", "Reread"),
-    ("nudge_in", "− In"),
-    ("nudge_out", "+ Out"),
-    ("fix_kind", "Fix all of this kind"),
-]
+BUTTONS = {
+    "box": "Box",
+    "click": "Click",
+    "ghosts": "Candidates",
+    "reading": "Reread",
+    "nudge_in": "− In",
+    "nudge_out": "+ Out",
+    "fix_kind": "Fix all of this kind",
+}
+"""By the names of their keys, which do the same."""
+
 TOOLS = ("box", "click", "ghosts")
 
 CHECK = (
@@ -61,7 +65,7 @@ class PromptPanel(QWidget):
         super().__init__()
         self._actions: Actions | None = None
         self._watched: Prompts | None = None
-        self.buttons = {name: self._button(name, text) for name, text in BUTTONS}
+        self.buttons = {n: self._button(text, ON_KEYS[n]) for n, text in BUTTONS.items()}
         for name in TOOLS:
             self.buttons[name].setCheckable(True)
         self.kind = QWidget()
@@ -72,7 +76,7 @@ class PromptPanel(QWidget):
         self.kind_do = QPushButton()
         self.kind_drop = QPushButton("Not now")
         self.kind_do.clicked.connect(self._on_do)
-        self.kind_drop.clicked.connect(lambda: self._with_prompts("drop_kind"))
+        self.kind_drop.clicked.connect(lambda: self._with_prompts(lambda p: p.kinds.drop_kind()))
         self.check_box = QCheckBox("Show one again now and then")
         self.check_box.setChecked(True)
         self.check_box.toggled.connect(self._on_check)
@@ -104,15 +108,15 @@ class PromptPanel(QWidget):
         column.addWidget(self.consistency)
         column.addWidget(self.reset_button)
 
-    def _button(self, name: str, text: str) -> QPushButton:
+    def _button(self, text: str, call: Callable[[Prompts], object]) -> QPushButton:
         button = QPushButton(text)
-        button.clicked.connect(partial(self._with_prompts, name))
+        button.clicked.connect(partial(self._with_prompts, call))
         return button
 
-    def _with_prompts(self, name: str, *_: object) -> None:
+    def _with_prompts(self, call: Callable[[Prompts], object], *_: object) -> None:
         if self._actions is not None and self._watched is not None:
             self._actions.activate()
-            getattr(self._watched, name)()
+            call(self._watched)
 
     # -- fix all of this kind ---------------------------------------------------------
 
@@ -126,11 +130,11 @@ class PromptPanel(QWidget):
 
     def _on_slider(self, count: int) -> None:
         if self._watched is not None:
-            self._watched.preview_kind(count)
+            self._watched.kinds.preview_kind(count)
         self._say_how_many()
 
     def _say_how_many(self) -> None:
-        kind = self._watched.kind if self._watched else None
+        kind = self._watched.kinds.kind if self._watched else None
         if kind is None:
             return
         count = self.kind_slider.value()
@@ -141,7 +145,7 @@ class PromptPanel(QWidget):
 
     def _on_do(self) -> None:
         if self._watched is not None:
-            self._watched.apply_kind(self.kind_slider.value())
+            self._watched.kinds.apply_kind(self.kind_slider.value())
 
     # -- the self-check ---------------------------------------------------------------
 
@@ -159,21 +163,21 @@ class PromptPanel(QWidget):
     def show_review(self, actions: Actions | None) -> None:
         """Show the prompts of a review layer; None hides the panel."""
         self._actions = actions
-        prompts = actions.prompts if actions else None
+        prompts = prompts_of(actions)
         if prompts is not self._watched:
             if self._watched is not None:
-                self._watched.kind_changed.disconnect(self._on_kind, missing_ok=True)
+                self._watched.kinds.kind_changed.disconnect(self._on_kind, missing_ok=True)
             self._watched = prompts
             if prompts is not None:
-                prompts.kind_changed.connect(self._on_kind)
-            self._on_kind(prompts.kind if prompts else None)
+                prompts.kinds.kind_changed.connect(self._on_kind)
+            self._on_kind(prompts.kinds.kind if prompts else None)
         self.setVisible(prompts is not None)
         if actions is None:
             return
         for button in self.buttons.values():
             button.setEnabled(not actions.review.read_only)
         for key in KEYS:
-            if key.of == "prompts":
+            if key.name in self.buttons:
                 shown = f" ({key.shortcut})" if key.shortcut else ""
                 self.buttons[key.name].setToolTip(f"{key.text}{shown}")
         self.check_box.setToolTip(filled(CHECK))

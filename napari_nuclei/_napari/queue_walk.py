@@ -25,6 +25,7 @@ from ..queue.review_queue import Entry, ReviewQueue
 from ..queue.self_check import SelfCheck
 from ..queue.weights import Weights
 from ..walk import Walk
+from . import PLUGIN
 
 if TYPE_CHECKING:
     from ..review import Review
@@ -44,7 +45,7 @@ FEW = 5
 
 def weights_file() -> Path:
     """Return where a reviewer's weights are kept."""
-    return user_data_path("napari-nuclei", False) / "queue.json"
+    return user_data_path(PLUGIN, False) / "queue.json"
 
 
 class QueueWalk:

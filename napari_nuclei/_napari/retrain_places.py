@@ -14,6 +14,7 @@ from napari.layers import Image
 from ..box import Box
 from .camera import look_at
 from .openers import file_of
+from .reviewing import actions_of
 from .session import Session
 from .source import geometry_of, shape_of
 
@@ -38,8 +39,9 @@ def go_to(session: Session, change: Mapping[str, Any]) -> str:
     bridge = session.bridge_of(image)
     if bridge is not None:
         session.activate(bridge)
-        if change["id"] in bridge.review.nuclei and bridge.actions is not None:
-            bridge.actions.choose(change["id"])
+        actions = actions_of(bridge)
+        if change["id"] in bridge.review.nuclei and actions is not None:
+            actions.choose(change["id"])
     return ""
 
 

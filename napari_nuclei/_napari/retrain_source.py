@@ -25,6 +25,7 @@ from ..progress import Progress
 from ..wording import counted
 from ..workspace.export import gather
 from ..workspace.workspace import Workspace
+from .folder import Folder
 from .openers import file_of, pixels_at
 from .record import Plane
 from .session import Session
@@ -148,7 +149,7 @@ def is_worth_it(session: Session) -> bool:
     reviews = (review for record in session.records for review in record.reviews.values())
     if any(teaches(review.nuclei, review.counts) for review in reviews):
         return True
-    folder = session.folder
+    folder = Folder.known_of(session)
     known = () if folder is None else map(folder.standings.of, range(len(folder.items)))
     return any(s.counts.corrected or s.counts.added or s.counts.rejected for s in known if s)
 

@@ -30,17 +30,19 @@ from .actions import Actions
 from .keys import KEYS
 from .legend import Legend
 from .parts import line, quiet
+from .reviewing import ON_KEYS
 from .table import state_of
 
-BUTTONS = [
-    ("accept", "Accept"),
-    ("reject", "Reject"),
-    ("delete", "Delete"),
-    ("join", "Join"),
-    ("split", "Split"),
-    ("previous", "◀ Previous"),
-    ("next", "Next ▶"),
-]
+BUTTONS = {
+    "accept": "Accept",
+    "reject": "Reject",
+    "delete": "Delete",
+    "join": "Join",
+    "split": "Split",
+    "previous": "◀ Previous",
+    "next": "Next ▶",
+}
+"""By the names of their keys, which do the same."""
 
 TARGET = "Keys act on the nucleus under the mouse."
 
@@ -54,11 +56,11 @@ class ReviewPanel(QWidget):
         super().__init__()
         self._actions: Actions | None = None
         self.selection = line()
-        self.buttons = {name: self._button(name, text) for name, text in BUTTONS}
+        self.buttons = {n: self._button(text, ON_KEYS[n]) for n, text in BUTTONS.items()}
         self.buttons["split"].setCheckable(True)
         self.more_button = QPushButton("More")
         self.more_button.setMenu(self._menu())
-        self.keys_button = self._button("show_keys", "Keys")
+        self.keys_button = self._button("Keys", Actions.show_keys)
         self.outlines_box = QCheckBox("Outlines by state")
         self.outlines_box.setChecked(True)
         self.outlines_box.toggled.connect(self._on_outlines)
@@ -87,13 +89,10 @@ class ReviewPanel(QWidget):
         column.addWidget(self.legend)
         column.addWidget(self.kept)
 
-    def _button(self, name: str, text: str) -> QPushButton:
+    def _button(self, text: str, call: Callable[[Actions], object]) -> QPushButton:
         button = QPushButton(text)
-        button.clicked.connect(lambda: self._call(name))
+        button.clicked.connect(lambda: self._with(call))
         return button
-
-    def _call(self, name: str) -> None:
-        self._with(lambda actions: getattr(actions, name)())
 
     def _menu(self) -> QMenu:
         menu = QMenu(self)
@@ -116,11 +115,11 @@ class ReviewPanel(QWidget):
             ("Keep the largest part", reshape(edits.keep_largest)),
             ("Grow by a pixel", reshape(edits.grow)),
             ("Shrink by a pixel", reshape(edits.shrink)),
-            ("Split by two clicks", partial(self._call, "seeds")),
+            ("Split by two clicks", partial(self._with, Actions.seeds)),
             ("Remark…", self._note),
             ("", self._note),
-            ("Mark the image complete", partial(self._call, "complete")),
-            ("Mark an area complete", partial(self._call, "complete_area")),
+            ("Mark the image complete", partial(self._with, Actions.complete)),
+            ("Mark an area complete", partial(self._with, Actions.complete_area)),
             ("Not complete", partial(self._with, lambda actions: actions.complete(False))),
         ]
 

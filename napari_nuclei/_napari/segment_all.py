@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from qtpy.QtCore import QObject, Qt, Signal  # type: ignore[attr-defined]
 
 from ..counts import Standing
 from ..errors import UserError
+from ..progress import Progress
 from ..wording import Place, read_in
 from .engine import Engine
 from .folder import Folder
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
     from ..prediction.predict import Prediction
 
 
+Hears = Callable[[Job, Any], None]
+"""What hears something of a job, on the main thread."""
+
+
 class SegmentAll(QObject):
     """Segments the images of a folder, one after the other.
 
@@ -41,7 +47,7 @@ class SegmentAll(QObject):
 
     progressed = Signal(object)
     ended = Signal(object)
-    _said = Signal(int, str, object)
+    _said = Signal(int, object, object)
 
     def __init__(self, folder: Folder, engine: Engine, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -82,29 +88,34 @@ class SegmentAll(QObject):
 
     # -- what the thread says ---------------------------------------------------------
 
-    def say(self, generation: int, what: str, value: Any) -> None:
-        """Pass something on to the main thread."""
+    def say(self, generation: int, hear: Hears, value: Any) -> None:
+        """Have something heard on the main thread."""
         with contextlib.suppress(RuntimeError):  # the window is gone
-            self._said.emit(generation, what, value)
+            self._said.emit(generation, hear, value)
 
-    def _on_said(self, generation: int, what: str, value: Any) -> None:
+    def _on_said(self, generation: int, hear: Hears, value: Any) -> None:
         if generation == self._generation and self._job is not None:
-            getattr(self, f"_on_{what}")(self._job, value)
+            hear(self._job, value)
 
-    def _on_step(self, job: Job, value: Any) -> None:
+    def on_step(self, job: Job, value: Any) -> None:
+        """The work has gone on."""
         self.progressed.emit(value)
 
-    def _on_counted(self, job: Job, value: tuple[int, Standing]) -> None:
+    def on_counted(self, job: Job, value: tuple[int, Standing]) -> None:
+        """An image is as far as this."""
         self.folder.standings.set(dict([value]))
         self.folder.standings.set_problem(value[0], "")
 
-    def _on_failed(self, job: Job, value: tuple[int, str]) -> None:
+    def on_failed(self, job: Job, value: tuple[int, str]) -> None:
+        """An image could not be segmented."""
         self.folder.standings.set_problem(*value)
 
-    def _on_told(self, job: Job, value: str) -> None:
+    def on_told(self, job: Job, value: str) -> None:
+        """Something is to be said."""
         self.folder.session.announce(value)
 
-    def _on_found(self, job: Job, value: tuple[int, Plane, Prediction]) -> None:
+    def on_found(self, job: Job, value: tuple[int, Plane, Prediction]) -> None:
+        """A plane has been segmented whose review is open."""
         self.folder.session.hand.when_free(partial(self._take, job, value))
 
     def _take(self, job: Job, value: tuple[int, Plane, Prediction]) -> None:
@@ -136,7 +147,8 @@ class SegmentAll(QObject):
                 job.put(workspace.review(item.path, plane, item.part), number, plane, result)
             loader.let_go(number)
 
-    def _on_end(self, job: Job, value: Any) -> None:
+    def on_end(self, job: Job, value: Any) -> None:
+        """The thread has come to its end."""
         self.folder.session.hand.when_free(partial(self._end, job))
 
     def _end(self, job: Job) -> None:
@@ -151,20 +163,26 @@ class _Voice:
     def __init__(self, target: SegmentAll, generation: int) -> None:
         self._target, self._generation = target, generation
 
-    def say(self, what: str, value: Any = None) -> None:
-        self._target.say(self._generation, what, value)
+    def _say(self, hear: Hears, value: Any = None) -> None:
+        self._target.say(self._generation, hear, value)
+
+    def step(self, progress: Progress) -> None:
+        self._say(self._target.on_step, progress)
+
+    def end(self) -> None:
+        self._say(self._target.on_end)
 
     def found(self, number: int, plane: Plane, result: Prediction) -> None:
-        self.say("found", (number, plane, result))
+        self._say(self._target.on_found, (number, plane, result))
 
     def counted(self, number: int, standing: Standing) -> None:
-        self.say("counted", (number, standing))
+        self._say(self._target.on_counted, (number, standing))
 
     def failed(self, number: int, reason: str) -> None:
-        self.say("failed", (number, reason))
+        self._say(self._target.on_failed, (number, reason))
 
     def told(self, text: str) -> None:
-        self.say("told", text)
+        self._say(self._target.on_told, text)
 
 
 def _run(job: Job, voice: _Voice) -> None:
@@ -179,7 +197,7 @@ def _run(job: Job, voice: _Voice) -> None:
                 break
             if time.monotonic() - last >= MOST_OFTEN:
                 last = time.monotonic()
-                voice.say("step", progress)
+                voice.step(progress)
     finally:
         steps.close()
-        voice.say("end")
+        voice.end()

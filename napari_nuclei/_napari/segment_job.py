@@ -22,7 +22,8 @@ from ..progress import Progress, within
 from ..review import Review
 from ..wording import counted
 from .engine import Engine
-from .folder_loading import Loader, read_plane
+from .folder_loading import Loader
+from .item_reading import read_plane
 from .record import Plane
 
 if TYPE_CHECKING:

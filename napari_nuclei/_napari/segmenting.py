@@ -1,13 +1,12 @@
 """`Segmenting`: one segmentation after the other, from the button to the review layer.
 
 Here: what is segmented, progress, results and failures. Not here: widgets (`widget.py`),
-threads (`runner.py`), models (`engine.py`).
+threads (`runner.py`), models (`engine.py`), what a result becomes (`proposing.py`).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,21 +16,22 @@ import numpy as np
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
-from .. import edits
 from ..box import Box
 from ..counts import is_complete
 from ..errors import UserError
+from ..mask import Mask
 from ..models.card import Card
-from ..nuclei import Kind
-from ..progress import Progress, within
+from ..progress import Progress
 from ..wording import counted
 from .arrivals import Arrivals
-from .engine import Engine, read_and_segment
+from .engine import Engine
 from .gestures import Point, Tool
 from .hand import Whereabouts
 from .keys import filled
-from .openers import note_channels, writable
+from .openers import writable
+from .proposing import Found, propose, steps_of
 from .record import Record
+from .reviewing import actions_of
 from .runner import Runner
 from .scopes import DRAW, Scope, area_in_view, area_of_shapes, box_of
 from .session import Session
@@ -41,7 +41,6 @@ from .time_left import TimeLeft
 
 if TYPE_CHECKING:
     from ..prediction.predict import Prediction
-    from .bridge import Bridge
     from .messages import Spot
 
 CORRECT = (
@@ -77,7 +76,7 @@ class Segmenting(QObject):
         self.session, self.engine, self.settings = session, engine, settings
         self.runner = Runner(self)
         self._run: _Run | None = None
-        self._arrivals = Arrivals(session)
+        self._arrivals = Arrivals(session.viewer)
         self._diameters: WeakKeyDictionary[Image, dict[str, float]] = WeakKeyDictionary()
         self.runner.progressed.connect(self._on_progress)
         self.runner.succeeded.connect(self._on_result)
@@ -145,7 +144,7 @@ class Segmenting(QObject):
         self.said.emit("Starting", False)
         self.runner.start(partial(steps_of, self.engine, sources, *options))
         auto = self.settings.diameter is None
-        record = self.session.records.of_shape(image, source.shape)
+        record = self.session.record_for(image, source.shape)
         where, time = Whereabouts(viewer), TimeLeft()
         self._run = _Run(source, card, auto, area, len(sources) > 1, time, where, record)
 
@@ -166,7 +165,7 @@ class Segmenting(QObject):
 
     def _planes(self, source: Source) -> list[Source]:
         """Return all planes that are not marked complete, from that in view on."""
-        record = self.session.records.of_shape(source.image, source.shape)
+        record = self.session.record_for(source.image, source.shape)
         reviews = record.reviews if record is not None else {}
         planes = list(np.ndindex(*source.shape[:-2]))
         first = planes.index(source.plane)
@@ -181,9 +180,10 @@ class Segmenting(QObject):
         """Have a box drawn on the review layer; the region in it is then segmented."""
         bridge = self.session.open(source.image, source.shape)
         self.session.activate(bridge)
-        if bridge.actions is None:
+        actions = actions_of(bridge)
+        if actions is None:
             return
-        gestures = bridge.actions.gestures
+        gestures = actions.gestures
 
         def on_box(corners: list[Point]) -> None:
             gestures.drop()
@@ -208,11 +208,20 @@ class Segmenting(QObject):
             self.session.hand.when_free(partial(self._put, run, new.source, new.result))
         elif progress.new:
             sure = [mask for mask, score in progress.new if score >= run.card.threshold]
-            self._arrivals.add(run.source, sure, run.record)
+            self._outline(run, sure)
         there = len(self._arrivals)
         count = f" · {counted(there, 'nucleus')} so far" if there else ""
         text = f"{progress.message}{count}{run.time.words(progress)}"
         self.progressed.emit(replace(progress, message=text, new=None))
+
+    def _outline(self, run: _Run, masks: list[Mask]) -> None:
+        """Outline what has been found so far over its review layer, which comes too if need be."""
+        if not masks:
+            return
+        if not self._arrivals.are_shown:
+            bridge = self.session.open(run.source.image, run.source.shape, run.record)
+            self._arrivals.begin(bridge, run.source)
+        self._arrivals.add(masks)
 
     def _on_result(self, result: Prediction) -> None:
         assert self._run is not None
@@ -249,74 +258,6 @@ class Segmenting(QObject):
         self._run = None
         self._arrivals.clear()
         self.ended.emit()
-
-
-def steps_of(
-    engine: Engine,
-    sources: Sequence[Source],
-    model: str,
-    device: str,
-    diameter: float | None,
-    area: Box | None,
-) -> Generator[Progress, None, Prediction]:
-    """Segment one plane, or several one after the other; of these each comes as `Found`."""
-    count = len(sources)
-    for done, source in enumerate(sources):
-        work = read_and_segment(engine, source.read, model, device, diameter, area)
-        if count == 1:
-            return (yield from work)
-        words = f"Plane {done + 1} of {count}"
-        result = yield from within(work, done, count, words)
-        yield Progress(done + 1, count, words, Found(source, result))
-    return result
-
-
-def propose(
-    session: Session,
-    source: Source,
-    result: Prediction,
-    card: Card,
-    area: Box | None = None,
-    record: Record | None = None,
-) -> Bridge:
-    """Put a model's result into the review of the plane that it was made of.
-
-    `record` is that of the image when the work began, if it had one: by now a copy may be in
-    use.
-    """
-    if record is None or record not in session.records.all_of(source.image):
-        record = session.records.of_shape(source.image, source.shape)
-    threshold = _threshold(record, source, card, area is not None)
-    bridge = session.open(source.image, source.shape, record)
-    review = bridge.review_at(source.plane)
-    edit = edits.propose(review.nuclei, result.found, card.name, threshold, area)
-    if area is None or edit.before or edit.after:
-        note_channels(bridge.record, review, source)
-        bridge.attempt(lambda: review.do(edit))
-    bridge.update_features()
-    return bridge
-
-
-def _threshold(record: Record | None, source: Source, card: Card, part: bool) -> float:
-    """Return the threshold for a model's new result.
-
-    Each model scores differently: that of a plane holds only if it has nuclei of this one, and
-    where a `part` is segmented, of any, since that of the others stays.
-    """
-    review = record.reviews.get(source.plane) if record else None
-    if review is None:
-        return card.threshold
-    origins = (n.origin for n in review.nuclei)
-    known = any(o.kind is Kind.MODEL and (part or o.model == card.name) for o in origins)
-    return review.nuclei.threshold if known else card.threshold
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What was found in one of several planes."""
-
-    source: Source
-    result: Prediction
 
 
 @dataclass(slots=True)

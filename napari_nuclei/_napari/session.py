@@ -19,6 +19,7 @@ from .bridge import Bridge
 from .companions import Companions
 from .drawing import first_pixels
 from .hand import Hand
+from .host import PromptService
 from .keeping import kept
 from .layer import Labels, is_review
 from .layer_list import insert
@@ -34,8 +35,6 @@ from .voice import Voice
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-    from .asking import Asker
-    from .folder import Folder
 
 OPACITY = 0.4
 """Of review layers: what lies below must stay visible."""
@@ -55,16 +54,24 @@ class Session(Voice):
     ----------
     bridges : dict of Labels to Bridge
         The review layers that are in the viewer now.
+    bridge_added, bridge_removing : Signal
+        The bridge of a review layer that has come, or is about to go.
+    view_changed : Signal
+        The axes in view are others, or a review layer was shown or hidden.
+    closing : Signal
+        The reviews are about to be closed, since the window is.
     changed : Signal
         Nuclei have changed, a plane came into view, or a review layer came or went.
-    folder : Folder or None
-        The images of a workspace, if one was ever open here.
     freed : Signal
         Loaded models shall be let go, since another process wants the memory.
     models_changed : Signal
         Another model is in use, or one has come or gone.
     """
 
+    bridge_added = Signal(object)
+    bridge_removing = Signal(object)
+    view_changed = Signal()
+    closing = Signal()
     changed = Signal()
     freed = Signal()
     models_changed = Signal()
@@ -76,9 +83,8 @@ class Session(Voice):
         self.records = Records()
         self.hand = Hand(viewer, self.bridges)
         self.companions = Companions(self)
-        self._asker: weakref.ref[Asker] | None = None
+        self._prompt_service: weakref.ref[PromptService] | None = None
         self._looked_up: WeakSet[Image] = WeakSet()
-        self.folder: Folder | None = None
         self._taking_over = TakingOver(self)
         self.offers = Offers(self)
         for layer in list(viewer.layers):
@@ -105,13 +111,14 @@ class Session(Voice):
             raise RuntimeError("the viewer is gone")
         return viewer
 
-    def asking(self) -> Asker | None:
-        """Return who asks the detector; None where no widget is open."""
-        return self._asker() if self._asker is not None else None
+    @property
+    def prompt_service(self) -> PromptService | None:
+        """Who asks the detector; None where no widget is open."""
+        return None if self._prompt_service is None else self._prompt_service()
 
-    def ask_through(self, asker: Asker) -> None:
-        """Have prompts asked by this one from now on."""
-        self._asker = weakref.ref(asker)
+    @prompt_service.setter
+    def prompt_service(self, service: PromptService | None) -> None:
+        self._prompt_service = None if service is None else weakref.ref(service)
 
     def _on_changed(self) -> None:
         # Not `changed.emit` itself: psygnal calls an emit that it connects, to learn what it takes.
@@ -154,6 +161,7 @@ class Session(Voice):
             self.records.use(image, shown)
 
     def _let_go(self, bridge: Bridge) -> None:
+        self.bridge_removing.emit(bridge)
         self.companions.leave(bridge)
         bridge.close()
 
@@ -167,8 +175,7 @@ class Session(Voice):
         self._taking_over.close()
         self.hand.close()
         self.offers.close()
-        if self.folder is not None:
-            self.folder.close()
+        self.closing.emit()
         for bridge in list(self.bridges.values()):
             self._let_go(bridge)
         self.bridges.clear()
@@ -182,9 +189,7 @@ class Session(Voice):
                 bridge.show(plane)
 
     def _on_view(self, event: Any = None) -> None:
-        for bridge in self.bridges.values():
-            if bridge.actions is not None:
-                bridge.actions.look_again()
+        self.view_changed.emit()
         self.changed.emit()  # the panel says whether keys work
 
     def _plane_of(self, layer: AnyLabels) -> tuple[int, ...]:
@@ -213,6 +218,7 @@ class Session(Voice):
         bridge.refused.connect(self.tell)
         layer.events.visible.connect(self._on_view)
         bridge.show(self._plane_of(layer))
+        self.bridge_added.emit(bridge)
         self.companions.join(bridge)
         if record is not original:
             self._add_copy(bridge, original)
@@ -248,6 +254,10 @@ class Session(Voice):
         """Return the record of an image's nuclei, whether or not a layer shows it."""
         return self.records.of(image)
 
+    def record_for(self, image: Image, shape: tuple[int, ...]) -> Record | None:
+        """Return the record of an image for a review layer of this shape."""
+        return self.records.of_shape(image, shape)
+
     def bridge_of(self, image: Image | None) -> Bridge | None:
         """Return the bridge of an image's review layer, if it is in the viewer."""
         record = self.record_of(image)
@@ -275,7 +285,7 @@ class Session(Voice):
         wanted = next((b for b in self.bridges.values() if b.record is record), None)
         if wanted is not None:
             return wanted
-        record = record or self.records.of_shape(image, shape)
+        record = record or self.record_for(image, shape)
         if record is None:
             record = Record((shape[-2], shape[-1]), name_of(image), stack=shape[:-2])
             record.opener = opener = reviews_of(image, shape, self)

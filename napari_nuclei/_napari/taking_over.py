@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QTimer
 
+from .host import Host
+
 if TYPE_CHECKING:
     from ..review import Review
-    from .session import Session
 
 EVERY_MS = 1000
 """How often it is looked."""
@@ -23,14 +24,14 @@ FREE = "The other window has let go of this review: you can change it here now."
 
 
 class TakingOver:
-    """Takes over what becomes free of the reviews that a session shows."""
+    """Takes over what becomes free of the reviews that a host shows."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = weakref.ref(session)
+    def __init__(self, host: Host) -> None:
+        self._host = weakref.ref(host)
         self._timer = QTimer()
         self._timer.setInterval(EVERY_MS)
         self._timer.timeout.connect(self.look)
-        session.changed.connect(self._on_changed)
+        host.changed.connect(self._on_changed)
 
     def close(self) -> None:
         """Look no more."""
@@ -44,15 +45,15 @@ class TakingOver:
             self._timer.stop()
 
     def _held(self) -> Iterator[Review]:
-        session = self._session()
-        bridges = [] if session is None else list(session.bridges.values())
+        host = self._host()
+        bridges = [] if host is None else list(host.bridges.values())
         reviews = (r for bridge in bridges for r in list(bridge.record.reviews.values()))
         return (r for r in reviews if r.read_only)
 
     def look(self) -> None:
         """Take over what is free now."""
         free = [review.take_over() for review in list(self._held())]
-        session = self._session()
-        if any(free) and session is not None:
-            session.hint(FREE)
-            session.changed.emit()
+        host = self._host()
+        if any(free) and host is not None:
+            host.hint(FREE)
+            host.changed.emit()

@@ -21,7 +21,7 @@ from ..images.large_files import is_read_in_parts
 from ..images.large_image import WHOLE, LargeImage
 from ..images.levels import normalize
 from ..workspace.files import Item
-from .folder_loading import read_plane
+from .item_reading import read_plane
 from .tasks import step_back
 
 SIDE = 88

@@ -11,23 +11,37 @@ SOON = 5.0
 
 
 class TimeLeft:
-    """Watches the progress of one piece of work."""
+    """Watches the progress of one piece of work.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    least : float
+        How much must have been done before anything is told.
+    """
+
+    def __init__(self, least: float = 0.0) -> None:
+        self._least = least
         self._began: tuple[float, float] | None = None
 
     def words(self, progress: Progress) -> str:
         """Return what to add to a line on the work; empty as long as nothing can be told."""
-        if not progress.total:
+        seconds = self.seconds(progress)
+        if seconds is None or seconds < SOON:
             return ""
+        return f" · about {spoken(seconds)} left"
+
+    def seconds(self, progress: Progress) -> float | None:
+        """Return how long it will still take; None as long as nothing can be told."""
+        if not progress.total:
+            return None
         now = time.monotonic()
         if self._began is None:
             self._began = now, progress.done
         began, first = self._began
-        if progress.done <= first:
-            return ""
-        seconds = (now - began) / (progress.done - first) * (progress.total - progress.done)
-        return f" · about {spoken(seconds)} left" if seconds >= SOON else ""
+        done = progress.done - first
+        if done <= 0 or done < self._least:
+            return None
+        return (now - began) / done * (progress.total - progress.done)
 
 
 def spoken(seconds: float) -> str:

@@ -6,6 +6,7 @@ segmenting (`segmenting.py`), reviews and layers (`session.py`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,12 @@ from qtpy.QtGui import QCloseEvent
 
 from ..errors import UserError
 from ..progress import Progress
-from . import export, keys
+from . import PLUGIN, export, keys
 from .adopting import adopt, adoptable
-from .asking import Asker
+from .asking import ModelPrompts
+from .assembly import register_keys, session_of
 from .bridge import Bridge
-from .commands import PLUGIN, open_retraining
+from .commands import open_retraining
 from .engine import Engine, ModelEngine
 from .export_dialog import ask_export
 from .folder import Folder
@@ -33,9 +35,9 @@ from .panels import ADOPT, COPIED, OPEN, PRESS, RESUMED, SAMPLE, TEACH, Panels
 from .parts import canvas_of, focus_canvas, when_closed
 from .preloading import Preloading
 from .retrain_source import UNCORRECTED, is_worth_it
+from .reviewing import actions_of
 from .scopes import Scope
 from .segmenting import Segmenting
-from .session import Session
 from .settings_panel import SettingsPanel
 
 if TYPE_CHECKING:
@@ -58,15 +60,15 @@ class NucleiWidget(Panels):
 
     def __init__(self, napari_viewer: Viewer, engine: Engine | None = None) -> None:
         super().__init__()
-        keys.register()
-        self.session = Session.of(napari_viewer)
+        register_keys()
+        self.session = session_of(napari_viewer)
         self.engine = engine or ModelEngine()
         self.settings = SettingsPanel(self.engine)
         self.folder = FolderPanel(Folder.of(napari_viewer), self.engine, self.settings)
         self.lay_out()
-        self.messages = Messages(self.message, self.session, self.settings)
-        self.asker = Asker(self.session, self.engine, self.settings, self)
-        self.session.ask_through(self.asker)
+        self.messages = Messages(self.message, self.session, lambda: self.settings.image)
+        self.prompt_service = ModelPrompts(self.session, self.engine, self.settings, self)
+        self.session.prompt_service = self.prompt_service
         self.segmenting = Segmenting(self.session, self.engine, self.settings, self)
         self._help: HelpOverlay | None = None
         self._timer = QTimer(self)
@@ -87,8 +89,8 @@ class NucleiWidget(Panels):
         self.sample_button.clicked.connect(self._on_sample)
         self.settings.image_changed.connect(self._on_image)
         self.settings.model_changed.connect(self._on_model)
-        self.result.undo.connect(lambda: self._on_history("undo"))
-        self.result.redo.connect(lambda: self._on_history("redo"))
+        self.result.undo.connect(partial(self._on_history, Bridge.undo))
+        self.result.redo.connect(partial(self._on_history, Bridge.redo))
         self.result.export.connect(self.export)
         self.result.bring_back.connect(self._on_bring_back)
         self.folder.said.connect(self.messages.say)
@@ -96,8 +98,8 @@ class NucleiWidget(Panels):
         self.adopt_button.clicked.connect(self._on_adopt)
         self.offer_button.clicked.connect(self._on_offer)
         self.segmenting.progressed.connect(self._on_progress)
-        self.messages.listen(self.segmenting, self.asker)
-        self.asker.follow_view()
+        self.messages.listen(self.segmenting, self.prompt_service)
+        self.prompt_service.follow_view()
         self.segmenting.found.connect(self._on_found)
         self.segmenting.began.connect(self.show_state)
         self.segmenting.ended.connect(self.show_state)
@@ -127,7 +129,7 @@ class NucleiWidget(Panels):
 
     def _cancel(self) -> None:
         self.segmenting.cancel()
-        self.asker.cancel()
+        self.prompt_service.cancel()
         self.preloading.cancel()
         self.folder.all.cancel()
 
@@ -235,12 +237,13 @@ class NucleiWidget(Panels):
         self.folder.show_empty(image is None)
         self.result.show_review(bridge.review if bridge else None, removed)
         elsewhere = reach(self.session.viewer, bridge.layer) if bridge else ""
-        self.review.show_review(bridge.actions if bridge else None, elsewhere)
+        actions = actions_of(bridge)
+        self.review.show_review(actions, elsewhere)
         self.retrain_button.setVisible(bridge is not None)
         worth_it = is_worth_it(self.session)
         self.retrain_button.setEnabled(worth_it)
         self.retrain_button.setToolTip(TEACH if worth_it else UNCORRECTED)
-        self.prompts.show_review(bridge.actions if bridge else None)
+        self.prompts.show_review(actions)
         self.offer(None if running else self.session.offers.of(image))
         other = adoptable(self.session, image)
         self.adopt_button.setVisible(other is not None and not running)
@@ -280,9 +283,9 @@ class NucleiWidget(Panels):
     def _on_found(self) -> None:
         focus_canvas(self)
 
-    def _on_history(self, action: str) -> None:
+    def _on_history(self, go_back: Callable[[Bridge], None]) -> None:
         if self.bridge is not None:
-            getattr(self.bridge, action)()
+            go_back(self.bridge)
             self.show_state()
 
     def _on_outlined(self, shown: bool) -> None:
@@ -317,7 +320,7 @@ class NucleiWidget(Panels):
 
     def _on_freed(self) -> None:
         self.segmenting.cancel()
-        self.asker.forget()
+        self.prompt_service.forget()
         self.engine.release()
 
     def _on_models(self) -> None:

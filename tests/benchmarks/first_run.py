@@ -38,6 +38,7 @@ from first_hand import Counter, User, pause, wait  # noqa: E402
 from qtpy.QtCore import Qt, QTimer  # noqa: E402
 from qtpy.QtWidgets import QApplication, QDialog  # noqa: E402
 
+from napari_nuclei._napari.reviewing import actions_of  # noqa: E402
 from napari_nuclei._napari.widget import NucleiWidget  # noqa: E402
 from napari_nuclei.formats import coco  # noqa: E402
 from napari_nuclei.mask import Mask  # noqa: E402
@@ -149,7 +150,7 @@ class Newcomer:
         self.log.phase("fix three nuclei")
         self.export()
         self.log.phase("export")
-        wait(lambda: not self.widget.asker.runner.running)
+        wait(lambda: not self.widget.prompt_service.runner.running)
 
     # -- fixing -----------------------------------------------------------------------
 
@@ -160,7 +161,7 @@ class Newcomer:
         for _ in range(MOST_STEPS):
             if len(self.log.fixes) == FIXES:
                 return
-            id = self.widget.bridge.actions.walk.current  # type: ignore[union-attr]
+            id = actions_of(self.widget.bridge).walk.current  # type: ignore[union-attr]
             if id is None:
                 raise SystemExit(f"the walk ended after {len(self.log.fixes)} fixes")
             self.judge(id)

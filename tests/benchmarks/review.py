@@ -163,7 +163,9 @@ class Bench:
         self.widget.result.flush()
 
     def _next(self) -> None:
-        self.bridge.actions.next()
+        from napari_nuclei._napari.reviewing import actions_of
+
+        actions_of(self.bridge).next()
 
     def _open(self) -> None:
         record = self.bridge.record
