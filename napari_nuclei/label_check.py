@@ -1,4 +1,4 @@
-"""What an image is that is given as labels: one value a nucleus, one value for all, a photograph.
+"""What an image given as labels is: one value a nucleus, one value for all, a photograph.
 
 Here: arrays of pixels → whether and how they can be taken for nuclei. Not here: making nuclei of
 them (`labels.py`), files (`formats/label_files.py`).

@@ -205,10 +205,9 @@ class Review:
         self._tell(edit)
 
     def amend(self, edit: Edit) -> Edit:
-        """Do an edit that goes on with the last one: the two are undone together.
+        """Do an edit that goes on with the last one, as with a slider: both are undone together.
 
-        For what a person does in many small moves, as with a slider. Both must change the
-        threshold, or replace the same nuclei.
+        Both must change the threshold, or replace the same nuclei.
 
         Returns
         -------

@@ -22,7 +22,7 @@ from napari_nuclei.progress import result_of
 from napari_nuclei.review import Review
 from napari_nuclei.workspace import files as workspace_files
 from napari_nuclei.workspace.export import gather
-from napari_nuclei.workspace.files import MissingImagesError, Place, SmallFile
+from napari_nuclei.workspace.files import MissingImagesError, Place, SmallFile, planes_of
 from napari_nuclei.workspace.workspace import Workspace
 
 square = Mask.from_array(np.ones((4, 4)))
@@ -122,7 +122,7 @@ def test_stacks_have_a_review_for_each_plane(tmp_path: Path) -> None:
     path = tmp_path / "stack.tif"
     tifffile.imwrite(path, np.zeros((3, *SHAPE), np.uint8), photometric="minisblack")
     of = Workspace(tmp_path)
-    assert of.planes(path) == [(0,), (1,), (2,)]
+    assert planes_of(path) == [(0,), (1,), (2,)]
     for k in (0, 2):
         review = of.review(path, (k,))
         review.do(edits.add(review.nuclei, square.shift(k, k)))

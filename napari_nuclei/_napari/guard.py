@@ -1,4 +1,4 @@
-"""`Guard`: what napari offers on a layer that would set nuclei and image apart is refused in words.
+"""`Guard`: refuses, in words, what napari offers that would set nuclei and image apart.
 
 Here: napari's transform mode, strokes through several planes. Not here: following an image that
 was moved (`source.py`), keys and tools (`in_view.py`).

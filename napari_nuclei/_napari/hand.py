@@ -1,4 +1,4 @@
-"""`Hand`: what the person is doing at the moment, so that nothing from the background disturbs it.
+"""`Hand`: what the person is doing just now, so that nothing from the background disturbs it.
 
 Here: where the mouse is, whether they draw or type, where they were when they set something
 going, and what waits until they have done. Not here: what comes from the background

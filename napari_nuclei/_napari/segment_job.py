@@ -21,6 +21,7 @@ from ..nuclei import Kind, Nuclei
 from ..progress import Progress, within
 from ..review import Review
 from ..wording import counted
+from ..workspace.files import planes_of
 from .engine import Engine
 from .folder_loading import Loader
 from .item_reading import read_plane
@@ -213,7 +214,7 @@ class Job:
         item = self._workspace.items[number]
         if item.record is not None:
             return [item.plane]
-        return self._workspace.planes(item.path)
+        return planes_of(item.path)
 
     def _is_settled(self, number: int, plane: Plane, nuclei: Nuclei) -> bool:
         """Whether nothing is to be done, which is counted."""

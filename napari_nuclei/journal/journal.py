@@ -12,7 +12,6 @@ snapshot beside it saves replaying a long beginning, and may be thrown away at a
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
 import time
 import zlib
@@ -32,7 +31,7 @@ from ..history import History
 from ..nuclei import Nuclei
 from .contents import remember
 from .fingerprint import Fingerprint, fingerprint_soon
-from .lines import edit_row, nuclei_row
+from .lines import as_line, edit_row, nuclei_row
 from .naming import snapshot_of as snapshot_of
 from .place import Claim, kept_as, rescue
 from .safe_file import KEEPER, SafeFile
@@ -191,7 +190,7 @@ class Journal:
         self.append(self._line({**row, "time": time.time(), "by": login_name()}))
 
     def _line(self, row: Row, ahead: int = 1) -> bytes:
-        return _as_line({"n": self.count + ahead, **row})
+        return as_line({"n": self.count + ahead, **row})
 
     def append(self, line: bytes) -> None:
         """Append the next line; never fails, see `trouble`."""
@@ -199,7 +198,7 @@ class Journal:
         if not self._file.exists:
             header = self._header()
             self.id, self._image = header["id"], header["image"]
-            data = _as_line(header)
+            data = as_line(header)
         self.count += 1
         self._file.append(data + line)
         self._tell()
@@ -229,7 +228,7 @@ class Journal:
                 with contextlib.suppress(OSError, UserError, ValueError):  # it only saves time
                     row = snapshot()
                     with replacing(snapshot_of(self.path)) as stream:
-                        stream.write(_as_line(row))
+                        stream.write(as_line(row))
         return good
 
     def _remember(self) -> None:
@@ -300,8 +299,3 @@ class Journal:
         self._lock = self._moves_to = None
         self.read_only = self.closed = True
         return moved
-
-
-def _as_line(row: Row) -> bytes:
-    # In ASCII, since a remark may hold what UTF-8 cannot say (half of an emoji).
-    return json.dumps(row, allow_nan=False, separators=(",", ":")).encode() + b"\n"

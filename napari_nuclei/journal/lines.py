@@ -11,6 +11,7 @@ what the model had predicted, or ``true`` where that is the nucleus's own mask.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -30,6 +31,12 @@ DAMAGE = (ValueError, TypeError, LookupError, AttributeError)
 
 
 # -- writing ----------------------------------------------------------------------------
+
+
+def as_line(row: Row) -> bytes:
+    """Return a row as it stands in the file."""
+    # In ASCII, since a remark may hold what UTF-8 cannot say (half of an emoji).
+    return json.dumps(row, allow_nan=False, separators=(",", ":")).encode() + b"\n"
 
 
 def edit_row(edit: Edit, shape: Shape) -> Row:

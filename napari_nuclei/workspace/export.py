@@ -20,7 +20,7 @@ from ..journal.naming import channels_of_part
 from ..journal.place import Plane, locate
 from ..nuclei import Nuclei
 from ..progress import Progress
-from .files import Item
+from .files import Item, planes_of
 from .workspace import Key, Workspace
 
 LeftOut = Callable[[Item, UserError], None]
@@ -88,10 +88,10 @@ def _exported(
     if item.record is not None:
         return [(item.record, of(item.plane, item.part))]
     channels = image_info(item.path).channels
-    planes = workspace.planes(item.path)
+    planes = planes_of(item.path)
     out: list[tuple[ImageRecord, Nuclei]] = []
     for plane in planes:
-        for part in workspace.parts(item.path, plane):
+        for part in workspace.journals.parts(item.path, plane):
             extra: dict[str, Any] = {"plane": list(plane), "stack": [len(planes)]} if plane else {}
             seen = channels_of_part(part)
             if channels > 1 and not seen:

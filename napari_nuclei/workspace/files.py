@@ -21,7 +21,7 @@ from ..formats.files import read_json, write_json
 from ..formats.image_files import MISSING, files_in
 from ..formats.image_names import shown
 from ..image_record import ImageRecord
-from ..images.images import find_images, is_zarr
+from ..images.images import find_images, image_info, is_zarr
 from ..journal.naming import part_of_channels
 from ..journal.place import FOLDER, Plane, user_folder
 
@@ -120,6 +120,12 @@ def items_of(
     if not records:
         raise UserError(f"{path} lists no images")
     return _items(path, folder, records), data
+
+
+def planes_of(image: Path) -> list[Plane]:
+    """List the planes of an image file: ``[()]`` for an ordinary one."""
+    count = image_info(image).planes
+    return [(k,) for k in range(count)] if count > 1 else [()]
 
 
 def _has(value: Any, key: str) -> bool:

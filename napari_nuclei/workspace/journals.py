@@ -37,6 +37,10 @@ class Journals:
         found = {plane for plane, _ in self.of(image) if len(plane) == 1}
         return sorted(plane for plane in found if plane[0] < count)
 
+    def parts(self, image: Path, plane: Plane = ()) -> list[str]:
+        """List the parts of a plane that have a review of their own; ``[""]`` if none has."""
+        return [part for at, part in self.of(image.absolute()) if at == plane] or [""]
+
     def key(self, image: Path, plane: Plane, part: str) -> tuple[Path, Plane, str]:
         """Return which part of a plane is meant: the one that has a review where none is named."""
         if part:

@@ -16,7 +16,7 @@ from ..errors import UserError
 from ..formats.categories import DEFAULT, Category
 from ..formats.image_files import files_in
 from ..formats.image_sizes import other_size
-from ..images.images import image_info, image_size
+from ..images.images import image_size
 from ..journal.locks import is_held
 from ..journal.naming import channels_of_part, journal_name
 from ..journal.place import Plane, home_of, locate
@@ -25,7 +25,7 @@ from ..journal.snapshot import peek
 from ..nuclei import Nuclei
 from ..review import Review
 from ..wording import are, counted
-from .files import Place, SmallFile, items_of, most_alike
+from .files import Place, SmallFile, items_of, most_alike, planes_of
 from .journals import Journals
 
 Key = tuple[Path, Plane, str]
@@ -166,11 +166,6 @@ class Workspace:
         """The categories that a COCO file lists."""
         return self._data.categories if self._data else (DEFAULT,)
 
-    def planes(self, image: Path) -> list[Plane]:
-        """List the planes of an image file: ``[()]`` for an ordinary one."""
-        count = image_info(image).planes
-        return [(k,) for k in range(count)] if count > 1 else [()]
-
     def _start(self, key: Key) -> Nuclei:
         item = self._by_key.get(key)
         size = image_size(key[0])
@@ -193,7 +188,7 @@ class Workspace:
         if keys == [(image, (), "")]:
             return found[0]
         more = len(keys) - len({at for _, at, _ in keys})  # channels of one plane
-        return Standing.together(found, len(self.planes(image)) + more)
+        return Standing.together(found, len(planes_of(image)) + more)
 
     def _begun_keys(self, image: Path) -> list[Key]:
         """List the planes of an image, and parts of them, that have a review; all if none has."""
@@ -273,11 +268,6 @@ class Workspace:
         return True
 
     # -- all of them ------------------------------------------------------------------
-
-    def parts(self, image: Path, plane: Plane = ()) -> list[str]:
-        """List the parts of a plane that have a review of their own; ``[""]`` if none has."""
-        found = [part for at, part in self.journals.of(image.absolute()) if at == plane]
-        return found or [""]
 
     def stored(self, image: Path, plane: Plane = (), part: str = "") -> Nuclei:
         """Return the nuclei of an image as they are on disk, or with which a review would begin.
