@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from folders import Reviewer, write_images
-from gui import FOUND, FakeEngine, settle
+from gui import FOUND, FakeEngine, in_step, settle
 from napari.layers import Image
 from napari.settings import get_settings
 from napari.utils.key_bindings import KeyBinding
@@ -198,6 +198,25 @@ def test_what_comes_of_another_image_is_said_of_it(desk: Desk, found: Any, said:
         desk.engine.gate.set()
     assert desk.widget.settings.image is b, "whoever has gone to another image stays there"
     assert desk.said.startswith(said)
+
+
+def test_napari_may_slice_in_the_background(
+    make_napari_viewer: Callable[..., Any], qtbot: Any
+) -> None:
+    settings = get_settings().experimental
+    settings.async_ = True
+    try:
+        desk = Desk(make_napari_viewer(), qtbot)
+        desk.viewer.add_image(GRAY, name="cells")
+        bridge = desk.segment()
+        assert "Go along the doubtful ones" in desk.said
+        assert in_step(bridge)
+        qtbot.waitUntil(lambda: bridge.layer.loaded)
+        bridge.review.do(edits.reject(bridge.review.nuclei, [1]))
+        assert in_step(bridge)
+        qtbot.waitUntil(lambda: all(layer.loaded for layer in desk.viewer.layers))
+    finally:
+        settings.async_ = False
 
 
 def test_advice_on_keys_goes_with_the_layer_of_the_nuclei(desk: Desk) -> None:
