@@ -118,8 +118,13 @@ class Edit:
         """Say in a few words what was done, as ``split 212 into 212 and 498``."""
         old = [n.id for n in self.before]
         new = [n.id for n in self.after]
-        if self.threshold is not None:
-            return f"{self.name} {self.threshold[0]:.2f} → {self.threshold[1]:.2f}"
+        if self.threshold is not None and not old and not new:
+            moved = f"{self.threshold[0]:.2f} → {self.threshold[1]:.2f}"
+            return (
+                f"{self.name} {moved}"
+                if self.name == "threshold"
+                else f"{self.name}: threshold {moved}"
+            )
         if not old or set(old) == set(new):
             return f"{self.name} {_listed(new)}".strip()
         if not new:

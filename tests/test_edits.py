@@ -318,6 +318,10 @@ def test_words() -> None:
         "accept 9 nuclei"
     )
     assert Edit("threshold", threshold=(0.5, 0.25)).words() == "threshold 0.50 → 0.25"
+    moved = (0.5, 0.25)
+    assert Edit("segment", (), (one, two), threshold=moved).words() == "segment 1 and 2"
+    assert Edit("delete", (one,), threshold=moved).words() == "delete 1"
+    assert Edit("segment", threshold=moved).words() == "segment: threshold 0.50 → 0.25"
     assert Edit("mark complete", complete=((), ((0, 0, 1, 1),))).words() == "mark complete"
 
 

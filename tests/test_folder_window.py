@@ -18,6 +18,7 @@ from qtpy.QtTest import QTest
 from napari_nuclei import edits
 from napari_nuclei._napari import launch
 from napari_nuclei._napari.folder import Folder
+from napari_nuclei._napari.openers import turned_words
 from napari_nuclei.cli import main
 from napari_nuclei.commands import review as command
 from napari_nuclei.errors import UserError
@@ -39,17 +40,18 @@ def person(make_napari_viewer: Callable[..., Any], qtbot: Any) -> Iterator[Revie
     settle()
 
 
-def drop(person: Reviewer, *paths: Path) -> bool:
-    """Drop files on the list; whether they were taken."""
+def drop(person: Reviewer, *paths: Path, on: Any = None) -> bool:
+    """Drop files on the list, or on another widget; whether they were taken."""
+    target = person.panel if on is None else on
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
     copy, left = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
     none = Qt.KeyboardModifier.NoModifier
     enter = QDragEnterEvent(QPointF(5, 5).toPoint(), copy, data, left, none)
     enter.setAccepted(False)
-    person.panel.dragEnterEvent(enter)
+    target.dragEnterEvent(enter)
     if enter.isAccepted():
-        person.panel.dropEvent(QDropEvent(QPointF(5, 5), copy, data, left, none))
+        target.dropEvent(QDropEvent(QPointF(5, 5), copy, data, left, none))
     return enter.isAccepted()
 
 
@@ -78,6 +80,34 @@ def test_a_dropped_folder_is_opened(person: Reviewer, tmp_path: Path) -> None:
     assert drop(person, tmp_path / "a" / "cell2.png")
     person.wait(lambda: person.path == tmp_path / "a" / "cell2.png" and person.is_there())
     assert person.rows() == ["cell2.png"]
+
+
+def test_a_turned_image_is_upright_once_it_is_dropped_on_the_panel(
+    person: Reviewer, tmp_path: Path
+) -> None:
+    pixels = np.zeros((60, 80), np.uint8)
+    pixels[:9] = 200
+    exif = Image.Exif()
+    exif[274] = 6
+    path = tmp_path / "turned.png"
+    Image.fromarray(pixels).save(path, exif=exif)
+    widget = person.widget
+    assert person.viewer.open(str(path), plugin="napari")[0].data.shape[:2] == (60, 80)
+    widget.segment()
+    person.wait(lambda: not widget.segmenting.running)
+    assert "drop it on the panel of Plugins ▸ Nuclei" in turned_words(person.viewer.layers[0])
+    assert widget.acceptDrops()
+    assert drop(person, path, on=widget), "all of the panel takes it, not its upper part alone"
+    person.wait(lambda: person.path == path and person.is_there())
+    layer = widget.settings.image
+    assert layer is not None
+    np.testing.assert_array_equal(layer.data, np.rot90(pixels, -1))
+    assert turned_words(layer) == ""
+    person.review.do(edits.add(person.review.nuclei, square))
+    person.press(person.panel.close_button)
+    again = Review.open(path)
+    assert len(again.nuclei) == 1
+    again.close()
 
 
 def test_rows_have_thumbnails(person: Reviewer, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from napari.utils.action_manager import action_manager
 from qtpy.QtCore import Qt
 
 from napari_nuclei._napari.camera import camera_of
-from napari_nuclei._napari.keys import KEYS
+from napari_nuclei._napari.keys import KEYS, listed, of_napari
 from napari_nuclei._napari.outlines import Look
 from napari_nuclei._napari.reviewing import actions_of
 from napari_nuclei.nuclei import State
@@ -227,6 +227,66 @@ def test_h_shows_and_hides_the_keys(hand: Hand) -> None:
     assert all(any(key.text == text for text in words) for key in KEYS)
     hand.key(Key.Key_H)
     assert not overlay.isVisible()
+
+
+TOOLS = {
+    "eraser": "erase",
+    "brush": "paint",
+    "polygon": "polygon",
+    "fill": "fill",
+    "pick a label": "pick",
+    "pan and zoom": "pan_zoom",
+}
+"""What the list of keys calls a tool, and its mode."""
+
+
+def test_napari_s_keys_do_what_the_list_says(hand: Hand) -> None:
+    found = {text: keys for keys, text in listed()}
+    layer = hand.bridge.layer
+    [(tools, keys)] = [(text, keys) for text, keys in found.items() if "eraser" in text]
+    for key, tool in zip(keys.split(), tools.split(", "), strict=True):
+        hand.key(getattr(Key, f"Key_{key}"))
+        assert str(layer.mode) == TOOLS[tool]
+    size = layer.brush_size
+    smaller, larger = found["smaller and larger brush"].split(" and ")
+    by_name = {"[": Key.Key_BracketLeft, "]": Key.Key_BracketRight}
+    hand.key(by_name[larger])
+    assert layer.brush_size == size + 1
+    hand.key(by_name[smaller])
+    assert layer.brush_size == size
+    before = layer.selected_label
+    layer.selected_label = 1
+    hand.key(getattr(Key, f"Key_{found['new label: the next stroke adds a nucleus']}"))
+    assert layer.selected_label == before == hand.bridge.review.nuclei.next_id
+
+
+@pytest.mark.parametrize("name", ["cells nuclei", "cells"])
+def test_transform_is_refused_while_a_review_is_open(hand: Hand, name: str) -> None:
+    layer = hand.viewer.layers[name]
+    hand.viewer.layers.selection.active = layer
+    settle()
+    layer.mode = "pan_zoom"
+    place = layer.affine.affine_matrix.copy(), layer.translate.copy()
+    kind = "labels" if layer is hand.bridge.layer else "image"
+    [key, *_] = of_napari(f"activate_{kind}_transform_mode")
+    hand.key(getattr(Key, f"Key_{key}"))
+    assert str(layer.mode) == "pan_zoom"
+    hand.widget.show_state()
+    settle()
+    assert f"“{name}” stays where it is" in hand.widget.message.text()
+    hand.drag((45, 60), (30, 30))
+    layer.mode = "transform"  # as a button, or a script
+    assert str(layer.mode) == "pan_zoom"
+    hand.drag((45, 60), (30, 30))
+    np.testing.assert_array_equal(layer.affine.affine_matrix, place[0])
+    np.testing.assert_array_equal(layer.translate, place[1])
+    assert in_step(hand.bridge)
+
+
+def test_without_a_review_an_image_is_transformed_as_ever(hand: Hand) -> None:
+    other = hand.viewer.add_image(np.zeros((9, 9)), name="other")
+    other.mode = "transform"
+    assert str(other.mode) == "transform"
 
 
 def test_keys_can_be_changed_in_the_preferences(hand: Hand) -> None:

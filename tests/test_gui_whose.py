@@ -103,6 +103,7 @@ def test_what_another_window_has_is_not_offered(open_window: Any, cells: Path) -
     second = open_window(cells)
     assert not second.widget.segment_button.isEnabled()
     assert "another window" in second.widget.warning.text()
+    assert "Keys act" not in second.widget.review.selection.text(), "none does anything here"
     result = second.widget.result
     assert not result.slider.isEnabled()
     result.threshold_box.setValue(0.9)  # as a wheel would

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .. import labels
 from ..box import Box
+from .layer import set_pixels
 from .pane import Pane, is_part
 from .record import Plane, Record
 
@@ -91,7 +92,7 @@ class Drawing:
             ys, xs, values = (np.concatenate(part) for part in zip(*changes, strict=True))
             lead = tuple(np.full(len(ys), index) for index in at)
             with self._layer.events.paint.blocker():
-                self._layer.data_setitem((*lead, ys, xs), values)
+                set_pixels(self._layer, (*lead, ys, xs), values)
         return parts
 
 

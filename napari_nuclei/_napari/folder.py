@@ -152,8 +152,6 @@ class Folder(QObject):
         self.order = range(len(self.items))
         self.standings.start(workspace)
         self.opened.emit()
-        for remark in workspace.remarks:
-            self.session.tell(remark)
         self.go_to(self._places.begin(workspace))
 
     # -- going from image to image ----------------------------------------------------

@@ -160,7 +160,8 @@ class FolderPanel(QFrame):
 
     def _on_opened(self) -> None:
         workspace = self.folder.workspace
-        self.said.emit("" if workspace is None else " ".join(workspace.remarks), False)
+        remarks = [] if workspace is None else workspace.remarks
+        self.said.emit(" ".join(remarks), bool(remarks))
         self._bind_keys()
         for widget in (self.search, self.stage_box):
             widget.blockSignals(True)

@@ -100,6 +100,18 @@ class Labels(layers.Labels):
             self.owner.settle()
 
 
+def set_pixels(layer: layers.Labels, at: Any, values: Any) -> None:
+    """Set single pixels of a layer, also where napari is about to read what it shows.
+
+    With ``NAPARI_ASYNC`` that comes later: until then there is no picture to set them in.
+    """
+    if layer.loaded and not getattr(layer._slice, "empty", False):
+        layer.data_setitem(at, values)
+    else:
+        layer.data[at] = values
+        layer.refresh(extent=False)
+
+
 def give_to(layer: layers.Labels, owner: Owner | None) -> None:
     """Tie a layer to an owner, or with None set it free.
 

@@ -110,8 +110,9 @@ class Messages(QObject):
         """
         here = self.here
         if of is not None and not _fits(of, here):
-            name = "" if of[0] is None or of[0].name in text else f"“{of[0].name}”: "
-            text, of = f"{name}{text}" if text else "", None
+            name = "" if of[0] is None else f"“{of[0].name}”"
+            is_named = not name or name in text
+            text, of = text if is_named or not text else f"{name}: {text}", None
         line = f"⚠ {text}" if problem and text else text
         if of is None:
             self._of, self._seen = None, [_Of(here)]

@@ -16,6 +16,7 @@ from qtpy.QtCore import QTimer
 from ..box import Box
 from ..nuclei import Kind, Nucleus, State
 from .bridge import Bridge
+from .layer import set_pixels
 from .overlay_layer import OverlayLayer
 from .record import Plane
 
@@ -173,7 +174,7 @@ class Outlines:
             return
         ys, xs, values = (np.concatenate(part) for part in zip(*parts, strict=True))
         lead = tuple(np.full(len(ys), index) for index in at)
-        self.layer.data_setitem((*lead, ys, xs), values)
+        set_pixels(self.layer, (*lead, ys, xs), values)
 
     def _pixels(self, at: Plane, box: Box) -> tuple[Any, Any, Any]:
         """Return ys, xs and values of the pixels in a box that must change, all in the layer's."""

@@ -6,6 +6,7 @@ Here: which there are, and their places. Not here: what they set going (`widget.
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent
 from qtpy.QtWidgets import (
     QHBoxLayout,
     QProgressBar,
@@ -93,6 +94,19 @@ class Panels(QWidget):
         self.warning.hide()
         self.offer_button.hide()
         scroll(self, inside, 290)
+        self.setAcceptDrops(True)
+
+    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Take a folder, an image or a list, wherever it is dropped."""
+        self.folder.dragEnterEvent(event)
+
+    def dragMoveEvent(self, event: QDragMoveEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Take it everywhere."""
+        self.folder.dragMoveEvent(event)
+
+    def dropEvent(self, event: QDropEvent | None) -> None:  # noqa: N802 - Qt's name
+        """Open what is dropped."""
+        self.folder.dropEvent(event)
 
     def offer_scopes(self, stack: bool) -> None:
         """Offer how much can be segmented; all planes only of a stack."""

@@ -69,7 +69,7 @@ def propose(
     """
     if record is None or record not in session.records.all_of(source.image):
         record = session.record_for(source.image, source.shape)
-    threshold = _threshold(record, source, card, area is not None)
+    threshold = threshold_for(record, source, card, area is not None)
     bridge = session.open(source.image, source.shape, record)
     review = bridge.review_at(source.plane)
     edit = edits.propose(review.nuclei, result.found, card.name, threshold, area)
@@ -80,7 +80,14 @@ def propose(
     return bridge
 
 
-def _threshold(record: Record | None, source: Source, card: Card, part: bool) -> float:
+def record_for(session: Session, source: Source, record: Record | None) -> Record | None:
+    """Return the record that a result goes into: that of before, if the image still has it."""
+    if record is not None and record in session.records.all_of(source.image):
+        return record
+    return session.records.of_shape(source.image, source.shape)
+
+
+def threshold_for(record: Record | None, source: Source, card: Card, part: bool) -> float:
     """Return the threshold for a model's new result.
 
     Each model scores differently: that of a plane holds only if it has nuclei of this one, and

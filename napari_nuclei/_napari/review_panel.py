@@ -172,7 +172,8 @@ class ReviewPanel(QWidget):
             self.buttons["split"].setChecked(tool is not None and tool.name == "split")
         again = actions.walk.check.asking  # unmarked: as if nobody had accepted it
         words = _words(actions.review.nuclei, actions.review.selection, again)
-        self.selection.setText(f"{words} {elsewhere or TARGET * (not actions.review.selection)}")
+        target = TARGET if writable and not actions.review.selection else ""
+        self.selection.setText(f"{words} {elsewhere or target}".strip())
 
     def _say_where(self, journal: Journal | None) -> None:
         """Say where every edit is kept."""

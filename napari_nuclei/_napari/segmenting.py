@@ -29,7 +29,7 @@ from .gestures import Point, Tool
 from .hand import Whereabouts
 from .keys import filled
 from .openers import writable
-from .proposing import Found, propose, steps_of
+from .proposing import Found, propose, record_for, steps_of, threshold_for
 from .record import Record
 from .reviewing import actions_of
 from .runner import Runner
@@ -52,6 +52,7 @@ NOTHING_TO_SEGMENT = "There is no image to segment: open one first."
 NO_MODEL = "There is no model to segment with: reinstall napari-nuclei."
 DONE_ELSEWHERE = "“{name}” is segmented: select its nuclei in the layer list to go on with them."
 NOTHING_THERE = "No nuclei were found there."
+BELOW = "No nuclei reach the score threshold: lower “Score from” to see those below it."
 NOTHING_FOUND = "No nuclei were found. Set the diameter, or choose other channels or another model."
 
 
@@ -205,6 +206,7 @@ class Segmenting(QObject):
             return
         if isinstance(progress.new, Found):
             new = progress.new
+            self._note(run, new.source, new.result)
             self.session.hand.when_free(partial(self._put, run, new.source, new.result))
         elif progress.new:
             sure = [mask for mask, score in progress.new if score >= run.card.threshold]
@@ -228,6 +230,7 @@ class Segmenting(QObject):
         run, image = self._run, self._run.source.image
         self._arrivals.clear()
         if not run.several:  # else each has come already
+            self._note(run, run.source, result)
             self.session.hand.when_free(partial(self._put, run, run.source, result))
         here = self.settings.image is image
         if run.auto:
@@ -235,9 +238,15 @@ class Segmenting(QObject):
             if here:
                 self.settings.show_found_diameter(result.diameter)
         self.settings.load_devices()
-        nothing = NOTHING_FOUND if run.area is None else NOTHING_THERE
-        words = filled(CORRECT) if result.found or run.several else nothing
-        self.said.emit(words if here else DONE_ELSEWHERE.format(name=image.name), False)
+        there = run.seen and not here
+        self.said.emit(DONE_ELSEWHERE.format(name=image.name) if there else run.words(), False)
+
+    def _note(self, run: _Run, source: Source, result: Prediction) -> None:
+        """Take note of what was found, and whether it can be seen."""
+        record = record_for(self.session, source, run.record)
+        threshold = threshold_for(record, source, run.card, run.area is not None)
+        run.found |= bool(result.found)
+        run.seen |= any(score >= threshold for _, score, *_ in result.found)
 
     def _put(self, run: _Run, source: Source, result: Prediction) -> None:
         """Put a result into its review; lead the person there if they have waited for it."""
@@ -245,7 +254,8 @@ class Segmenting(QObject):
             return
         bridge = propose(self.session, source, result, run.card, run.area, run.record)
         waited, run.waited = run.waited, False
-        if waited and run.where.are_those_of(self.session.viewer):
+        still = self.settings.image is source.image  # not another one, by the panel's list
+        if waited and still and run.where.are_those_of(self.session.viewer):
             self.session.activate(bridge)
             self.found.emit()
 
@@ -265,7 +275,8 @@ class _Run:
     """What is being segmented, by which model, and how.
 
     `auto` is whether its diameter is to be found, `several` whether it is several planes,
-    `where` the person was when it began, `waited` whether they are to be led to what comes.
+    `where` the person was when it began, `waited` whether they are to be led to what comes,
+    `found` whether anything was found, `seen` whether any of it reaches the threshold.
     """
 
     source: Source
@@ -277,3 +288,11 @@ class _Run:
     where: Whereabouts
     record: Record | None
     waited: bool = True
+    found: bool = False
+    seen: bool = False
+
+    def words(self) -> str:
+        """Say what came of it."""
+        if not self.found:
+            return NOTHING_FOUND if self.area is None else NOTHING_THERE
+        return filled(CORRECT) if self.seen else BELOW

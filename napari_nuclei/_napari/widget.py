@@ -34,6 +34,7 @@ from .messages import Messages
 from .panels import ADOPT, COPIED, OPEN, PRESS, RESUMED, SAMPLE, TEACH, Panels
 from .parts import canvas_of, focus_canvas, when_closed
 from .preloading import Preloading
+from .record import KEY
 from .retrain_source import UNCORRECTED, is_worth_it
 from .reviewing import actions_of
 from .scopes import Scope
@@ -141,7 +142,15 @@ class NucleiWidget(Panels):
         if image is not None and image not in self.session.viewer.layers:
             self.segmenting.cancel()
             self.messages.say("Stopped: the image was removed.")
+        if getattr(event, "type", "") == "removed" and self._is_removed(event.value):
+            self.say("")  # of what was said, keys and nuclei are no more in view
         self.show_state()
+
+    def _is_removed(self, layer: Any) -> bool:
+        """Whether a layer that has gone was that of the nuclei of the chosen image."""
+        record = self.session.record_of(self.settings.image)
+        known = getattr(layer, "metadata", {}).get(KEY)
+        return record is not None and known is record and self.bridge is None
 
     def _load_images(self) -> None:
         images = [x for x in self.session.viewer.layers if isinstance(x, Image) and x.ndim > 1]
@@ -208,8 +217,11 @@ class NucleiWidget(Panels):
 
     @property
     def bridge(self) -> Bridge | None:
-        """The bridge of the chosen image's review layer."""
-        return self.session.bridge_of(self.settings.image)
+        """Of the review layer of the chosen image; if there is none, of the one that is active."""
+        image = self.settings.image
+        if image is None:
+            return self.session.bridges.get(self.session.viewer.layers.selection.active)
+        return self.session.bridge_of(image)
 
     def say(self, text: str, problem: bool = False) -> None:
         """Show one line below the button, about what is in view."""
@@ -233,8 +245,9 @@ class NucleiWidget(Panels):
         removed = bridge is None and self.session.record_of(image) is not None
         self.advice.setText(OPEN if image is None else PRESS)
         self.advice.setVisible(bridge is None and not running and not removed)
-        self.sample_button.setVisible(image is None)
-        self.folder.show_empty(image is None)
+        nothing = image is None and bridge is None
+        self.sample_button.setVisible(nothing)
+        self.folder.show_empty(nothing)
         self.result.show_review(bridge.review if bridge else None, removed)
         elsewhere = reach(self.session.viewer, bridge.layer) if bridge else ""
         actions = actions_of(bridge)
