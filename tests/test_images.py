@@ -26,6 +26,7 @@ from napari_nuclei.images.images import (
     normalize,
     read_image,
 )
+from napari_nuclei.images.large_image import LargeImage
 
 GRAY = np.random.default_rng(1).integers(0, 256, (23, 31), np.uint8)
 COLOUR = np.random.default_rng(2).integers(0, 256, (23, 31, 3), np.uint8)
@@ -425,6 +426,16 @@ def test_channels_of_an_array() -> None:
     np.testing.assert_array_equal(normalize(many, [5, 0, 2]), normalize(many[..., [5, 0, 2]]))
     with pytest.raises(UserError, match="no channel 6"):
         normalize(many, 6)
+
+
+def test_two_channels_shown_as_colours_are_two_channels() -> None:
+    two = np.random.default_rng(0).integers(90, 999, (9, 8, 2), np.uint16)
+    shown = np.pad(two, ((0, 0), (0, 0), (0, 1)))
+    assert find_levels(shown) == find_levels(two) == LargeImage(shown).find_levels()
+    assert LargeImage(shown).without_empty().read((0, 0, 9, 8)).tolist() == two.tolist()
+    shown[5, 5, 2] = 1
+    assert find_levels(shown) != find_levels(two)
+    assert LargeImage(shown).without_empty().read((0, 0, 9, 8)).shape == (9, 8, 3)
 
 
 def test_levels_of_the_whole_serve_a_part() -> None:

@@ -254,8 +254,8 @@ class _Reading:
         path = self.subject.path
         if path is not None and is_turned(path):
             self.journal.notices.append(
-                f"{path.name} is kept turned or mirrored in its file (EXIF) and shown upright, which "
-                "this review may be too old to know: see whether the nuclei still fit."
+                f"{path.name} is kept turned or mirrored in its file (EXIF) and shown upright, "
+                "which this review may be too old to know: see whether the nuclei still fit."
             )
 
 
