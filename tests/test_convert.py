@@ -148,6 +148,38 @@ def test_label_images_among_their_images(folder: Path) -> None:
     assert [i.file_name for i in data.images] == ["one.png", "two.png"]
 
 
+def test_a_folder_names_what_it_leaves_out(folder: Path) -> None:
+    convert(folder / "all.coco.json", folder, "labels")
+    Image.new("L", (3, 3)).save(folder / "three.png")
+    Image.new("L", (3, 3)).save(folder / "one.overlay.png")
+    (folder / "notes.txt").write_text("")
+    (folder / "below").mkdir()
+    (folder / "gone.tif").symlink_to("nowhere")
+    beside = Beside()
+    read([folder], beside)
+    (words,) = beside.remarks
+    assert words.startswith(f"{folder}: left out 6: ")
+    assert "one.overlay.png (written by napari-nuclei" in words
+    assert "gone.tif (broken link)" in words
+    assert "three.png (not called a label image)" in words
+    assert "all.coco.json, notes.txt (not of one image's nuclei by its ending)" in words
+    assert "below (folder, not searched)" in words
+
+
+def test_too_little_memory_is_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError("Unable to allocate 9 TiB")
+
+    monkeypatch.setattr("napari_nuclei.formats.convert.read", full)
+    assert main(["convert", str(folder / "all.coco.json"), "--out", str(folder / "x.json")]) == 2
+    assert capsys.readouterr().err == (
+        "napari-nuclei: not enough memory (Unable to allocate 9 TiB): close other programs, or "
+        "give fewer or smaller images at a time\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -244,3 +244,6 @@ def test_areas_to_ignore_are_annotations_of_qupaths_own_class(tmp_path: Path) ->
     assert row["properties"]["objectType"] == "annotation"
     assert row["properties"]["classification"]["name"] == "Ignore*"
     assert read(tmp_path / "b.geojson") == of
+    rows = [feature([RING], iscrowd=value) for value in (1, True, 0, None)]  # as COCO has it
+    found = read(saved(tmp_path / "a.geojson", rows, napari_nuclei=ABOUT))
+    assert (len(found), len(found.crowds)) == (2, 2)
