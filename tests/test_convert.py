@@ -102,6 +102,15 @@ def foreign(rows: list[Any]) -> dict[str, Any]:
     }
 
 
+def test_ids_of_a_list_that_are_texts(folder: Path) -> None:
+    rows = [{"id": f"x{k}", "file_name": f"{name}.png"} for k, name in enumerate(("two", "one"))]
+    (folder / "ids.json").write_text(json.dumps(rows))
+    for to in ("coco", "results"):
+        convert(folder / "all.coco.json", folder / "o.json", to, image_ids=folder / "ids.json")
+        value = json.loads((folder / "o.json").read_text())
+    assert {row["image_id"] for row in value} == {"x0", "x1"}
+
+
 def test_exports_of_cvat_and_label_studio(folder: Path) -> None:
     square = [[3, 2, 8, 2, 8, 6, 3, 6]]
     plain = {"counts": [42, 4, 16, 4, 534], "size": [20, 30]}
@@ -146,6 +155,12 @@ def test_label_images_among_their_images(folder: Path) -> None:
     data, format = read([folder], Beside())
     assert format.name == "labels"
     assert [i.file_name for i in data.images] == ["one.png", "two.png"]
+    noise = np.random.default_rng(0).integers(0, 255, SHAPE, np.uint8)
+    Image.fromarray(noise).save(folder / "one.ome.tif")
+    beside = Beside()
+    data, _ = read([folder], beside)
+    assert len(data.images) == 2
+    assert not beside.failed
 
 
 def test_a_folder_names_what_it_leaves_out(folder: Path) -> None:
