@@ -153,7 +153,10 @@ def from_labels(labels: ArrayLike, source: str = "") -> Nuclei:
     if array.ndim != 2 or array.dtype.kind not in "iub":
         raise ValueError("a label image has two dimensions and whole numbers")
     if array.size and (array.min() < 0 or array.max() > np.iinfo(np.int32).max):
-        raise ValueError("labels lie between 0 and 2147483647")
+        low, high = array.min(), array.max()
+        raise ValueError(
+            f"it holds values from {low} to {high}, and labels lie between 0 and 2147483647"
+        )
     shape = (array.shape[0], array.shape[1])
     # Runs of one value, column by column: far faster than a look at each box.
     flat = array.T.ravel()

@@ -66,6 +66,9 @@ def test_remarks_are_warnings(tmp_path: Path) -> None:
         napari_nuclei.write(tmp_path / "a.labels.tif", of, image="a.png")
     with pytest.raises(napari_nuclei.UserError, match="format="):
         napari_nuclei.write(tmp_path / "a.xyz", of)
+    for folder in (tmp_path, "."):
+        with pytest.raises(napari_nuclei.UserError, match="is a folder: name the image"):
+            napari_nuclei.write(tmp_path / "a.json", of, image=folder)
 
 
 def test_scores_of_nuclei_and_files(tmp_path: Path) -> None:

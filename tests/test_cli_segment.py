@@ -174,6 +174,7 @@ def test_what_goes_to_stdout(run: Run, images: Path) -> None:
     code, out, _ = run("segment", images, "--out", "/dev/stdout", "--format", "table", *MODEL,
                        *QUICK)  # fmt: skip
     assert {row["image"] for row in csv.DictReader(out.splitlines())} == {"a.png", "b.png", "c.png"}
+    assert run("segment", images / "a.png", "--out", os.devnull, *MODEL, *QUICK)[0] == 0
     assert {path.name for path in Path().iterdir()} == {"images"}, "nothing is left behind"
 
 

@@ -103,6 +103,15 @@ def foreign(rows: list[Any]) -> dict[str, Any]:
     }
 
 
+def test_ids_of_a_list_that_are_texts(folder: Path) -> None:
+    rows = [{"id": f"x{k}", "file_name": f"{name}.png"} for k, name in enumerate(("two", "one"))]
+    (folder / "ids.json").write_text(json.dumps(rows))
+    for to in ("coco", "results"):
+        convert(folder / "all.coco.json", folder / "o.json", to, image_ids=folder / "ids.json")
+        value = json.loads((folder / "o.json").read_text())
+    assert {row["image_id"] for row in value} == {"x0", "x1"}
+
+
 def test_exports_of_cvat_and_label_studio(folder: Path) -> None:
     square = [[3, 2, 8, 2, 8, 6, 3, 6]]
     plain = {"counts": [42, 4, 16, 4, 534], "size": [20, 30]}
@@ -147,6 +156,44 @@ def test_label_images_among_their_images(folder: Path) -> None:
     data, format = read([folder], Beside())
     assert format.name == "labels"
     assert [i.file_name for i in data.images] == ["one.png", "two.png"]
+    noise = np.random.default_rng(0).integers(0, 255, SHAPE, np.uint8)
+    Image.fromarray(noise).save(folder / "one.ome.tif")
+    beside = Beside()
+    data, _ = read([folder], beside)
+    assert len(data.images) == 2
+    assert not beside.failed
+
+
+def test_a_folder_names_what_it_leaves_out(folder: Path) -> None:
+    convert(folder / "all.coco.json", folder, "labels")
+    Image.new("L", (3, 3)).save(folder / "three.png")
+    Image.new("L", (3, 3)).save(folder / "one.overlay.png")
+    (folder / "notes.txt").write_text("")
+    (folder / "below").mkdir()
+    (folder / "gone.tif").symlink_to("nowhere")
+    beside = Beside()
+    read([folder], beside)
+    (words,) = beside.remarks
+    assert words.startswith(f"{folder}: left out 6: ")
+    assert "one.overlay.png (written by napari-nuclei" in words
+    assert "gone.tif (broken link)" in words
+    assert "three.png (not called a label image)" in words
+    assert "all.coco.json, notes.txt (not of one image's nuclei by its ending)" in words
+    assert "below (folder, not searched)" in words
+
+
+def test_too_little_memory_is_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError("Unable to allocate 9 TiB")
+
+    monkeypatch.setattr("napari_nuclei.formats.convert.read", full)
+    assert main(["convert", str(folder / "all.coco.json"), "--out", str(folder / "x.json")]) == 2
+    assert capsys.readouterr().err == (
+        "napari-nuclei: not enough memory (Unable to allocate 9 TiB): close other programs, or "
+        "give fewer or smaller images at a time\n"
+    )
 
 
 @pytest.mark.parametrize(

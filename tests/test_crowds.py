@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import json
 from pathlib import Path
@@ -31,6 +32,7 @@ from napari_nuclei.learn.reviewed import Reviewed
 from napari_nuclei.learn.validate import hits
 from napari_nuclei.mask import Mask
 from napari_nuclei.nuclei import Crowd, Kind, Nuclei, Nucleus, Origin
+from napari_nuclei.resources import resource_folder
 from napari_nuclei.review import Review
 from napari_nuclei.scoring.match import shares_in
 from napari_nuclei.scoring.scoring import score
@@ -302,3 +304,17 @@ def test_calibration_does_not_see_them() -> None:
     answer = Answer(Results({1: [(n.mask, n.score) for n in rows]}, {1: SHAPE}))
     (judged,) = judge(truth, answer, 0.5, {"all": 1.0}).seen
     assert (len(judged.scores), len(judged.shown), judged.found.sum()) == (3, 3, 2)
+
+
+def test_the_script_that_fits_doubts_passes_them_over() -> None:
+    spec = importlib.util.spec_from_file_location(
+        "doubts", resource_folder("training") / "doubts.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    doubts = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(doubts)
+    found = Nuclei(SHAPE, [Nucleus(k, square(2, x)) for k, x in enumerate((2, 20, 40, 60), 1)])
+    crowd = [square(0, 18, 30, 50)]  # over all but the first
+    assert doubts.ignored(found, [square(2, 2), square(2, 40)], crowd) == {2, 4}
+    assert doubts.ignored(found, [], ()) == set()

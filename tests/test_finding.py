@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from shell import MODEL, QUICK, Run, make_run, refused
 from tiny import write_model
 
 from napari_nuclei.errors import UserError
+from napari_nuclei.formats.folders import files_in
 from napari_nuclei.images.decoders import _PILLOW_FORMATS
 from napari_nuclei.images.finding import IMAGE_SUFFIXES, MOST_NAMED, find_images, left_out_words
 from napari_nuclei.workspace.workspace import Workspace
@@ -45,6 +47,18 @@ def test_a_folder_names_what_it_leaves_out(folder: Path) -> None:
         "notes.txt (not an image by its ending); below (folder, not searched)."
     ]
     assert Workspace(folder).remarks == remarks
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes")
+def test_a_pipe_in_a_folder_is_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "k.png")
+    remarks: list[str] = []
+    assert "k.png" not in [p.name for p in find_images(folder, remarks)]
+    assert "k.png (pipe or device" in remarks[0]
+    (folder / "a.labels.tif").write_bytes((folder / "x.tif").read_bytes())
+    os.mkfifo(folder / "b.labels.tif")
+    assert files_in(folder, "labels", remarks) == [folder / "a.labels.tif"]
+    assert "b.labels.tif" in remarks[1]
 
 
 def test_no_file_is_taken_twice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -231,6 +231,15 @@ def test_a_score_that_is_none_is_said(tmp_path: Path) -> None:
     assert "its score 61 is not a number from 0 to 1: cut" in beside.remarks[0]
 
 
+@pytest.mark.parametrize("category", ["accepted", "Tumour: Rejected", "proposed"])
+def test_a_category_may_be_called_as_a_state(category: str, tmp_path: Path) -> None:
+    square = Mask.from_array(np.ones((4, 4)), 1, 2)
+    of = Nuclei((8, 9), [Nucleus(1, square, category=category)])
+    geojson.write(tmp_path / "b.geojson", ImageRecord(1, "a.png", 8, 9), of, Beside())
+    (found,) = read(tmp_path / "b.geojson")
+    assert (found.category, found.state) == (category, State.PROPOSED)
+
+
 def test_areas_to_ignore_are_annotations_of_qupaths_own_class(tmp_path: Path) -> None:
     rows = [
         feature([RING], objectType="annotation", classification={"name": "Ignore*"}),
@@ -244,3 +253,6 @@ def test_areas_to_ignore_are_annotations_of_qupaths_own_class(tmp_path: Path) ->
     assert row["properties"]["objectType"] == "annotation"
     assert row["properties"]["classification"]["name"] == "Ignore*"
     assert read(tmp_path / "b.geojson") == of
+    rows = [feature([RING], iscrowd=value) for value in (1, True, 0, None)]  # as COCO has it
+    found = read(saved(tmp_path / "a.geojson", rows, napari_nuclei=ABOUT))
+    assert (len(found), len(found.crowds)) == (2, 2)

@@ -17,6 +17,7 @@ from PIL import Image
 from napari_nuclei.errors import UserError
 from napari_nuclei.images.decoders import to_plane
 from napari_nuclei.images.images import find_images, image_info, image_size, read_image
+from napari_nuclei.images.large_image import LargeImage
 from napari_nuclei.images.levels import HIGH, LOW, find_levels, normalize
 
 GRAY = np.random.default_rng(1).integers(0, 256, (23, 31), np.uint8)
@@ -355,7 +356,8 @@ def test_finding_nothing_is_an_error(tmp_path: Path, name: str) -> None:
 def plainly(pixels: np.ndarray) -> np.ndarray:
     """Compute the same by the book, for images without holes."""
     x = pixels.astype(np.float64)[..., :3] if pixels.ndim == 3 else pixels.astype(float)[..., None]
-    low, high = np.percentile(x, [1, 99.8])
+    is_two = x.shape[2] == 3 and not x[..., 2].any()  # channels shown as colours
+    low, high = np.percentile(x[..., :2] if is_two else x, [1, 99.8])
     x = np.clip((x - low) / max(high - low, 1e-6), -0.3, 1.5)
     return np.broadcast_to(x, (*x.shape[:2], 3))
 
@@ -417,6 +419,16 @@ def test_channels_of_an_array() -> None:
     np.testing.assert_array_equal(normalize(many, [5, 0, 2]), normalize(many[..., [5, 0, 2]]))
     with pytest.raises(UserError, match="no channel 6"):
         normalize(many, 6)
+
+
+def test_two_channels_shown_as_colours_are_two_channels() -> None:
+    two = np.random.default_rng(0).integers(90, 999, (9, 8, 2), np.uint16)
+    shown = np.pad(two, ((0, 0), (0, 0), (0, 1)))
+    assert find_levels(shown) == find_levels(two) == LargeImage(shown).find_levels()
+    assert LargeImage(shown).without_empty().read((0, 0, 9, 8)).tolist() == two.tolist()
+    shown[5, 5, 2] = 1
+    assert find_levels(shown) != find_levels(two)
+    assert LargeImage(shown).without_empty().read((0, 0, 9, 8)).shape == (9, 8, 3)
 
 
 def test_levels_of_the_whole_serve_a_part() -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..image_record import ImageRecord
+from ..label_check import whole
 from ..labels import from_labels
 from ..nuclei import Nuclei
 from .beside import Beside, stem_of
@@ -37,13 +38,13 @@ def read(path: Path, beside: Beside) -> tuple[ImageRecord, Nuclei]:
     """
     found = _unpickled(path)
     masks = found.get("masks") if isinstance(found, dict) else None
-    if not isinstance(masks, np.ndarray) or masks.dtype.kind not in "iub":
+    if not isinstance(masks, np.ndarray) or masks.dtype.kind not in "iubf":
         raise UserError(f"{path} holds no label image named 'masks': save it again in Cellpose")
     masks = np.squeeze(masks) if masks.ndim > 2 else masks
     if masks.ndim != 2:
         raise UserError(f"{path} holds masks of shape {masks.shape}: only single planes are read")
     try:
-        nuclei = from_labels(masks, path.name)
+        nuclei = from_labels(whole(masks), path.name)
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error
     name = found.get("filename")

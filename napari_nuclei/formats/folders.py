@@ -13,6 +13,7 @@ from ..images.finding import (
     FOLDER,
     IMAGE_SUFFIXES,
     LINK,
+    NO_FILE,
     OWN,
     is_zarr,
     left_out_words,
@@ -22,6 +23,7 @@ from ..images.own_outputs import OVERLAY
 from .beside import stem_of
 from .detect import detect
 from .registry import FORMATS, READABLE, named
+from .streams import is_stream
 
 NO_NUCLEI, UNMARKED = "not of one image's nuclei by its ending", "not called a label image"
 
@@ -53,6 +55,7 @@ def files_in(path: Path, source: str | None, remarks: list[str]) -> list[Path]:
         p
         for p in path.iterdir()
         if p.name.lower().removesuffix(".gz").endswith(endings) or p.suffix.lower() in images
+        if not is_stream(p)
     )
     # Of label images only those that are called so: the images themselves may lie beside them.
     marked = [p for p in files if p.suffix.lower() not in images or _is_marked(p)]
@@ -67,7 +70,9 @@ def files_in(path: Path, source: str | None, remarks: list[str]) -> list[Path]:
 
 
 def _is_marked(path: Path) -> bool:
-    return stem_of(path) != path.stem
+    """Whether a file is called as label images are, which OME-TIFF alone does not make it."""
+    stem = path.stem[:-4] if path.stem.lower().endswith(".ome") else path.stem
+    return stem_of(path.with_name(stem + path.suffix)) != stem
 
 
 def _left_out(folder: Path, taken: Sequence[Path], other: str) -> Iterator[tuple[str, str]]:
@@ -77,9 +82,9 @@ def _left_out(folder: Path, taken: Sequence[Path], other: str) -> Iterator[tuple
         if path in files or path.name[0] == ".":
             continue
         why = why_not(path)
-        if why in (LINK, FOLDER):
+        if why in (LINK, FOLDER, NO_FILE):
             yield path.name, why
         elif why or path.name.lower().endswith(OVERLAY):
             yield path.name, NO_NUCLEI if why else OWN
-        elif path.stem not in stems:
+        elif not {path.stem, stem_of(path)} & stems:
             yield path.name, other

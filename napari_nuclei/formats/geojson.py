@@ -87,7 +87,9 @@ def _class(nucleus: Nucleus, category: Category | None) -> Row:
     state = nucleus.state
     if nucleus.category == NUCLEUS:
         return {"name": f"{CLASS}: {state.value}", "color": COLOURS.get(state, [204, 121, 167])}
-    reviewed = f": {state.value}" if state is not State.PROPOSED else ""
+    # A category that is called as a state is told from one by the state that follows.
+    is_odd = nucleus.category.rpartition(":")[2].strip().lower() in {s.value for s in State}
+    reviewed = f": {state.value}" if is_odd or state is not State.PROPOSED else ""
     colour = category.colour if category else None
     return {"name": nucleus.category + reviewed} | ({"color": list(colour)} if colour else {})
 

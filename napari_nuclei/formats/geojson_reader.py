@@ -58,8 +58,10 @@ class _Found:
 
     @property
     def is_ignored(self) -> bool:
-        """Whether it is an area that is to be ignored."""
-        return self.kind == "annotation" and class_of(self.row)[0] == IGNORED
+        """Whether it is an area that is to be ignored, in QuPath's words or in COCO's."""
+        crowd = object_of(self.row.get("properties")).get("iscrowd")
+        is_crowd = crowd is True or whole(crowd) == 1
+        return is_crowd or (self.kind == "annotation" and class_of(self.row)[0] == IGNORED)
 
 
 def read(path: Path, beside: Beside) -> tuple[ImageRecord, Nuclei]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from .beside import Beside
 from .dataset import DataSet
 from .image_ids import Listed
+from .image_rows import TEXT_ID
 from .image_sizes import check_sizes
 from .results import read_image_ids
 
@@ -65,7 +66,9 @@ def numbered(data: DataSet, image_ids: Path, source: Path, beside: Beside) -> Da
     known = {}
     for image in data.images:
         record = found[image.id]
-        out.images.append(replace(image, id=record.id, file_name=record.file_name))
+        extra = {k: v for k, v in image.extra.items() if k != TEXT_ID}
+        extra |= {k: v for k, v in record.extra.items() if k == TEXT_ID}
+        out.images.append(replace(image, id=record.id, file_name=record.file_name, extra=extra))
         out.nuclei[record.id] = data.of(image)
         if beside.known and image.file_name in beside.known:
             known[record.file_name] = beside.known[image.file_name]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..image_record import ImageRecord
-from ..images.images import image_size
+from ..images.images import image_size, is_zarr
 from ..nuclei import Nuclei
 from .beside import Beside, stem_of
 from .dataset import DataSet
@@ -71,6 +71,8 @@ def named(nuclei: Nuclei, image: Path | None, out: Path, format: Format, beside:
                     "name it with image="
                 )
     elif image is not None:
+        if not image.name or (image.is_dir() and not is_zarr(image)):
+            raise UserError(f"{image} is a folder: name the image with image=")
         _check(image, nuclei.shape)
     if image is not None:
         data.images = [replace(record, file_name=image.name)]

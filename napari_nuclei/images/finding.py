@@ -33,12 +33,13 @@ ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray")
 MOST_NAMED = 10
 """Files that are named in a line; of more only the number is given."""
 
-OWN, LINK, OTHER, FOLDER, NO_IMAGE = (
+OWN, LINK, OTHER, FOLDER, NO_IMAGE, NO_FILE = (
     "written by napari-nuclei: name it by itself if it is meant",
     "broken link",
     "kind that is not read: export it as OME-TIFF",
     "folder, not searched",
     "not an image by its ending",
+    "pipe or device, name it by itself",
 )
 """Why something is left out, as a person reads it."""
 
@@ -124,8 +125,8 @@ def why_not(path: Path) -> str:
     suffix = path.suffix.lower()
     if path.is_dir():
         return "" if is_zarr(path) else FOLDER
-    if not path.exists():
-        return LINK
+    if not path.is_file():  # a pipe would be waited for
+        return LINK if not path.exists() else NO_FILE
     if suffix in IMAGE_SUFFIXES or is_zarr(path):
         return ""
     return OTHER if suffix in OTHER_SUFFIXES else NO_IMAGE
@@ -151,7 +152,7 @@ def left_out_words(entries: Iterable[tuple[str, str]]) -> str:
     return f"{len(listed):,}: {words}"
 
 
-_ORDER = {OWN: 0, LINK: 1, OTHER: 2, NO_IMAGE: 3, FOLDER: 4}
+_ORDER = {OWN: 0, LINK: 1, NO_FILE: 1, OTHER: 2, NO_IMAGE: 3, FOLDER: 4}
 
 
 def is_zarr(path: Path) -> bool:

@@ -57,6 +57,17 @@ class LargeImage:
         y0, x0, y1, x1 = box
         return np.asarray(self.levels[level][y0:y1, x0:x1])
 
+    def without_empty(self) -> LargeImage:
+        """Return the image without a third colour that is empty, as of two channels that are shown.
+
+        Only of one in memory, where that is soon seen.
+        """
+        first = self.levels[0]
+        is_rgb = isinstance(first, np.ndarray) and first.shape[2:] == (3,)
+        if len(self.levels) > 1 or not is_rgb or first[..., 2].any():
+            return self
+        return LargeImage(first[..., :2])
+
     def level_for(self, zoom: float) -> int:
         """Return the coarsest level that is at least as fine as the image resized by `zoom`."""
         fine = [

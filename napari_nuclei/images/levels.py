@@ -64,9 +64,12 @@ def normalize(
 def find_levels(pixels: ArrayLike, channels: Channels | None = None) -> tuple[float, float]:
     """Return the percentiles 1 and 99.8 over all channels that `normalize` takes.
 
-    NaN and infinite pixels do not count; with no other pixel both levels are 0.
+    NaN and infinite pixels do not count; with no other pixel both levels are 0. Nor does a third
+    colour that is empty, as where two channels are shown as colours.
     """
     image = _as_image(pixels, channels)
+    if image.shape[2] == 3 and not image[..., 2].any():
+        image = image[..., :2]
     if image.dtype.kind == "b":
         image = image.astype(np.uint8)  # Pillow's true is 255
     if image.dtype.kind == "f":

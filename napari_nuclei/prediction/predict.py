@@ -96,7 +96,7 @@ def segment_steps(
         As the generator's value.
     """
     yield Progress(0, 0, "Segmenting")
-    picture = LargeImage(image)
+    picture = LargeImage(image).without_empty()
     levels, diameter = yield from measure_steps(picture, detector, diameter, area)
     zoom = detector.card.diameter / diameter
     found: list[Scored] = []
