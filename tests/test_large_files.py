@@ -126,7 +126,7 @@ def test_on_the_command_line(run: Run, tmp_path: Path) -> None:
     assert [p.name for p in find_images(".")] == ["a.zarr", "broken.zarr"]
     code, _, err = run("segment", "a.zarr", "--out", "o.json", *MODEL, *QUICK)
     assert code == 0, err
-    assert "1 of 1 images" in err
+    assert "1 of 1 image," in err
     refused(run("segment", "broken.zarr", "--out", "p.json", *MODEL, *QUICK), "not a zarr that can")
     zarr.open_group("empty.zarr", mode="w")
     refused(run("segment", "empty.zarr", "--out", "p.json", *MODEL, *QUICK), "without an OME-Zarr")
