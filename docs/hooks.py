@@ -103,7 +103,7 @@ def formats() -> str:
 
 def keys() -> str:
     """Return the keys of the window, as they are set by default."""
-    from napari_nuclei._napari.keys import listed
+    from napari_nuclei._napari.layers.keys import listed
 
     rows = listed(default=True)
     return "\n".join(

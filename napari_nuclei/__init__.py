@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .api import read, score, segment, write
     from .errors import UserError
     from .formats.dataset import DataSet
-    from .mask import Mask
+    from .masks import Mask
     from .nuclei import Nuclei, Nucleus
     from .review import Review
 

@@ -1,7 +1,6 @@
 """What a script or a notebook calls: segment, read, write, score.
 
-Here: thin functions that take paths and arrays as they come. Not here: what they do it with
-(`prediction/`, `formats/`, `scoring/`). All of them can be had from `napari_nuclei` itself.
+All of them can be had from `napari_nuclei` itself.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from . import checks
 from .errors import UserError
-from .formats.beside import Beside
+from .formats.sidecar import Beside
 from .formats.dataset import DataSet
 from .nuclei import Nuclei
 from .wording import Place, read_here
@@ -87,7 +86,7 @@ def segment(
     >>> nucleus.mask.area > 50, 0 < nucleus.score <= 1
     (True, True)
     """
-    from .edits import propose
+    from .nuclei.edits import propose
     from .formats.naming import record_of
     from .images.arrays import open_any
     from .models.registry import current, find

@@ -1,7 +1,4 @@
-"""Arguments of functions for scripts, checked in the words of the command line.
-
-Not here: those of the command line itself (`commands/arguments.py`).
-"""
+"""Arguments of functions for scripts, checked in the words of the command line."""
 
 from __future__ import annotations
 

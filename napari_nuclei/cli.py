@@ -1,7 +1,6 @@
 """The command line: exit codes and messages. What each command takes and does lives elsewhere.
 
-Here: the parser, and the one place where an error becomes a line on stderr. Not here: the
-commands, each with its arguments (`commands/`). Importing this loads neither numpy nor torch.
+Importing this loads neither numpy nor torch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What long work yields while it runs. Not here: bars and threads that show it."""
+"""What long work yields while it runs."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""`Review`: one image's nuclei with their history and selection.
-
-Here: doing, undoing and redoing edits, the events that tell of it, and having it all kept in
-the image's journal. Not here: what an edit does (`edits.py`), the journal's file
-(`journal/journal.py`), how it is shown (`_napari/`).
-"""
+"""`Review`: one image's nuclei with their history and selection."""
 
 from __future__ import annotations
 
@@ -14,10 +9,10 @@ from typing import Any
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from .counts import Counts
-from .edit import Edit, EditError, difference
+from .nuclei.counts import Counts
+from .nuclei.edit import Edit, EditError, difference
 from .errors import UserError
-from .history import History
+from .nuclei.history import History
 from .journal.about import about
 from .journal.journal import LEAST, Journal, Subject
 from .journal.opening import ELSEWHERE, open_journal, take_over

@@ -1,6 +1,5 @@
 """Words for the place where they are read (the shell, Python, the window), and for numbers.
 
-Here: which place that is, how an option is called there, one and many. Not here: any message.
 Whoever calls from Python or from the window says so; all else is the shell.
 """
 

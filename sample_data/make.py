@@ -1,6 +1,6 @@
 """Write the sample images and their ground truth; see README.md beside this file.
 
-Not here: how the images are drawn (`napari_nuclei/synthetic.py`).
+Not here: how the images are drawn (`napari_nuclei/synthetic/scenes.py`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_rle
 
-from napari_nuclei.mask import Mask
-from napari_nuclei.synthetic import LOOKS, make_sample
+from napari_nuclei.masks import Mask
+from napari_nuclei.synthetic.scenes import LOOKS, make_sample
 
 SEEDS = (1, 2)
 SIZE = 384

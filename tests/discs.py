@@ -11,10 +11,10 @@ from PIL import Image
 
 from napari_nuclei.formats import coco
 from napari_nuclei.formats.dataset import DataSet
-from napari_nuclei.image_record import ImageRecord
+from napari_nuclei.nuclei import ImageRecord
 from napari_nuclei.learn.answers import Model, Source
 from napari_nuclei.learn.experiments import Run, experiments
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.models.card import Card
 from napari_nuclei.models.detector import Detections
 from napari_nuclei.nuclei import Nuclei, Nucleus

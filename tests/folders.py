@@ -12,7 +12,7 @@ from PIL import Image
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
-from napari_nuclei._napari.folder import Folder
+from napari_nuclei._napari.folder.folder import Folder
 from napari_nuclei._napari.widget import NucleiWidget
 
 SHAPE = (60, 80)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from strategies import state_of
 
-from napari_nuclei import edits
-from napari_nuclei.mask import Mask
+from napari_nuclei.nuclei import edits
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Nuclei
 from napari_nuclei.review import Review
 

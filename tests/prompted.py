@@ -11,7 +11,7 @@ from gui import CARD, FakeEngine
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_nuclei._napari.llvm import hide_triton_from_mesa
+from napari_nuclei._napari.segment.llvm import hide_triton_from_mesa
 from napari_nuclei.models import Detections
 from napari_nuclei.models.prompting import Judged
 from napari_nuclei.progress import Progress

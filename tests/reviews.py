@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from tiny import disc, picture
 
-from napari_nuclei.box import Box
+from napari_nuclei.masks.box import Box
 from napari_nuclei.formats import coco
 from napari_nuclei.formats.dataset import DataSet
-from napari_nuclei.image_record import ImageRecord
+from napari_nuclei.nuclei import ImageRecord
 from napari_nuclei.learn.locked import digest_of
 from napari_nuclei.learn.reviewed import Reviewed
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.models import Card
 from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin, State
 

@@ -13,9 +13,9 @@ from PIL import Image
 
 import napari_nuclei
 from napari_nuclei import api
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Nuclei, Nucleus
-from napari_nuclei.picture import COLOURS, picture
+from napari_nuclei.nuclei.picture import COLOURS, picture
 from napari_nuclei.resources import resource_folder
 
 SAMPLES = ("truth.json", "fluorescence_1.png")

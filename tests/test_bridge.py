@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from napari.layers import Labels as NapariLabels
 from napari.layers import Layer
 
-from napari_nuclei import edits
-from napari_nuclei._napari.bridge import Bridge
-from napari_nuclei._napari.layer import Labels, is_review
-from napari_nuclei._napari.record import KEY, Record
+from napari_nuclei.nuclei import edits
+from napari_nuclei._napari.layers.bridge import Bridge
+from napari_nuclei._napari.layers.review_layer import Labels, is_review
+from napari_nuclei._napari.layers.record import KEY, Record
 from napari_nuclei.nuclei import Nuclei, State
 
 SHAPE = (60, 80)
@@ -74,7 +74,7 @@ def test_threshold_shows_and_hides(bridge: Bridge) -> None:
 
 
 def test_large_edits_are_drawn_too(monkeypatch: pytest.MonkeyPatch, bridge: Bridge) -> None:
-    monkeypatch.setattr("napari_nuclei._napari.drawing.MANY", 10)
+    monkeypatch.setattr("napari_nuclei._napari.layers.drawing.MANY", 10)
     review = bridge.review
     review.do(edits.add(review.nuclei, disk(30, 40, 25)))
     assert in_step(bridge)

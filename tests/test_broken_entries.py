@@ -18,7 +18,7 @@ from napari_nuclei.errors import UserError
 from napari_nuclei.formats import results
 from napari_nuclei.formats.coco_reader import from_json
 from napari_nuclei.formats.dataset import DataSet
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin, State
 
 SHAPE = (60, 80)

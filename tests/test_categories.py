@@ -12,17 +12,17 @@ import pytest
 import roifile
 from PIL import Image
 
-from napari_nuclei import edits
+from napari_nuclei.nuclei import edits
 from napari_nuclei.formats import coco, results
-from napari_nuclei.formats.beside import Beside
+from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.categories import Category, colour_of
 from napari_nuclei.formats.coco_reader import from_json
 from napari_nuclei.formats.convert import convert, read
 from napari_nuclei.formats.dataset import DataSet
 from napari_nuclei.formats.registry import FORMATS, WRITABLE
-from napari_nuclei.image_record import ImageRecord
-from napari_nuclei.labels import stroke
-from napari_nuclei.mask import Mask
+from napari_nuclei.nuclei import ImageRecord
+from napari_nuclei.nuclei.labels import stroke
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Nuclei, Nucleus, State
 from napari_nuclei.progress import result_of
 from napari_nuclei.prompts.edits import Answer, take_reading

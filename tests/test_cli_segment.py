@@ -21,7 +21,7 @@ from tiny import disc, picture, write_model
 from napari_nuclei import models
 from napari_nuclei.batch.batch import Settings, segment_files
 from napari_nuclei.formats import coco, label_tiff
-from napari_nuclei.formats.beside import Beside
+from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.convert import read
 from napari_nuclei.formats.registry import FORMATS
 from napari_nuclei.images.images import IMAGE_SUFFIXES, find_images

@@ -16,7 +16,7 @@ from strategies import nuclei
 from napari_nuclei.formats import coco
 from napari_nuclei.formats.coco import DataSet, ImageRecord
 from napari_nuclei.formats.coco_reader import from_json
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin, State
 
 SHAPE = (20, 30)

@@ -19,7 +19,7 @@ from napari_nuclei.formats import coco
 from napari_nuclei.formats.categories import Category
 from napari_nuclei.formats.coco import DataSet, ImageRecord
 from napari_nuclei.formats.coco_reader import from_json
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin
 
 SHAPE = (20, 30)

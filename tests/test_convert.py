@@ -14,13 +14,13 @@ from PIL import Image
 from napari_nuclei.cli import main
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco
-from napari_nuclei.formats.beside import Beside
+from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.convert import convert, read
 from napari_nuclei.formats.dataset import DataSet
 from napari_nuclei.formats.detect import detect
 from napari_nuclei.formats.registry import FORMATS, READABLE, WRITABLE, by_ending
-from napari_nuclei.image_record import ImageRecord
-from napari_nuclei.mask import Mask
+from napari_nuclei.nuclei import ImageRecord
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Nuclei, Nucleus
 
 SHAPE = (20, 30)

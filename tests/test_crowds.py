@@ -15,22 +15,22 @@ from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from napari_nuclei import edits
+from napari_nuclei.nuclei import edits
 from napari_nuclei.cli import main
 from napari_nuclei.formats import coco, results
-from napari_nuclei.formats.beside import Beside
+from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.coco_reader import from_json
 from napari_nuclei.formats.convert import convert, read
 from napari_nuclei.formats.dataset import DataSet
 from napari_nuclei.formats.registry import FORMATS, WRITABLE
 from napari_nuclei.formats.results import Results
-from napari_nuclei.image_record import ImageRecord
+from napari_nuclei.nuclei import ImageRecord
 from napari_nuclei.learn.gate import changes
 from napari_nuclei.learn.judge import Answer, judge
 from napari_nuclei.learn.looking import tally
 from napari_nuclei.learn.reviewed import Reviewed
 from napari_nuclei.learn.validate import hits
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Crowd, Kind, Nuclei, Nucleus, Origin
 from napari_nuclei.resources import resource_folder
 from napari_nuclei.review import Review

@@ -23,11 +23,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_nuclei._napari.export_all import ExportAllDialog
-from napari_nuclei._napari.export_dialog import ExportDialog
-from napari_nuclei._napari.format_dialog import FormatDialog
-from napari_nuclei._napari.parts import confirmed, scroll
-from napari_nuclei._napari.record import Record
+from napari_nuclei._napari.folder.export_all import ExportAllDialog
+from napari_nuclei._napari.files.export_dialog import ExportDialog
+from napari_nuclei._napari.files.format_dialog import FormatDialog
+from napari_nuclei._napari.qt_helpers import confirmed, scroll
+from napari_nuclei._napari.layers.record import Record
 from napari_nuclei.formats import registry
 from napari_nuclei.workspace.workspace import Workspace
 
@@ -200,7 +200,7 @@ def test_the_wheel_changes_nothing_in_a_panel(
 ) -> None:
     from gui import FakeEngine
 
-    from napari_nuclei._napari.retrain_panel import RetrainPanel
+    from napari_nuclei._napari.retrain.retrain_panel import RetrainPanel
     from napari_nuclei._napari.widget import NucleiWidget
 
     viewer = make_napari_viewer()

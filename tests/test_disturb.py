@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_nuclei.learn.disturb import CHANGES, PLAIN, disturb, resized
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 
 
 @pytest.mark.parametrize("change", CHANGES)

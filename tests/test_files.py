@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from napari_nuclei.errors import UserError
-from napari_nuclei.formats.files import read_json, replacing, write_json
+from napari_nuclei.atomic_files import read_json, replacing, write_json
 from napari_nuclei.formats.numbers import finite
 
 

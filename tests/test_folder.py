@@ -14,12 +14,12 @@ from folders import SHAPE, Reviewer, write_images
 from gui import in_step, settle
 from napari.layers import Image, Labels
 
-from napari_nuclei import edits
-from napari_nuclei._napari.camera import camera_of
-from napari_nuclei._napari.reviewing import actions_of
-from napari_nuclei.counts import Stage
+from napari_nuclei.nuclei import edits
+from napari_nuclei._napari.layers.camera import camera_of
+from napari_nuclei._napari.review.reviewing import actions_of
+from napari_nuclei.nuclei.counts import Stage
 from napari_nuclei.errors import UserError
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.review import Review
 
 square = Mask.from_array(np.ones((6, 6)))
@@ -296,7 +296,7 @@ def test_a_list_names_its_images(
         return str(tmp_path / "pictures")
 
     monkeypatch.setattr(
-        "napari_nuclei._napari.folder_panel.QFileDialog.getExistingDirectory", choose
+        "napari_nuclei._napari.folder.folder_panel.QFileDialog.getExistingDirectory", choose
     )
     person.open(path)
     assert asked == ["Where are the images of test_img_ids.json?"]

@@ -15,16 +15,16 @@ import tifffile
 from folders import SHAPE, Reviewer, write_images
 from gui import CARD, FOUND, in_step, settle
 
-from napari_nuclei import edits
-from napari_nuclei._napari import all_panel
-from napari_nuclei._napari.export_all import ExportAllDialog, RequestAll
-from napari_nuclei.counts import Stage
+from napari_nuclei.nuclei import edits
+from napari_nuclei._napari.folder import all_panel
+from napari_nuclei._napari.folder.export_all import ExportAllDialog, RequestAll
+from napari_nuclei.nuclei.counts import Stage
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco, results
-from napari_nuclei.formats.beside import Beside
+from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.convert import read
 from napari_nuclei.formats.registry import FORMATS, WRITABLE
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import State
 
 square = Mask.from_array(np.ones((6, 6)))

@@ -15,15 +15,15 @@ from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtTest import QTest
 
-from napari_nuclei import edits
+from napari_nuclei.nuclei import edits
 from napari_nuclei._napari import launch
-from napari_nuclei._napari.folder import Folder
-from napari_nuclei._napari.openers import turned_words
+from napari_nuclei._napari.folder.folder import Folder
+from napari_nuclei._napari.session.openers import turned_words
 from napari_nuclei.cli import main
 from napari_nuclei.commands import review as command
 from napari_nuclei.errors import UserError
 from napari_nuclei.journal import safe_file
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.review import Review
 from napari_nuclei.workspace.workspace import Workspace
 

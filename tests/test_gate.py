@@ -13,7 +13,7 @@ from reviews import SIDE, lattice, reviewed
 from tiny import disc
 
 from napari_nuclei.formats.dataset import DataSet
-from napari_nuclei.image_record import ImageRecord
+from napari_nuclei.nuclei import ImageRecord
 from napari_nuclei.learn.agreement import agreement
 from napari_nuclei.learn.choosing import choose, looks, next_factor
 from napari_nuclei.learn.gate import Change, changes, judge

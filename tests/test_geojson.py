@@ -13,9 +13,9 @@ from strategies import nuclei
 
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import geojson, geojson_reader
-from napari_nuclei.formats.beside import Beside
-from napari_nuclei.image_record import ImageRecord
-from napari_nuclei.mask import Mask
+from napari_nuclei.formats.sidecar import Beside
+from napari_nuclei.nuclei import ImageRecord
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Crowd, Kind, Nuclei, Nucleus, State
 
 RING = [[2, 1], [6, 1], [6, 5], [2, 5], [2, 1]]

@@ -30,7 +30,7 @@ from napari_nuclei.learn.gpu.pieces import join_pieces, write_pieces
 from napari_nuclei.learn.loop import State, drawn, new_state, step
 from napari_nuclei.learn.parallel import ALONE
 from napari_nuclei.learn.recipe import Recipe
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.models.batched_losses import losses
 from napari_nuclei.nuclei import Crowd, Nuclei
 

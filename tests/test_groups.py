@@ -15,7 +15,7 @@ from tiny import disc
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco
 from napari_nuclei.formats.dataset import DataSet
-from napari_nuclei.image_record import ImageRecord
+from napari_nuclei.nuclei import ImageRecord
 from napari_nuclei.learn.groups import folds_of, groups_of
 from napari_nuclei.learn.parts import parts_of
 from napari_nuclei.learn.recipe import read_recipe

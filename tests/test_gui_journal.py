@@ -14,8 +14,8 @@ from napari.layers import Labels
 from PIL import Image as Picture
 from windows import GRAY, Window
 
-from napari_nuclei import edits
-from napari_nuclei._napari.reviewing import actions_of
+from napari_nuclei.nuclei import edits
+from napari_nuclei._napari.review.reviewing import actions_of
 from napari_nuclei.formats import coco
 from napari_nuclei.journal.place import home_of, user_folder
 from napari_nuclei.nuclei import State

@@ -12,10 +12,10 @@ from napari.settings import get_settings
 from napari.utils.action_manager import action_manager
 from qtpy.QtCore import Qt
 
-from napari_nuclei._napari.camera import camera_of
-from napari_nuclei._napari.keys import KEYS, listed, of_napari
-from napari_nuclei._napari.outlines import Look
-from napari_nuclei._napari.reviewing import actions_of
+from napari_nuclei._napari.layers.camera import camera_of
+from napari_nuclei._napari.layers.keys import KEYS, listed, of_napari
+from napari_nuclei._napari.layers.outlines import Look
+from napari_nuclei._napari.review.reviewing import actions_of
 from napari_nuclei.nuclei import State
 
 pytestmark = pytest.mark.screen

@@ -12,14 +12,14 @@ from napari.layers import Image
 from prompted import PromptEngine
 from qtpy.QtCore import Qt
 
-from napari_nuclei._napari.asking import Identities
-from napari_nuclei._napari.camera import camera_of
-from napari_nuclei._napari.prompting import prompts_of
-from napari_nuclei._napari.reviewing import actions_of
+from napari_nuclei._napari.prompts.prompt_service import Identities
+from napari_nuclei._napari.layers.camera import camera_of
+from napari_nuclei._napari.prompts.prompting import prompts_of
+from napari_nuclei._napari.review.reviewing import actions_of
 from napari_nuclei.errors import UserError
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import State
-from napari_nuclei.queue.doubts import NAMES
+from napari_nuclei.triage.doubts import NAMES
 
 pytestmark = pytest.mark.screen
 

@@ -13,7 +13,7 @@ import zarr
 from PIL import Image
 
 from napari_nuclei.errors import UserError
-from napari_nuclei.formats.beside import Beside
+from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.image_files import (
     MISSING,
     ImageFiles,
@@ -24,7 +24,7 @@ from napari_nuclei.formats.image_files import (
     lies_in,
 )  # fmt: skip
 from napari_nuclei.formats.image_sizes import check_sizes
-from napari_nuclei.image_record import ImageRecord
+from napari_nuclei.nuclei import ImageRecord
 from napari_nuclei.learn.examples import pixels_of
 
 SHAPE = (60, 80)

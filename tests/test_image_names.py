@@ -9,7 +9,7 @@ import pytest
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats.image_ids import Listed
 from napari_nuclei.formats.image_names import Level, Match, Names, listed, parts_of, settled, shown
-from napari_nuclei.image_record import ImageRecord
+from napari_nuclei.nuclei import ImageRecord
 
 NFC, NFD = (unicodedata.normalize(form, "Zelle-é.png") for form in ("NFC", "NFD"))
 

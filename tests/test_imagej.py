@@ -14,10 +14,10 @@ from strategies import nuclei
 
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import imagej
-from napari_nuclei.formats.beside import Beside
+from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.paths import rings_of
-from napari_nuclei.image_record import ImageRecord
-from napari_nuclei.mask import Mask
+from napari_nuclei.nuclei import ImageRecord
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Nuclei, Nucleus
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from journals import PIXELS, SHAPE, add, journal_of, notices, opened, same, worked
 
-from napari_nuclei import edits
+from napari_nuclei.nuclei import edits
 from napari_nuclei.errors import UserError
 from napari_nuclei.journal import safe_file
 from napari_nuclei.journal.place import find, rescue, user_folder

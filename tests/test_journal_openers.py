@@ -50,7 +50,7 @@ def test_second_opener_may_only_look(image: Path) -> None:
 def test_second_opener_is_another_process(image: Path) -> None:
     first = worked(image)
     code = (
-        "import sys; from pathlib import Path; from napari_nuclei.nuclei import Nuclei; "
+        "import sys; from pathlib import Path; from napari_nuclei.nuclei.nuclei import Nuclei; "
         "from napari_nuclei.review import Review; "
         "r = Review.open(Path(sys.argv[1]), start=Nuclei((20, 20))); "
         "print(r.read_only, len(r.done))"

@@ -9,7 +9,7 @@ import pytest
 
 from napari_nuclei.formats.dataset import DataSet
 from napari_nuclei.formats.results import Results
-from napari_nuclei.image_record import ImageRecord
+from napari_nuclei.nuclei import ImageRecord
 from napari_nuclei.learn.judge import (
     ALL,
     Answer,
@@ -22,7 +22,7 @@ from napari_nuclei.learn.judge import (
     reliability,
     worst,
 )
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Nuclei, Nucleus
 
 

@@ -9,15 +9,15 @@ import pytest
 import torch
 from tiny import CARD, disc, network
 
-from napari_nuclei import edits
-from napari_nuclei.edit import EditError
-from napari_nuclei.mask import Mask
+from napari_nuclei.nuclei import edits
+from napari_nuclei.nuclei.edit import EditError
+from napari_nuclei.masks import Mask
 from napari_nuclei.models.maskrcnn_detector import MaskRCNNDetector
 from napari_nuclei.nuclei import Nuclei, State
 from napari_nuclei.progress import result_of
 from napari_nuclei.prompts.edits import promote
 from napari_nuclei.prompts.feature_cache import FeatureCache, Identity
-from napari_nuclei.prompts.kinds import Features, examples_of, fix, learn_steps, same_kind
+from napari_nuclei.prompts.similar import Features, examples_of, fix, learn_steps, same_kind
 from napari_nuclei.prompts.prompter import Prompter
 from napari_nuclei.review import Review
 

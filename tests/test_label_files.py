@@ -21,9 +21,9 @@ from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco, label_files
 from napari_nuclei.formats.convert import convert
 from napari_nuclei.formats.detect import detect
-from napari_nuclei.label_check import remark_on, softened
-from napari_nuclei.labels import draw
-from napari_nuclei.shape_edits import pieces
+from napari_nuclei.nuclei.label_check import remark_on, softened
+from napari_nuclei.nuclei.labels import draw
+from napari_nuclei.nuclei.shape_edits import pieces
 
 Pixels = NDArray[Any]
 LABELS = np.zeros((60, 80), np.uint16)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from shell import MODEL, QUICK, Run, make_run, refused
 from tiny import DiscDetector, disc, picture, write_model
 
-from napari_nuclei._napari.lazy_layers import levels_of
+from napari_nuclei._napari.layers.lazy_layers import levels_of
 from napari_nuclei.errors import UserError
 from napari_nuclei.images.images import find_images, image_size
 from napari_nuclei.images.large_files import Plane, open_image

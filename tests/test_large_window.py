@@ -14,22 +14,22 @@ from gui import FakeEngine, Hand, settle
 from prompted import BrightDetector
 from qtpy.QtCore import Qt
 
-from napari_nuclei import edits, labels
+from napari_nuclei.nuclei import edits, labels
 from napari_nuclei._napari.assembly import register_keys, session_of
-from napari_nuclei._napari.bridge import Bridge
-from napari_nuclei._napari.camera import camera_of
-from napari_nuclei._napari.openers import known_at
-from napari_nuclei._napari.pane import Pane, is_large, is_part
-from napari_nuclei._napari.pane_follower import MOST
-from napari_nuclei._napari.reader import read
-from napari_nuclei._napari.reviewing import actions_of
+from napari_nuclei._napari.layers.bridge import Bridge
+from napari_nuclei._napari.layers.camera import camera_of
+from napari_nuclei._napari.session.openers import known_at
+from napari_nuclei._napari.layers.viewport import Pane, is_large, is_part
+from napari_nuclei._napari.layers.viewport_follower import MOST
+from napari_nuclei._napari.files.reader import read
+from napari_nuclei._napari.review.reviewing import actions_of
 from napari_nuclei._napari.widget import NucleiWidget
-from napari_nuclei._napari.writer import write
+from napari_nuclei._napari.files.writer import write
 from napari_nuclei.formats import coco
 from napari_nuclei.formats.dataset import DataSet
-from napari_nuclei.image_record import ImageRecord
+from napari_nuclei.nuclei import ImageRecord
 from napari_nuclei.images.large_image import LargeImage
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Nuclei, Nucleus
 from napari_nuclei.prompts.feature_cache import Identity
 from napari_nuclei.prompts.prompter import Prompter
@@ -446,9 +446,9 @@ def test_prompts_about_a_large_image_read_only_what_is_asked_about() -> None:
 def test_a_coco_file_of_a_large_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("napari_nuclei.images.large_files.WHOLE", 1 << 12)
     monkeypatch.setattr("napari_nuclei.images.large_files.SMALL", 1)
-    monkeypatch.setattr("napari_nuclei._napari.pane.LARGE", 1 << 14)
-    monkeypatch.setattr("napari_nuclei._napari.pane.FIRST", 64)
-    monkeypatch.setattr("napari_nuclei._napari.lazy_layers.COARSEST", 64)
+    monkeypatch.setattr("napari_nuclei._napari.layers.viewport.LARGE", 1 << 14)
+    monkeypatch.setattr("napari_nuclei._napari.layers.viewport.FIRST", 64)
+    monkeypatch.setattr("napari_nuclei._napari.layers.lazy_layers.COARSEST", 64)
     pixels = np.arange(260 * 240).reshape(260, 240).astype(np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", pixels, tile=(64, 64))
     nuclei = Nuclei((260, 240), [Nucleus(1, disk(200, 200))])

@@ -19,11 +19,11 @@ from napari_builtins.io import magic_imread
 from PIL import Image as Picture
 from windows import GRAY
 
-from napari_nuclei import edits
-from napari_nuclei._napari import retrain_source
-from napari_nuclei._napari.bridge import Bridge
-from napari_nuclei._napari.session import Session
-from napari_nuclei._napari.source import Channels, source_of
+from napari_nuclei.nuclei import edits
+from napari_nuclei._napari.retrain import retrain_source
+from napari_nuclei._napari.layers.bridge import Bridge
+from napari_nuclei._napari.session.session import Session
+from napari_nuclei._napari.layers.source import Channels, source_of
 from napari_nuclei.formats import coco
 from napari_nuclei.journal.naming import journals_in
 from napari_nuclei.journal.place import begun, home_of, user_folder
@@ -60,7 +60,7 @@ class Desk:
 
     def segment(self, number: int = 0, channels: Channels | None = None) -> Bridge:
         """Put what a model found into the review of the plane in view."""
-        from napari_nuclei._napari.openers import note_channels
+        from napari_nuclei._napari.session.openers import note_channels
 
         image = self.images[number]
         source = source_of(image, channels or Channels("gray"), self.viewer.dims.point)
@@ -223,7 +223,7 @@ def test_a_file_of_nuclei_goes_to_its_channel(channels: Path, tmp_path: Path) ->
     assert (data.images[0].file_name, data.images[0].channels) == ("c.tif", (1,))
     first.close()
     shutil.rmtree(tmp_path / ".napari-nuclei")
-    from napari_nuclei._napari.reader import read
+    from napari_nuclei._napari.files.reader import read
 
     for folder in (tmp_path, tmp_path / "elsewhere"):  # with its image, and without
         folder.mkdir(exist_ok=True)
@@ -381,7 +381,7 @@ def test_links(cells: Path, tmp_path: Path) -> None:
 
 
 def test_a_file_of_nuclei_is_not_put_on_an_image_of_another_kind(cells: Path) -> None:
-    from napari_nuclei._napari.record import Record
+    from napari_nuclei._napari.layers.record import Record
 
     desk = Desk(cells)
     for name, file, fits in (

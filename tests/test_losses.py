@@ -13,7 +13,7 @@ from torch import Tensor
 from napari_nuclei.learn.data import boxes_of
 from napari_nuclei.learn.loop import new_state, step
 from napari_nuclei.learn.recipe import Schedule
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.models import losses as losses_room
 from napari_nuclei.models.losses import Sampling, Target, losses, mask_targets
 from napari_nuclei.models.maskrcnn import MASK_SIZE, MaskRCNN

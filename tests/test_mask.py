@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_rle
 from strategies import masks, pixels, shapes
 
-from napari_nuclei.box import touches
-from napari_nuclei.codec import decode, encode
-from napari_nuclei.mask import Mask, enclosing
+from napari_nuclei.masks.box import touches
+from napari_nuclei.masks.codec import decode, encode
+from napari_nuclei.masks import Mask
+from napari_nuclei.masks.mask import enclosing
 
 disk = np.hypot(*(np.mgrid[-9:10, -9:10])) < 8.5
 
@@ -74,7 +75,7 @@ def test_many_at_once_are_coded_as_one_by_one(arrays: list[Any]) -> None:
 
 
 def test_many_more_than_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_nuclei.codec.BATCH", 3)
+    monkeypatch.setattr("napari_nuclei.masks.codec.BATCH", 3)
     made = [Mask.from_array(disk).shift(k, 2 * k) for k in range(10)] + [Mask()]
     codes = encode(made, (64, 64))
     assert len(codes) == 11

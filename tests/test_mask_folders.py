@@ -17,9 +17,9 @@ from strategies import masks
 
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import bit_png, coco, label_files, mask_folders, results
-from napari_nuclei.formats.beside import Beside
+from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.convert import read as read_nuclei
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.progress import result_of
 from napari_nuclei.resources import resource_folder
 

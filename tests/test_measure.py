@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from skimage.measure import regionprops_table
 from strategies import masks
 
-from napari_nuclei.mask import Mask
-from napari_nuclei.measure import measure
+from napari_nuclei.masks import Mask
+from napari_nuclei.masks.measure import measure
 
 SHAPE = (11, 12)
 NAMES = [

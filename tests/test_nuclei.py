@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import nuclei, state_of
 
-from napari_nuclei import edits
-from napari_nuclei.edits import Edit
-from napari_nuclei.mask import Mask
+from napari_nuclei.nuclei import edits
+from napari_nuclei.nuclei.edits import Edit
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin, State
 
 square = Mask.from_array(np.ones((4, 4)))
@@ -117,8 +117,8 @@ def test_equality_looks_at_everything() -> None:
 
 MANY = """
 import numpy as np, psutil
-from napari_nuclei.mask import Mask
-from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin
+from napari_nuclei.masks.mask import Mask
+from napari_nuclei.nuclei.nuclei import Kind, Nuclei, Nucleus, Origin
 
 y, x = np.mgrid[-12:13, -12:13]
 forms = [Mask.from_array((y * a) ** 2 + (x / a) ** 2 < 100) for a in (0.85, 0.9, 1.1, 1.2)]

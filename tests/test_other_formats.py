@@ -17,18 +17,18 @@ from hypothesis import strategies as st
 from PIL import Image
 from strategies import nuclei
 
-from napari_nuclei import labels
+from napari_nuclei.nuclei import labels
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import cellpose, label_tiff, mask_pngs, run_lengths, table
 from napari_nuclei.formats.adapters import read_masks
-from napari_nuclei.formats.beside import Beside
+from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.dataset import DataSet
 from napari_nuclei.formats.detect import detect
-from napari_nuclei.image_record import ImageRecord
-from napari_nuclei.labels import draw
-from napari_nuclei.mask import Mask
+from napari_nuclei.nuclei import ImageRecord
+from napari_nuclei.nuclei.labels import draw
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Nuclei, Nucleus
-from napari_nuclei.topmost import topmost
+from napari_nuclei.masks.topmost import topmost
 
 square = Mask.from_array(np.ones((4, 4)))
 

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from tiny import CARD, DiscDetector, disc, network, picture
 from torch.nn import functional as F
 
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.models import Detections
 from napari_nuclei.models.maskrcnn_detector import MaskRCNNDetector
 from napari_nuclei.prediction import predict, tiling

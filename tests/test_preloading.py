@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from gui import CARD, FakeEngine
 
-from napari_nuclei._napari import preloading
-from napari_nuclei._napari.engine import ModelEngine
+from napari_nuclei._napari.segment import preloading
+from napari_nuclei._napari.segment.engine import ModelEngine
 from napari_nuclei._napari.widget import NucleiWidget
 from napari_nuclei.errors import UserError
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from tiny import CARD, disc, network, picture
 
-from napari_nuclei.edit import EditError
-from napari_nuclei.mask import Mask
+from napari_nuclei.nuclei.edit import EditError
+from napari_nuclei.masks import Mask
 from napari_nuclei.models.maskrcnn_detector import MaskRCNNDetector
 from napari_nuclei.models.prompting import Judged
 from napari_nuclei.nuclei import Nuclei, Nucleus

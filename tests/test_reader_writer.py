@@ -20,20 +20,20 @@ from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 
 import napari_nuclei
-from napari_nuclei import edits
-from napari_nuclei._napari import reader, samples, writer
-from napari_nuclei._napari.layer import is_review
-from napari_nuclei._napari.reader import get_reader, read
-from napari_nuclei._napari.record import KEY, Record
-from napari_nuclei._napari.session import Session
+from napari_nuclei.nuclei import edits
+from napari_nuclei._napari.files import reader, samples, writer
+from napari_nuclei._napari.layers.review_layer import is_review
+from napari_nuclei._napari.files.reader import get_reader, read
+from napari_nuclei._napari.layers.record import KEY, Record
+from napari_nuclei._napari.session.session import Session
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco, results
-from napari_nuclei.formats.beside import Beside
+from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.convert import read as read_any
 from napari_nuclei.formats.dataset import DataSet
 from napari_nuclei.formats.registry import FORMATS
 from napari_nuclei.formats.writing import write as write_any
-from napari_nuclei.image_record import ImageRecord
+from napari_nuclei.nuclei import ImageRecord
 from napari_nuclei.nuclei import Kind, State
 
 SHAPE = (60, 80)
@@ -512,7 +512,7 @@ def test_menu_commands_review_and_export_what_is_active(
 ) -> None:
     from napari._app_model import get_app_model
 
-    from napari_nuclei._napari.export import Request
+    from napari_nuclei._napari.files.export import Request
 
     monkeypatch.setattr("napari_nuclei._napari.widget.ModelEngine", FakeEngine)
     path = tmp_path / "out.csv"
@@ -550,7 +550,7 @@ def plugin_settings() -> Any:
 def test_preferences_choose_model_and_device(
     plugin: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_nuclei._napari.settings_panel import SettingsPanel
+    from napari_nuclei._napari.segment.settings_panel import SettingsPanel
 
     settings = plugin_settings()
     assert settings.segmenting.device == "auto"
@@ -567,7 +567,7 @@ def test_preferences_choose_model_and_device(
 def test_preferences_choose_where_reviews_are_kept(
     plugin: Any, tmp_path: Path, make_napari_viewer: Callable[..., Any]
 ) -> None:
-    from napari_nuclei._napari import preferences
+    from napari_nuclei._napari.session import preferences
     from napari_nuclei.journal import away
 
     default = away.user_folder()

@@ -22,7 +22,7 @@ from napari_nuclei.learn.judge import (
     Answer,
     judge,
 )
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 
 
 @pytest.fixture

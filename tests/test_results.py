@@ -15,7 +15,7 @@ from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco, results
 from napari_nuclei.formats.coco import DataSet, ImageRecord
 from napari_nuclei.formats.convert import convert
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin, State
 
 SHAPE = (40, 50)

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from strategies import OPERATIONS, make_edit, nuclei
 from tiny import disc
 
-from napari_nuclei import edits
+from napari_nuclei.nuclei import edits
 from napari_nuclei.errors import UserError
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Nuclei, State
 from napari_nuclei.prompts.edits import promote
-from napari_nuclei.queue import weights as doubt_weights
-from napari_nuclei.queue.default_weights import DEFAULT
-from napari_nuclei.queue.doubts import NAMES, SIGNS, Evidence, is_entry
-from napari_nuclei.queue.review_queue import ReviewQueue
-from napari_nuclei.queue.self_check import SelfCheck
+from napari_nuclei.triage import weights as doubt_weights
+from napari_nuclei.triage.default_weights import DEFAULT
+from napari_nuclei.triage.doubts import NAMES, SIGNS, Evidence, is_entry
+from napari_nuclei.triage.review_queue import ReviewQueue
+from napari_nuclei.triage.self_check import SelfCheck
 
 GRID = [(20 + 40 * r, 20 + 40 * c) for r in range(5) for c in range(5)]
 

@@ -16,7 +16,7 @@ from tiny import SMALL, disc
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco
 from napari_nuclei.formats.dataset import DataSet
-from napari_nuclei.image_record import ImageRecord
+from napari_nuclei.nuclei import ImageRecord
 from napari_nuclei.learn.data import boxes_of
 from napari_nuclei.learn.plan import make_plan
 from napari_nuclei.learn.reviewed import Reviewed, review_of

@@ -10,12 +10,12 @@ import pytest
 from gui import CARD, FakeEngine, Hand, disk, settle, window_with_nuclei
 from tiny import DiscDetector, disc, picture
 
-from napari_nuclei import edits
-from napari_nuclei._napari.camera import camera_of, canvas_size
-from napari_nuclei._napari.reviewing import actions_of
-from napari_nuclei._napari.scopes import Scope
+from napari_nuclei.nuclei import edits
+from napari_nuclei._napari.layers.camera import camera_of, canvas_size
+from napari_nuclei._napari.review.reviewing import actions_of
+from napari_nuclei._napari.segment.regions import Scope
 from napari_nuclei._napari.widget import NucleiWidget
-from napari_nuclei.box import has_middle
+from napari_nuclei.masks.box import has_middle
 from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin, State
 from napari_nuclei.prediction.predict import segment
 from napari_nuclei.progress import Progress

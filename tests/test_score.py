@@ -20,7 +20,7 @@ from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco, results
 from napari_nuclei.formats.coco import DataSet, ImageRecord
 from napari_nuclei.formats.results import Results
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin, State
 from napari_nuclei.scoring.match import Pairs, best_of
 from napari_nuclei.scoring.scoring import Figures, match, overlaps, score, score_files

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from strategies import masks
 
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.prediction.suppress import distinct
 
 SHAPE = (32, 32)

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_rle
 
 from napari_nuclei.images.images import read_image
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.resources import resource_folder
-from napari_nuclei.synthetic import LOOKS, make_sample
+from napari_nuclei.synthetic.scenes import LOOKS, make_sample
 
 FOLDER = resource_folder("sample_data")
 TRUTH: dict[str, Any] = json.loads((FOLDER / "truth.json").read_text(encoding="utf-8"))

@@ -13,7 +13,7 @@ from tiny import CARD, DiscDetector, disc, network, picture
 from napari_nuclei import models
 from napari_nuclei.errors import UserError
 from napari_nuclei.images.large_image import LargeImage
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.models import Detections
 from napari_nuclei.models.maskrcnn_detector import MaskRCNNDetector
 from napari_nuclei.models.memory import ran_out
@@ -25,7 +25,7 @@ from napari_nuclei.prediction.seams import cut_along
 from napari_nuclei.prediction.suppress import Joining, distinct
 from napari_nuclei.prediction.tiles import cut, quarters
 from napari_nuclei.progress import result_of
-from napari_nuclei.synthetic import make_sample
+from napari_nuclei.synthetic.scenes import make_sample
 
 
 def field(shape: tuple[int, int], seed: int = 0) -> tuple[NDArray[np.uint8], list[Mask]]:

@@ -18,15 +18,15 @@ from napari.utils.shortcuts import default_shortcuts
 from psygnal import Signal
 from qtpy.QtWidgets import QLabel
 
-from napari_nuclei import edits
-from napari_nuclei._napari.drawing import first_pixels
-from napari_nuclei._napari.keys import KEYS, TOOLS, listed
-from napari_nuclei._napari.messages import Messages
-from napari_nuclei._napari.record import KEY, Record
-from napari_nuclei._napari.segmenting import BELOW
-from napari_nuclei._napari.voice import Voice
+from napari_nuclei.nuclei import edits
+from napari_nuclei._napari.layers.drawing import first_pixels
+from napari_nuclei._napari.layers.keys import KEYS, TOOLS, listed
+from napari_nuclei._napari.session.messages import Messages
+from napari_nuclei._napari.layers.record import KEY, Record
+from napari_nuclei._napari.segment.segmenting import BELOW
+from napari_nuclei._napari.session.voice import Voice
 from napari_nuclei._napari.widget import NucleiWidget
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Nuclei
 from napari_nuclei.review import Review
 

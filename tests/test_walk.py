@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_nuclei import edits
-from napari_nuclei.mask import Mask
+from napari_nuclei.nuclei import edits
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Nuclei
-from napari_nuclei.walk import Walk
+from napari_nuclei.triage.walk import Walk
 
 square = Mask.from_array(np.ones((3, 3)))
 SCORES = [0.9, 0.6, 0.8, 0.2]

@@ -16,9 +16,9 @@ from shell import Run, make_run, refused
 
 from napari_nuclei import api
 from napari_nuclei.formats import coco, label_tiff, results
-from napari_nuclei.formats.beside import Beside
+from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.convert import read
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Nuclei, Nucleus
 
 SHAPE = (60, 80)

@@ -14,7 +14,7 @@ import tifffile
 from journals import SHAPE, add, journal_of, notices, opened, same, square, worked
 from PIL import Image
 
-from napari_nuclei import edits
+from napari_nuclei.nuclei import edits
 from napari_nuclei.images.layout import Layout, layout_of, plane_number, shown_axes
 from napari_nuclei.journal import fingerprint, lost
 from napari_nuclei.journal.about import about

@@ -21,21 +21,24 @@ from napari.utils._proxies import PublicOnlyProxy
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 
-from napari_nuclei import edits
-from napari_nuclei._napari import export_dialog, prompting, reviewing, widget
+from napari_nuclei.nuclei import edits
+from napari_nuclei._napari.files import export_dialog
+from napari_nuclei._napari.prompts import prompting
+from napari_nuclei._napari.review import reviewing
+from napari_nuclei._napari import widget
 from napari_nuclei._napari.assembly import session_of
-from napari_nuclei._napari.engine import ModelEngine
-from napari_nuclei._napari.export import Request, find_image_id
-from napari_nuclei._napari.export_dialog import ExportDialog
-from napari_nuclei._napari.folder import Folder
-from napari_nuclei._napari.keys import KEYS
+from napari_nuclei._napari.segment.engine import ModelEngine
+from napari_nuclei._napari.files.export import Request, find_image_id
+from napari_nuclei._napari.files.export_dialog import ExportDialog
+from napari_nuclei._napari.folder.folder import Folder
+from napari_nuclei._napari.layers.keys import KEYS
 from napari_nuclei._napari.launch import make_viewer
-from napari_nuclei._napari.layer import is_review
-from napari_nuclei._napari.prompting import prompts_of
-from napari_nuclei._napari.record import KEY, Record
-from napari_nuclei._napari.reviewing import actions_of
-from napari_nuclei._napari.session import Session
-from napari_nuclei._napari.source import channel_choices, geometry_of, source_of
+from napari_nuclei._napari.layers.review_layer import is_review
+from napari_nuclei._napari.prompts.prompting import prompts_of
+from napari_nuclei._napari.layers.record import KEY, Record
+from napari_nuclei._napari.review.reviewing import actions_of
+from napari_nuclei._napari.session.session import Session
+from napari_nuclei._napari.layers.source import channel_choices, geometry_of, source_of
 from napari_nuclei._napari.widget import NucleiWidget
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco
@@ -782,13 +785,13 @@ def test_run_gets_its_own_model_though_a_cancelled_one_loads_too(
 
 @pytest.mark.screen
 def test_torch_loads_beside_a_window() -> None:
-    """Mesa's LLVM and that of triton would crash the process; see `_napari/llvm.py`."""
+    """Mesa's LLVM and that of triton would crash the process; see `_napari/segment/llvm.py`."""
     code = (
         "import napari, numpy as np\n"
         "viewer = napari.Viewer()\n"
         "viewer.add_image(np.zeros((9, 9)))\n"
         "viewer.screenshot(flash=False)\n"
-        "from napari_nuclei._napari.llvm import hide_triton_from_mesa\n"
+        "from napari_nuclei._napari.segment.llvm import hide_triton_from_mesa\n"
         "hide_triton_from_mesa()\n"
         "import torchvision\n"
         "viewer.close()\n"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import label_files
-from napari_nuclei.formats.beside import Beside
+from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.convert import read
 from napari_nuclei.images.finding import ZARR_MARKS, find_images
 from napari_nuclei.images.images import image_info, read_image

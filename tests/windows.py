@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from gui import FakeEngine, settle
 
-from napari_nuclei._napari.session import Session
+from napari_nuclei._napari.session.session import Session
 from napari_nuclei._napari.widget import NucleiWidget
 
 GRAY = np.zeros((60, 80), np.uint8)

@@ -1,7 +1,7 @@
 """Fit the weights of doubt with which every review queue begins.
 
 Segments a part of a data set, compares with the truth, and prints the weights for
-`napari_nuclei/queue/default_weights.py`.
+`napari_nuclei/triage/default_weights.py`.
 
     python training/doubts.py TRUTH.json IMAGES [--images 150] [--model nuclei]
 """
@@ -17,19 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_nuclei import models
-from napari_nuclei.edits import propose
+from napari_nuclei.nuclei.edits import propose
 from napari_nuclei.formats import coco
 from napari_nuclei.formats.image_files import image_in
 from napari_nuclei.images.images import read_image
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Nuclei
 from napari_nuclei.prediction.predict import Prediction, segment
 from napari_nuclei.prompts.feature_cache import Identity
 from napari_nuclei.prompts.prompter import Prompter
-from napari_nuclei.queue.doubts import NAMES, Evidence
-from napari_nuclei.queue.evidence import evidence_steps
-from napari_nuclei.queue.review_queue import ReviewQueue
-from napari_nuclei.queue.weights import Weights, learn
+from napari_nuclei.triage.doubts import NAMES, Evidence
+from napari_nuclei.triage.evidence import evidence_steps
+from napari_nuclei.triage.review_queue import ReviewQueue
+from napari_nuclei.triage.weights import Weights, learn
 from napari_nuclei.scoring.match import match
 
 RIGHT = {0.5: 2.0, 0.75: 1.0}

@@ -24,8 +24,8 @@ if __name__ == "__main__":
 import napari
 from qtpy.QtWidgets import QApplication
 
-from napari_nuclei._napari import samples
-from napari_nuclei._napari.engine import Engine
+from napari_nuclei._napari.files import samples
+from napari_nuclei._napari.segment.engine import Engine
 from napari_nuclei._napari.widget import NucleiWidget
 
 SIZE = (1280, 800)

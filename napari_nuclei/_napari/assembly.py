@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from . import keys, prompting, reviewing
-from .prompting import Prompting
-from .retrain_panel import RetrainPanel
-from .reviewing import Reviewing
-from .session import Session
+from .layers import keys
+from .prompts import prompting
+from .review import reviewing
+from .prompts.prompting import Prompting
+from .retrain.retrain_panel import RetrainPanel
+from .review.reviewing import Reviewing
+from .session.session import Session
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer

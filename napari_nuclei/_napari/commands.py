@@ -24,7 +24,7 @@ def segment_active(napari_viewer: Viewer) -> None:
 
 def review_active(napari_viewer: Viewer) -> None:
     """Open the widget on the active image, or take the active labels over for review."""
-    from .adopting import adoptable
+    from .session.adopting import adoptable
 
     _, widget = napari_viewer.window.add_plugin_dock_widget(PLUGIN, WIDGET)
     widget.follow_active()

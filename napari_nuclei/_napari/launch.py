@@ -1,4 +1,4 @@
-"""Opening a napari window from the shell. Not here: what is in it (`widget.py`)."""
+"""Opening a napari window from the shell."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..nuclei import Nuclei
 from ..review import Review
 from ..workspace.workspace import Workspace
 from .assembly import session_of
-from .record import KEY, Record
+from .layers.record import KEY, Record
 from .widget import NucleiWidget
 
 

@@ -1,7 +1,4 @@
-"""`Panels`: the panels of the dock widget, one below the other.
-
-Here: which there are, and their places. Not here: what they set going (`widget.py`).
-"""
+"""`Panels`: the panels of the dock widget, one below the other."""
 
 from __future__ import annotations
 
@@ -16,14 +13,14 @@ from qtpy.QtWidgets import (
 )
 
 from ..journal.lost import Trace
-from .folder_panel import FolderPanel
-from .keys import filled
-from .parts import combo, line, refill, scroll
-from .prompt_panel import PromptPanel
-from .result_panel import ResultPanel
-from .review_panel import ReviewPanel
-from .scopes import TIPS, Scope
-from .settings_panel import SettingsPanel
+from .folder.folder_panel import FolderPanel
+from .layers.keys import filled
+from .qt_helpers import combo, line, refill, scroll
+from .prompts.prompt_panel import PromptPanel
+from .review.result_panel import ResultPanel
+from .review.review_panel import ReviewPanel
+from .segment.regions import TIPS, Scope
+from .segment.settings_panel import SettingsPanel
 
 OPEN = (
     "<b>Open an image</b><br>Drop one on the window, use File ▸ Open, or try it with a sample; "

@@ -1,8 +1,4 @@
-"""`NucleiWidget`: the dock widget.
-
-Here: what each button sets going. Not here: the panels and their places (`panels.py`),
-segmenting (`segmenting.py`), reviews and layers (`session.py`).
-"""
+"""`NucleiWidget`: the dock widget."""
 
 from __future__ import annotations
 
@@ -16,30 +12,32 @@ from qtpy.QtGui import QCloseEvent
 
 from ..errors import UserError
 from ..progress import Progress
-from . import PLUGIN, export, keys
-from .adopting import adopt, adoptable
-from .asking import ModelPrompts
+from . import PLUGIN
+from .files import export
+from .layers import keys
+from .session.adopting import adopt, adoptable
+from .prompts.prompt_service import ModelPrompts
 from .assembly import register_keys, session_of
-from .bridge import Bridge
+from .layers.bridge import Bridge
 from .commands import open_retraining
-from .engine import Engine, ModelEngine
-from .export_dialog import ask_export
-from .folder import Folder
-from .folder_panel import FolderPanel
-from .hand import is_typing
-from .help_overlay import HelpOverlay
-from .in_view import reach
-from .layer_list import below
-from .messages import Messages
+from .segment.engine import Engine, ModelEngine
+from .files.export_dialog import ask_export
+from .folder.folder import Folder
+from .folder.folder_panel import FolderPanel
+from .session.hand import is_typing
+from .review.help_overlay import HelpOverlay
+from .layers.in_view import reach
+from .layers.layer_list import below
+from .session.messages import Messages
 from .panels import ADOPT, COPIED, OPEN, PRESS, RESUMED, SAMPLE, TEACH, Panels
-from .parts import canvas_of, focus_canvas, when_closed
-from .preloading import Preloading
-from .record import KEY
-from .retrain_source import UNCORRECTED, is_worth_it
-from .reviewing import actions_of
-from .scopes import Scope
-from .segmenting import Segmenting
-from .settings_panel import SettingsPanel
+from .qt_helpers import canvas_of, focus_canvas, when_closed
+from .segment.preloading import Preloading
+from .layers.record import KEY
+from .retrain.retrain_source import UNCORRECTED, is_worth_it
+from .review.reviewing import actions_of
+from .segment.regions import Scope
+from .segment.segmenting import Segmenting
+from .segment.settings_panel import SettingsPanel
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer

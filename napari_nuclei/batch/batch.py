@@ -1,8 +1,4 @@
-"""Many images: each read, segmented and handed on, one bad file not stopping the rest.
-
-Here: the loop over images. Not here: one image (`prediction/`), files (`formats/`), the
-command line (`cli.py`).
-"""
+"""Many images: each read, segmented and handed on, one bad file not stopping the rest."""
 
 from __future__ import annotations
 
@@ -15,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..edits import propose
+from ..nuclei.edits import propose
 from ..errors import UserError
 from ..formats.image_sizes import other_size
 from ..images.large_files import open_image
 from ..images.large_image import LargeImage
-from ..mask import Mask
+from ..masks import Mask
 from ..models.card import Card
 from ..models.detector import Detector
 from ..nuclei import Nuclei

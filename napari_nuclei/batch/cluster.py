@@ -1,8 +1,4 @@
-"""A Dask cluster at work: reaching one or starting one, and giving its workers a model.
-
-Not here: what is sent to it when, and joining the answers (`sending.py`), what a worker does
-(`worker.py`), the same work on this machine alone (`batch.py`).
-"""
+"""A Dask cluster at work: reaching one or starting one, and giving its workers a model."""
 
 from __future__ import annotations
 

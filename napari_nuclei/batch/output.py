@@ -1,8 +1,4 @@
-"""Where segmented images go: one file for all of them, or a file an image.
-
-Here: checking the place before any work, collecting, writing. Not here: the formats
-themselves (`formats/`), segmenting (`batch.py`).
-"""
+"""Where segmented images go: one file for all of them, or a file an image."""
 
 from __future__ import annotations
 
@@ -15,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..formats.beside import Beside
+from ..formats.sidecar import Beside
 from ..formats.clashes import check_names
 from ..formats.dataset import DataSet
 from ..formats.format import Format
 from ..formats.places import check_case, names_of, one_each
 from ..formats.places import name_of as name_for
 from ..formats.registry import FORMATS, WRITABLE
-from ..formats.streams import check_open, is_stream
+from ..streams import check_open, is_stream
 from ..formats.writing import write
-from ..image_record import ImageRecord
+from ..nuclei import ImageRecord
 from ..images.images import image_info
 from ..images.own_outputs import OVERLAY
 from .batch import Pixels, Segmented
@@ -78,7 +74,7 @@ class Output:
         files, remarks = len(self.written), len(self.remarks)
         self._keep(result)
         if self.overlay is not None:
-            from ..overlay import write_overlay
+            from ..formats.overlay import write_overlay
 
             path = self.overlay / f"{name_for(self.records[result.path])}{OVERLAY}"
             write_overlay(path, result.pixels, result.nuclei)

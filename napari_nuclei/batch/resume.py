@@ -1,8 +1,4 @@
-"""What a run over many images has finished, kept beside its output until all of it is done.
-
-Here: one line of JSON an image, appended as it is finished, and reading them back. Not here:
-the loop over images (`batch.py`), the output itself (`output.py`).
-"""
+"""What a run over many images has finished, kept beside its output until all of it is done."""
 
 from __future__ import annotations
 
@@ -18,8 +14,8 @@ from ..errors import UserError
 from ..formats import coco
 from ..formats.coco_reader import from_json
 from ..formats.dataset import DataSet
-from ..formats.files import unwritable
-from ..image_record import ImageRecord
+from ..atomic_files import unwritable
+from ..nuclei import ImageRecord
 from ..nuclei import Nuclei
 
 ENDING = ".unfinished.jsonl"

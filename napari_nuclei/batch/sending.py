@@ -1,8 +1,6 @@
 """Images and tiles on their way to a cluster and back; the same nuclei as without one.
 
-Here: what is sent when, a few tasks at a time, and joining the answers in whatever order they
-come. Not here: the connection (`cluster.py`), what a worker does (`worker.py`). Importing this
-needs `distributed`.
+Importing this needs `distributed`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""Which of the images given are segmented, and what each is called in what is written.
-
-Here: finding the images of a list among those given, before any work. Not here: finding images in
-folders (`images/images.py`), where the nuclei go (`output.py`).
-"""
+"""Which of the images given are segmented, and what each is called in what is written."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ from pathlib import Path
 from ..errors import UserError
 from ..formats.image_names import Match, Names, last_of, listed, settled, shown
 from ..formats.image_sizes import check_size
-from ..image_record import ImageRecord
+from ..nuclei import ImageRecord
 
 
 def named_after(paths: Sequence[Path]) -> dict[Path, ImageRecord]:

@@ -1,7 +1,6 @@
 """What a worker of a Dask cluster does: it reads images and tiles itself, and finds their nuclei.
 
-Here: a model that travels to each worker once, and the two tasks that ask it. Not here: who sends
-them and joins the answers (`cluster.py`). Importing this needs `distributed`, not torch.
+Importing this needs `distributed`, not torch.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from distributed import WorkerPlugin, get_worker
 
-from ..box import Box
+from ..masks.box import Box
 from ..errors import UserError
 from ..images.large_image import LargeImage
-from ..mask import Mask
+from ..masks import Mask
 from ..prediction.tiles import Tile
 from .batch import Settings, opened, reason_of
 from .resume import state_of

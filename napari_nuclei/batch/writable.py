@@ -1,4 +1,4 @@
-"""Finding out before the work whether what comes of it can be written. Not here: writing it."""
+"""Finding out before the work whether what comes of it can be written."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import UserError
-from ..formats.files import unwritable
-from ..formats.streams import is_stream
+from ..atomic_files import unwritable
+from ..streams import is_stream
 
 
 def refuse_same(out: Path, given: Iterable[Path]) -> None:

@@ -1,8 +1,7 @@
 """The commands of the command line, a file each: its arguments, and what it does.
 
-Here: which there are. A command's file has `arguments`, which fills its parser, and `run`, which
-returns the exit code; heavy imports stay inside of `run`. Not here: exit codes and errors
-(`cli.py`), anything that a script would want to call.
+A command's file has `arguments`, which fills its parser, and `run`, which returns the exit code;
+heavy imports stay inside of `run`.
 """
 
 from __future__ import annotations

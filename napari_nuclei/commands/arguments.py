@@ -1,4 +1,4 @@
-"""Types of arguments that several commands take. Not here: which command takes which."""
+"""Types of arguments that several commands take."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def run(options: Namespace) -> int:
     """Read any format and write any other."""
     from ..formats.convert import convert
     from ..formats.registry import target_of
-    from ..formats.streams import STDIN, at_rest, is_stream, name_of
+    from ..streams import STDIN, at_rest, is_stream, name_of
 
     target_of(options.out, options.to, "--to")  # before anything is read
     refuse_two_answers(options)

@@ -50,7 +50,7 @@ def arguments(p: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Print the figures of predictions against the truth."""
     from ..batch.writable import check_writable
-    from ..formats.streams import STDIN
+    from ..streams import STDIN
     from ..scoring.per_image import write_csv
     from ..scoring.scoring import score_files
 

@@ -1,8 +1,5 @@
 """`retrain`: a model on what a person has reviewed, kept only if it is better.
 
-Here: the arguments, and telling a person or a program how it goes. Not here: doing it
-(`learn/retrain.py`).
-
 With ``--lines``, stdout has one JSON object a line, in UTF-8, each written at once. Its key
 ``event`` says what it is:
 

@@ -94,7 +94,7 @@ def run(options: Namespace) -> int:
     from ..batch.output import make_output
     from ..batch.writable import refuse_same
     from ..formats.registry import by_ending, odd_ending, target_of
-    from ..formats.streams import at_rest, is_stream
+    from ..streams import at_rest, is_stream
     from ..images.images import find_images
 
     refuse_two_answers(options)
@@ -120,7 +120,7 @@ def run(options: Namespace) -> int:
 def _segment(options: Namespace, output: Output, machine: _Machine) -> int:
     from ..batch.batch import Settings
     from ..batch.resume import Finished, place_beside
-    from ..formats.streams import is_stream, name_of
+    from ..streams import is_stream, name_of
 
     card = machine.card
     say(f"Model {card.name} ({card.licence}) on {machine.where}.")

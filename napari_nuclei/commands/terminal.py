@@ -1,4 +1,4 @@
-"""Speaking to a person at a terminal: lines, bars, screens. Not here: what commands do."""
+"""Speaking to a person at a terminal: lines, bars, screens."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def no_window() -> str:
 
 def refuse_two_answers(options: Namespace) -> None:
     """Refuse a file and a summary that would both go to stdout."""
-    from ..formats.streams import name_of
+    from ..streams import name_of
 
     if options.json and name_of(options.out) == "stdout":
         raise UserError("--json and --out both go to stdout here: leave one of them out")

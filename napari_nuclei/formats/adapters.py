@@ -1,8 +1,4 @@
-"""The formats that have interfaces of their own, called as `registry.py` calls all of them.
-
-Here: COCO, results, label images and folders of masks, also inside of exported archives. Not
-here: what is in their files.
-"""
+"""The formats that have interfaces of their own, called as `registry.py` calls all of them."""
 
 from __future__ import annotations
 
@@ -11,14 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
-from ..image_record import ImageRecord
-from ..labels import draw
+from ..nuclei import ImageRecord
+from ..nuclei.labels import draw
 from ..nuclei import Kind, Nuclei, Nucleus, Origin
 from ..progress import result_of
 from ..wording import are, counted
 from . import coco, label_files, label_tiff, mask_folders, results
 from .archives import json_of
-from .beside import Beside, stem_of
+from .sidecar import Beside, stem_of
 from .categories import DEFAULT, Category
 from .coco_reader import from_json
 from .dataset import DataSet

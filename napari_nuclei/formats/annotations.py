@@ -1,8 +1,4 @@
-"""Annotations of COCO files → nuclei, and areas to ignore.
-
-Here: one image's annotations, this project's own object in them, and what is wrong with them. Not
-here: the file and its lists (`coco_reader.py`), masks (`segmentation.py`).
-"""
+"""Annotations of COCO files → nuclei, and areas to ignore."""
 
 from __future__ import annotations
 
@@ -11,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
-from ..box import Box
-from ..image_record import ImageRecord
-from ..mask import Mask
+from ..masks.box import Box
+from ..nuclei import ImageRecord
+from ..masks import Mask
 from ..nuclei import Crowd, Kind, Nuclei, Nucleus, Origin, State
 from .broken import Broken
 from .categories import Names

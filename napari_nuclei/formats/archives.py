@@ -1,4 +1,4 @@
-"""Zip files: what is in them, read with limits and clear errors. Not here: formats."""
+"""Zip files: what is in them, read with limits and clear errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import UserError
-from .files import LIMIT, parse_json, read_json, unreadable
+from ..atomic_files import LIMIT, parse_json, read_json, unreadable
 from .structure import HEAD, UNSURE, kind_of, kind_of_value
 
 DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError)

@@ -1,8 +1,4 @@
-"""PNG images of one bit a pixel, as masks are best kept: a mask → bytes → the mask.
-
-Here: one flat, unfiltered image, which a mask that is nearly all black can be packed into and out
-of without making its pixels. Not here: any other PNG (Pillow and imagecodecs read those).
-"""
+"""PNG images of one bit a pixel, as masks are best kept: a mask → bytes → the mask."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ import zlib
 
 import numpy as np
 
-from ..mask import Mask
+from ..masks import Mask
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PLAIN = b"\1\0\0\0\0"  # one bit, gray, deflated, filtered by row, not interlaced

@@ -1,8 +1,4 @@
-"""Broken entries of a file: refused, or left out or mended, counted and named.
-
-Here: collecting them, and the lines that tell of them. Not here: finding what is broken (the
-readers of each format).
-"""
+"""Broken entries of a file: refused, or left out or mended, counted and named."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Categories: the kinds of nuclei that a data set lists, with their ids and colours.
-
-Here: the list, reading it from COCO files, and giving ids to what is not listed. Not here: which
-category a nucleus has (`Nucleus.category` says its name).
-"""
+"""Categories: the kinds of nuclei that a data set lists, with their ids and colours."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Cellpose's `_seg.npy`: read without running what a pickle could carry.
 
-Here: the file → nuclei. Such a file is a pickled dict; of all that a pickle may name, only what
-numpy arrays and plain values are made of is let in. It is read and never written: Cellpose opens
-the label TIFFs of this project.
+Such a file is a pickled dict; of all that a pickle may name, only what numpy arrays and plain
+values are made of is let in. It is read and never written: Cellpose opens the label TIFFs of this
+project.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..image_record import ImageRecord
-from ..label_check import whole
-from ..labels import from_labels
+from ..nuclei import ImageRecord
+from ..nuclei.label_check import whole
+from ..nuclei.labels import from_labels
 from ..nuclei import Nuclei
-from .beside import Beside, stem_of
-from .files import unreadable
+from .sidecar import Beside, stem_of
+from ..atomic_files import unreadable
 from .image_names import last_of
 
 MAGIC = b"\x93NUMPY"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..image_record import ImageRecord
+from ..nuclei import ImageRecord
 from .format import Format
 from .mask_pngs import folders_of
 from .places import names_of

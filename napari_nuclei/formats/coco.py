@@ -1,8 +1,4 @@
-"""COCO data sets: the project's own save file, and those of other tools.
-
-Here: `DataSet` → JSON, and the way in. Not here: what makes sense of JSON (`coco_reader.py`),
-results files (`results.py`).
-"""
+"""COCO data sets: the project's own save file, and those of other tools."""
 
 from __future__ import annotations
 
@@ -11,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..codec import encode
+from ..masks.codec import encode
 from ..collector import without_collector
-from ..image_record import ImageRecord
-from ..mask import Mask
+from ..nuclei import ImageRecord
+from ..masks import Mask
 from ..nuclei import Crowd, Kind, Nucleus
 from .annotations import NAMESPACE
 from .coco_reader import VERSION, from_json
 from .dataset import DataSet
-from .files import read_json, write_json
+from ..atomic_files import read_json, write_json
 
 __all__ = ["DataSet", "ImageRecord", "read", "to_json", "write"]
 

@@ -1,8 +1,4 @@
-"""JSON → `DataSet`: what a COCO file says, and what is wrong with it.
-
-Here: the lists of a file, images, and what belongs to what. Not here: opening the file
-(`files.py`), annotations (`annotations.py`), masks (`segmentation.py`).
-"""
+"""JSON → `DataSet`: what a COCO file says, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..image_record import ImageRecord
+from ..nuclei import ImageRecord
 from .annotations import NAMESPACE, ImageState, Reader, Row, get, state_of
 from .broken import Broken
 from .categories import DEFAULT, Names

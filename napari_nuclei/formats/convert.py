@@ -1,8 +1,4 @@
-"""Files of nuclei → one data set → files of another format.
-
-Here: reading whatever is given, numbering images as a list of ids has them. Not here: formats
-(`registry.py` knows them), the command line (`commands/convert.py`).
-"""
+"""Files of nuclei → one data set → files of another format."""
 
 from __future__ import annotations
 
@@ -13,11 +9,11 @@ from typing import Any, TypeVar
 
 from ..collector import without_collector
 from ..errors import UserError
-from ..image_record import ImageRecord
+from ..nuclei import ImageRecord
 from ..nuclei import Nuclei
-from ..shape_edits import pieces
+from ..nuclei.shape_edits import pieces
 from ..wording import worded
-from .beside import Beside
+from .sidecar import Beside
 from .categories import with_ids
 from .dataset import DataSet
 from .detect import detect

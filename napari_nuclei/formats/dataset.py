@@ -1,7 +1,4 @@
-"""`DataSet`: images and their nuclei, as files hold them.
-
-Here: the values. Not here: reading and writing them (`coco.py` and its neighbours).
-"""
+"""`DataSet`: images and their nuclei, as files hold them."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..image_record import ImageRecord
+from ..nuclei import ImageRecord
 from ..nuclei import Nuclei
 from ..wording import counted
 from .categories import DEFAULT, Category, listed

@@ -1,4 +1,4 @@
-"""Which format a file is of, by what it holds; names only help. Not here: reading it."""
+"""Which format a file is of, by what it holds; names only help."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ..errors import UserError
 from ..images.decoders import TIFF_MAGIC
 from ..images.finding import is_zarr
 from . import archives
-from .beside import stem_of
-from .files import GZIP, read_json, unreadable
+from .sidecar import stem_of
+from ..atomic_files import GZIP, read_json, unreadable
 from .format import Format
 from .registry import FORMATS
 from .structure import HEAD, UNSURE, kind_of, kind_of_value, text_of

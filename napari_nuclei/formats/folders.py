@@ -1,7 +1,4 @@
-"""Folders with a file of nuclei an image: which of their files are read, and why others are not.
-
-Here: names. Not here: reading the files (`convert.py`), what formats they are of (`detect.py`).
-"""
+"""Folders with a file of nuclei an image: which of their files are read, and why others are not."""
 
 from __future__ import annotations
 
@@ -20,10 +17,10 @@ from ..images.finding import (
     why_not,
 )
 from ..images.own_outputs import OVERLAY
-from .beside import stem_of
+from .sidecar import stem_of
 from .detect import detect
 from .registry import FORMATS, READABLE, named
-from .streams import is_stream
+from ..streams import is_stream
 
 NO_NUCLEI, UNMARKED = "not of one image's nuclei by its ending", "not called a label image"
 

@@ -1,7 +1,6 @@
 """GeoJSON as QuPath reads and writes it: one image's nuclei as polygons with holes.
 
-Here: nuclei → features. Not here: the way back (`geojson_reader.py`), how outlines are followed
-(`outlines.py`). Coordinates are px of the full image, pixel edges at whole numbers.
+Coordinates are px of the full image, pixel edges at whole numbers.
 """
 
 from __future__ import annotations
@@ -10,12 +9,12 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from ..image_record import ImageRecord
+from ..nuclei import ImageRecord
 from ..nuclei import NUCLEUS, Nuclei, Nucleus, State
-from ..outlines import polygons, trace
-from .beside import Beside
+from ..masks.outlines import polygons, trace
+from .sidecar import Beside
 from .categories import Category
-from .files import ODD, write_json
+from ..atomic_files import ODD, write_json
 
 Row = dict[str, Any]
 

@@ -1,8 +1,4 @@
-"""What a feature of GeoJSON says of itself: class, state, score, name.
-
-Here: the properties of QuPath's versions and of others → a nucleus. Not here: outlines, and which
-features are nuclei (`geojson_reader.py`).
-"""
+"""What a feature of GeoJSON says of itself: class, state, score, name."""
 
 from __future__ import annotations
 
@@ -13,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..nuclei import NUCLEUS, Kind, Nucleus, Origin, State
-from .beside import Beside
+from .sidecar import Beside
 from .broken import Broken
 from .categories import Category, colour_of
 from .geojson import CLASS, Row

@@ -1,8 +1,4 @@
-"""GeoJSON, as QuPath and others write it → one image's nuclei.
-
-Here: which features are nuclei, and their outlines. Not here: what else they say
-(`geojson_properties.py`), writing (`geojson.py`), filling outlines (`outlined.py`).
-"""
+"""GeoJSON, as QuPath and others write it → one image's nuclei."""
 
 from __future__ import annotations
 
@@ -17,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..image_record import ImageRecord
+from ..nuclei import ImageRecord
 from ..nuclei import Crowd, Nuclei
 from ..wording import are, counted
 from .archives import json_of
-from .beside import Beside, stem_of
+from .sidecar import Beside, stem_of
 from .broken import Broken
 from .geojson import IGNORED, MARK, NAMESPACE, Row
 from .geojson_properties import Reader, category_in, class_of, object_of

@@ -1,9 +1,8 @@
 """Which image file some nuclei belong to: the one answer for all formats, commands and windows.
 
-Here: the name that a file has for an image → the image's file. By the path as it is written, then
-relative to the folder of the images, then by a name that only one file has; never by the stem
-where a name has an ending, and never one of several. What is not found, or cannot be told, is a
-gap that says why. Not here: comparing names (`image_names.py`), sizes (`image_sizes.py`), pixels.
+By the path as it is written, then relative to the folder of the images, then by a name that only
+one file has; never by the stem where a name has an ending, and never one of several. What is not
+found, or cannot be told, is a gap that says why.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from pathlib import Path, PurePath
 from urllib.parse import unquote
 
 from ..errors import UserError
-from ..image_record import ImageRecord
+from ..nuclei import ImageRecord
 from ..images.images import IMAGE_SUFFIXES, is_zarr
 from ..images.own_outputs import is_own_output
 from ..wording import are, counted

@@ -1,15 +1,11 @@
-"""Which images of one file are which of another: by their names, and never two as one.
-
-Here: records ↔ records, for lists of ids and for scoring. Not here: what names mean
-(`image_names.py`), ids and sizes that a file lacks (`image_rows.py`).
-"""
+"""Which images of one file are which of another: by their names, and never two as one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from ..errors import UserError
-from ..image_record import ImageRecord
+from ..nuclei import ImageRecord
 from .image_names import Match, Names, last_of, listed, settled, shown
 from .image_rows import texts_of
 from .image_sizes import other_size

@@ -1,8 +1,4 @@
-"""Names of images as files have them: which of them mean the same image.
-
-Here: names ↔ names, as they are written, and then without what systems and tools make of them.
-Not here: files on a disk (`image_files.py`), names for files to be written (`places.py`).
-"""
+"""Names of images as files have them: which of them mean the same image."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""What a file's list of images lacks: ids that are numbers, and sizes that the images know.
-
-Here: rows of JSON → rows of JSON. Not here: reading them (`coco_reader.py`, `results.py`), which
-file an image is (`image_files.py`).
-"""
+"""What a file's list of images lacks: ids that are numbers, and sizes that the images know."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..image_record import ImageRecord
+from ..nuclei import ImageRecord
 from ..images.images import image_size
 from .image_files import files_near
 from .numbers import whole

@@ -1,8 +1,4 @@
-"""Whether an image is of the size that a file says of it.
-
-Here: comparing, and the one way to say that they differ: height × width. Not here: which image it
-is (`image_files.py`), how large masks may be (`segmentation.py`).
-"""
+"""Whether an image is of the size that a file says of it."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..errors import UserError
-from ..image_record import ImageRecord
+from ..nuclei import ImageRecord
 from ..images.decoders import turn_hint
 from ..images.images import image_size
 from .image_names import listed

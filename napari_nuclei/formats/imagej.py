@@ -1,8 +1,4 @@
-"""ImageJ's ROIs: one image's nuclei as a zip of outlines, or a single .roi file.
-
-Here: ROIs ↔ nuclei. Not here: the bytes of a ROI (the library roifile), curves in them
-(`paths.py`), how outlines are followed and filled (`outlines.py`, `outlined.py`).
-"""
+"""ImageJ's ROIs: one image's nuclei as a zip of outlines, or a single .roi file."""
 
 from __future__ import annotations
 
@@ -15,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import UserError
-from ..image_record import ImageRecord
+from ..nuclei import ImageRecord
 from ..nuclei import NUCLEUS, Kind, Nuclei, Nucleus, Origin, State
-from ..outlines import trace
+from ..masks.outlines import trace
 from . import archives
-from .beside import Beside, stem_of
+from .sidecar import Beside, stem_of
 from .broken import Broken
 from .categories import Category
-from .files import replacing, unreadable
+from ..atomic_files import replacing, unreadable
 from .numbers import number
 from .outlined import FAR, Outlines
 from .paths import CLOSE, LINE, MOVE, rings_of

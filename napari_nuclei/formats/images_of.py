@@ -1,8 +1,4 @@
-"""The images of a data set that was read: where they lie, their sizes, and ids of another list.
-
-Here: a data set and `Beside` → what is known of its images. Not here: what a name means
-(`image_files.py`), reading the nuclei (`convert.py`).
-"""
+"""The images of a data set that was read: where they lie, their sizes, and ids of another list."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .beside import Beside
+from .sidecar import Beside
 from .dataset import DataSet
 from .image_ids import Listed
 from .image_rows import TEXT_ID

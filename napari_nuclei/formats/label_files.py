@@ -1,9 +1,4 @@
-"""Label images of any kind of file, read: TIFF, PNG and others, `.npy`, `.npz`, zarr.
-
-Here: the file → its numbers as they are stored (a palette's numbers, not its colours) → nuclei,
-with remarks on what they were taken for. Not here: judging pixels (`label_check.py`), writing
-(`label_tiff.py`).
-"""
+"""Label images of any kind of file, read: TIFF, PNG and others, `.npy`, `.npz`, zarr."""
 
 from __future__ import annotations
 
@@ -21,8 +16,8 @@ from ..images.finding import is_zarr
 from ..images.planes import TURNS
 from ..images.trouble import one_line
 from ..images.zarr_files import holds_labels, image_levels, label_levels
-from ..label_check import from_lossy, ids_of_colours, remark_on, softened, whole
-from ..labels import from_labels
+from ..nuclei.label_check import from_lossy, ids_of_colours, remark_on, softened, whole
+from ..nuclei.labels import from_labels
 from ..nuclei import Nuclei
 
 Pixels = NDArray[Any]

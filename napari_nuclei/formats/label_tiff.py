@@ -1,7 +1,4 @@
-"""Label images as TIFF: value = nucleus id, 0 = background.
-
-Here: writing the file. Not here: how nuclei are drawn (`labels.py`), reading (`label_files.py`).
-"""
+"""Label images as TIFF: value = nucleus id, 0 = background."""
 
 from __future__ import annotations
 
@@ -14,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..labels import draw
+from ..nuclei.labels import draw
 from ..nuclei import Nuclei
-from .files import replacing
+from ..atomic_files import replacing
 
 SOFTWARE = "napari-nuclei"
 """Who has written a file, by a tag of TIFF's own; such a file knows the name of its image."""

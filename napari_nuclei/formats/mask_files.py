@@ -1,8 +1,4 @@
-"""One mask file: an image in which all that is not black is a nucleus → masks.
-
-Here: what else such a file may be: a JPEG, soft-edged, a label image, a photograph. Not here: the
-folders they lie in (`mask_folders.py`), judging pixels (`label_check.py`).
-"""
+"""One mask file: an image in which all that is not black is a nucleus → masks."""
 
 from __future__ import annotations
 
@@ -13,9 +9,9 @@ import numpy as np
 
 from ..errors import UserError
 from ..images.trouble import one_line
-from ..label_check import from_lossy, ids_of_colours, remark_on, softened, whole
-from ..labels import from_labels
-from ..mask import Mask
+from ..nuclei.label_check import from_lossy, ids_of_colours, remark_on, softened, whole
+from ..nuclei.labels import from_labels
+from ..masks import Mask
 from . import bit_png
 from .label_files import numbers
 

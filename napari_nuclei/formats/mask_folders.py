@@ -1,9 +1,4 @@
-"""Folders of masks: a folder an image, with the image and one mask file a nucleus.
-
-Here: ``<id>/images/<id>.png`` and ``<id>/masks/*.png``, as the 2018 Data Science Bowl and
-the 2021 VRDL nuclei set are handed out, → `DataSet`; a plain folder of images too. Not
-here: writing COCO (`coco.py`), choosing files on a command line (`training/prepare.py`).
-"""
+"""Folders of masks: a folder an image, with the image and one mask file a nucleus."""
 
 from __future__ import annotations
 
@@ -18,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..image_record import ImageRecord
+from ..nuclei import ImageRecord
 from ..images.finding import MOST_NAMED
 from ..images.images import IMAGE_SUFFIXES, find_images, image_size
 from ..nuclei import Kind, Nuclei, Nucleus, Origin
 from ..progress import Progress, within
 from .dataset import DataSet
-from .files import unwritable
+from ..atomic_files import unwritable
 from .image_files import lies_in
 from .mask_files import Found, read_mask, read_masks
 

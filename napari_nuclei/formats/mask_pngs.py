@@ -1,8 +1,4 @@
-"""Folders of mask images, written: ``<image>/masks/<id>.png``, one nucleus each.
-
-Here: nuclei → PNG files, as the 2018 Data Science Bowl hands them out. Not here: reading such
-folders (`mask_folders.py`), the images themselves (`bit_png.py`).
-"""
+"""Folders of mask images, written: ``<image>/masks/<id>.png``, one nucleus each."""
 
 from __future__ import annotations
 
@@ -12,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..errors import UserError
-from ..image_record import ImageRecord
+from ..nuclei import ImageRecord
 from ..images.images import read_image
 from ..nuclei import Nuclei
 from ..wording import counted
 from . import bit_png
-from .beside import Beside
+from .sidecar import Beside
 from .dataset import DataSet
-from .files import unwritable
+from ..atomic_files import unwritable
 from .image_ids import plane_of
 from .image_names import listed
 from .image_sizes import check_sizes

@@ -1,7 +1,4 @@
-"""What nuclei by themselves are called in a file: they know their image, if it has a name.
-
-Here: `Nuclei` → `DataSet`, for writing and for scoring. Not here: files.
-"""
+"""What nuclei by themselves are called in a file: they know their image, if it has a name."""
 
 from __future__ import annotations
 
@@ -9,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import UserError
-from ..image_record import ImageRecord
+from ..nuclei import ImageRecord
 from ..images.images import image_size, is_zarr
 from ..nuclei import Nuclei
-from .beside import Beside, stem_of
+from .sidecar import Beside, stem_of
 from .dataset import DataSet
 from .format import Format
 

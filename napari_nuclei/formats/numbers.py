@@ -1,4 +1,4 @@
-"""Numbers as files of other tools hold them. Not here: what they mean."""
+"""Numbers as files of other tools hold them."""
 
 from __future__ import annotations
 

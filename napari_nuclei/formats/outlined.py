@@ -1,9 +1,4 @@
-"""Outlines that a file holds → masks in its image.
-
-Here: what GeoJSON and ImageJ's ROIs have in common: corners in px, and an image whose size the
-file does not say. Not here: the files, filling outlines (`outlines.py`), finding the image
-(`beside.py`).
-"""
+"""Outlines that a file holds → masks in its image."""
 
 from __future__ import annotations
 
@@ -16,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..image_record import ImageRecord
-from ..mask import Mask
-from ..outlines import Rings, fill
-from .beside import Beside
+from ..nuclei import ImageRecord
+from ..masks import Mask
+from ..masks.outlines import Rings, fill
+from .sidecar import Beside
 from .broken import Broken
 
 FAR = 1e7

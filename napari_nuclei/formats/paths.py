@@ -1,7 +1,4 @@
-"""Paths of ImageJ's composite ROIs, as java.awt.geom.PathIterator gives them → rings of corners.
-
-Here: lines and curves. Not here: the ROIs that hold them (`imagej.py`).
-"""
+"""Paths of ImageJ's composite ROIs, as java.awt.geom.PathIterator gives them → rings of corners."""
 
 from __future__ import annotations
 

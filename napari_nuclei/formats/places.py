@@ -1,8 +1,4 @@
-"""Which file an image's nuclei go to, where a format has a file or a folder an image.
-
-Here: names and folders, and finding out before any work whether they clash. Not here: what is
-written (`registry.py` calls the writers).
-"""
+"""Which file an image's nuclei go to, where a format has a file or a folder an image."""
 
 from __future__ import annotations
 
@@ -14,11 +10,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
 from ..errors import UserError
-from ..image_record import ImageRecord
-from .files import unwritable
+from ..nuclei import ImageRecord
+from ..atomic_files import unwritable
 from .format import Format
 from .image_ids import plane_of
-from .streams import is_stream
+from ..streams import is_stream
 
 _FORBIDDEN = re.compile(r'[<>:"|?*]' if os.name == "nt" else "(?!)")
 

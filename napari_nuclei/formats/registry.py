@@ -1,8 +1,4 @@
-"""All file formats: their names, endings, readers and writers.
-
-Here: the one list that the command line, napari and the export dialog use. Not here: telling them
-apart (`detect.py`), the formats themselves: a file each, loaded when they are called.
-"""
+"""All file formats: their names, endings, readers and writers."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from .format import Format
-from .streams import is_stream, name_of
+from ..streams import is_stream, name_of
 
 FORMATS = {
     f.name: f

@@ -1,8 +1,4 @@
-"""COCO results: what a competition wants handed in, and its list of image ids.
-
-Here: nuclei → a results list, and back to masks with scores. Not here: data sets (`coco.py`),
-scoring (`scoring/`).
-"""
+"""COCO results: what a competition wants handed in, and its list of image ids."""
 
 from __future__ import annotations
 
@@ -12,15 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..codec import encode
+from ..masks.codec import encode
 from ..errors import UserError
-from ..image_record import ImageRecord
-from ..mask import Mask
+from ..nuclei import ImageRecord
+from ..masks import Mask
 from ..nuclei import Kind, Nuclei, Nucleus, State
 from .broken import Broken
 from .categories import DEFAULT, Category, listed
 from .coco_reader import read_images
-from .files import read_json, write_json
+from ..atomic_files import read_json, write_json
 from .image_rows import with_whole_image_ids
 from .numbers import number, whole
 from .segmentation import Shape, read_all, size_of

@@ -1,7 +1,6 @@
 """The 2018 Data Science Bowl's CSV: ImageId and EncodedPixels, a line a nucleus.
 
-Here: start and length of runs, counted column by column from 1. Not here: the bowl's folders of
-masks (`mask_folders.py`). The file knows neither scores nor, usually, the size of its images.
+The file knows neither scores nor, usually, the size of its images.
 """
 
 from __future__ import annotations
@@ -15,17 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from .. import codec, rle
+from ..masks import codec, rle
 from ..errors import UserError
-from ..image_record import ImageRecord
+from ..nuclei import ImageRecord
 from ..images.images import image_size
-from ..mask import Mask
+from ..masks import Mask
 from ..nuclei import Kind, Nuclei, Nucleus, Origin
-from ..topmost import topmost
-from .beside import Beside
+from ..masks.topmost import topmost
+from .sidecar import Beside
 from .broken import Broken
 from .dataset import DataSet
-from .files import ODD, replacing, unreadable
+from ..atomic_files import ODD, replacing, unreadable
 from .image_files import MISSING, Located
 from .image_names import last_of, parts_of, shown
 from .places import names_of

@@ -1,8 +1,4 @@
-"""What the key `segmentation` of COCO files holds → `Mask`.
-
-Here: compressed and plain run lengths, polygons, and what is wrong with them. Not here: the
-files they stand in (`coco.py`, `results.py`).
-"""
+"""What the key `segmentation` of COCO files holds → `Mask`."""
 
 from __future__ import annotations
 
@@ -13,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..codec import decode
-from ..mask import Mask
+from ..masks.codec import decode
+from ..masks import Mask
 from .numbers import is_whole, number, whole
 
 Shape = tuple[int, int]

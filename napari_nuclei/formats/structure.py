@@ -1,4 +1,4 @@
-"""Which format a JSON text is of, by its structure. Not here: files (`detect.py`), reading them.
+"""Which format a JSON text is of, by its structure.
 
 The text may be cut short anywhere: the names of its outer members tell, wherever the same words
 stand inside of strings or further in.

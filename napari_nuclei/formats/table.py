@@ -1,7 +1,6 @@
 """Tables: a row a nucleus, with its state, shape and intensities, as CSV or Parquet.
 
-Here: data set → table. Not here: what is measured (`measure.py`). A table holds no masks, so it
-is written and never read back.
+A table holds no masks, so it is written and never read back.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import UserError
-from ..image_record import ImageRecord
+from ..nuclei import ImageRecord
 from ..images.large_files import open_image
-from ..measure import measure
+from ..masks.measure import measure
 from ..nuclei import Nuclei
 from ..wording import counted, worded
-from .beside import Beside
+from .sidecar import Beside
 from .dataset import DataSet
-from .files import ODD, replacing
+from ..atomic_files import ODD, replacing
 from .image_files import Located
 from .image_ids import channels_of, plane_of
 from .image_sizes import other_size

@@ -1,1 +1,1 @@
-"""Reading images of all kinds and sizes. Not here: what is found in them."""
+"""Reading images of all kinds and sizes."""

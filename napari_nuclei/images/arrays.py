@@ -1,8 +1,4 @@
-"""One plane of an array that a script has, by the rules for files.
-
-Here: which axes mean what, and numpy, dask, zarr and xarray alike. Not here: files (`decoders.py`,
-`large_files.py`).
-"""
+"""One plane of an array that a script has, by the rules for files."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""One plane of pixels from an image file of whatever kind.
-
-Here: all formats that Pillow reads, and which way up an image is. Not here: TIFF (`tiff.py`), the
-choice of a plane (`planes.py`), finding files (`finding.py`) and normalising pixels (`images.py`).
-"""
+"""One plane of pixels from an image file of whatever kind."""
 
 from __future__ import annotations
 

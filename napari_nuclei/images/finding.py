@@ -1,7 +1,4 @@
-"""Which files of a folder, or of a pattern, are images; and what was left out of them, and why.
-
-Here: names and links. Not here: reading (`images.py`).
-"""
+"""Which files of a folder, or of a pattern, are images; and what was left out of them, and why."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Files too large to be read whole: zarr, OME-Zarr, tiled and pyramidal TIFF, tile by tile.
-
-Here: opening them as a `LargeImage` that reads what it is asked for. Not here: ordinary files
-(`decoders.py`), which axes mean what (`tiff.py`, `zarr_files.py`).
-"""
+"""Files too large to be read whole: zarr, OME-Zarr, tiled and pyramidal TIFF, tile by tile."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""`LargeImage`: an image of any size that is read in parts, with its coarser levels.
-
-Here: one interface over arrays in memory, zarr, dask, and multiscale lists of them. Not here:
-opening files (`large_files.py`), normalising (`images.py`), resampling (`prediction/`).
-"""
+"""`LargeImage`: an image of any size that is read in parts, with its coarser levels."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..box import Box
+from ..masks.box import Box
 from ..errors import UserError
 from .levels import find_levels
 

@@ -1,8 +1,4 @@
-"""`Layout`: which axes a file has, in its own order.
-
-Here: axes of a file, and which of them an array of some shape shows. Not here: reading pixels
-(`images.py`), layers (`_napari/`).
-"""
+"""`Layout`: which axes a file has, in its own order."""
 
 from __future__ import annotations
 

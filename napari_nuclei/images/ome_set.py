@@ -1,7 +1,4 @@
-"""One file of an OME-TIFF whose planes are spread over several: what lies in this one.
-
-Here: the OME-XML → the planes of this file, with their axes. Not here: TIFF itself (`tiff.py`).
-"""
+"""One file of an OME-TIFF whose planes are spread over several: what lies in this one."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
 """Files that look like images, but are what this program writes beside them.
 
-Here: telling them by their names. Not here: the writers (`formats/registry.py`, `overlay.py`).
 Whoever names such a file singly is taken at his word.
 """
 

@@ -1,8 +1,4 @@
-"""`Plane`: one plane of an array with named axes, upright, read where it is sliced.
-
-Here: the choice of a plane and of channels, in one place for files of every kind and size. Not
-here: which axes a file has (`tiff.py`, `zarr_files.py`, `decoders.py`).
-"""
+"""`Plane`: one plane of an array with named axes, upright, read where it is sliced."""
 
 from __future__ import annotations
 

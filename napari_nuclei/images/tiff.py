@@ -1,9 +1,4 @@
-"""TIFF files: which of their pages are planes of the image.
-
-Here: a TIFF's main image as an array that reads only what it is asked for, through tifffile.
-Not here: what the samples mean (`tiff_colours.py`), sets of several files (`ome_set.py`), the
-choice of a plane (`planes.py`).
-"""
+"""TIFF files: which of their pages are planes of the image."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""What the samples of a TIFF's page mean: white-is-zero, palettes, CMYK and YCbCr → gray or RGB.
-
-Here: pixels as tifffile decodes them → as they are meant. Not here: which pages there are
-(`tiff.py`).
-"""
+"""What the samples of a TIFF's page mean: white-is-zero, palettes, CMYK and YCbCr → gray or RGB."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a decoder raises → one line that names the file. Not here: the decoders."""
+"""Whatever a decoder raises → one line that names the file."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""The axes of a zarr: as OME-Zarr names them, as others do, or by its shape.
-
-Here: names and shapes → a letter for each axis, as `Plane` wants them. Not here: which arrays are
-an image (`zarr_files.py`).
-"""
+"""The axes of a zarr: as OME-Zarr names them, as others do, or by its shape."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Zarr: plain arrays and the OME-Zarr layouts that converters write, in folders and zip files.
-
-Here: which arrays are the image and its coarser levels, or a label image. Not here: their axes
-(`zarr_axes.py`), reading planes of them (`planes.py`).
-"""
+"""Zarr: plain arrays and the OME-Zarr layouts that converters write, in folders and zip files."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""What a journal says of its image, read without replaying it.
-
-Here: its first line, and those that tell of the image. Not here: edits (`lines.py`),
-opening a journal (`opening.py`).
-"""
+"""What a journal says of its image, read without replaying it."""
 
 from __future__ import annotations
 

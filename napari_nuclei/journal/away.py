@@ -1,8 +1,4 @@
-"""Which journals lie in the user's data folder instead of beside their image.
-
-Here: that folder, the list of them, and bringing them back beside their images. Not here: who may
-write a journal (`place.py`).
-"""
+"""Which journals lie in the user's data folder instead of beside their image."""
 
 from __future__ import annotations
 
@@ -18,7 +14,7 @@ from numpy.typing import NDArray
 from platformdirs import user_data_path
 
 from ..errors import UserError
-from ..formats.files import replacing, unwritable, write_json
+from ..atomic_files import replacing, unwritable, write_json
 from .fingerprint import digest_of_pixels
 from .naming import Plane, journal_name
 

@@ -1,9 +1,4 @@
-"""Which images were reviewed on this machine, by their content.
-
-Here: a line for each in ``contents/<bytes>.jsonl`` of the user's data folder, so that whether an
-image of some size was ever seen costs no more than a look for a file. Not here: what is made of
-it (`lost.py`).
-"""
+"""Which images were reviewed on this machine, by their content."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""What tells whether an image is still the same, wherever it lies and whatever it is called.
-
-Here: hashes of files, of the folders that zarrs are, and of pixels. Not here: which review
-belongs to which of them (`place.py`, `lost.py`).
-"""
+"""What tells whether an image is still the same, wherever it lies and whatever it is called."""
 
 from __future__ import annotations
 

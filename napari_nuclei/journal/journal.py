@@ -1,9 +1,5 @@
 """`Journal`: the file in which every edit of a review is kept, for good.
 
-Here: appending to it, and telling when the disk fails. Not here: opening one
-(`opening.py`), what its lines say (`lines.py`), where it lies
-(`place.py`), writing to disks that fail (`safe_file.py`).
-
 The first line says of which image it is and with which nuclei the review began. Each other
 line is an edit, an undo, a redo, or the image's new fingerprint; ``n`` counts them. A
 snapshot beside it saves replaying a long beginning, and may be thrown away at any time.
@@ -24,10 +20,10 @@ from typing import Any
 from filelock import FileLock
 from psygnal import EmitLoopError, Signal
 
-from ..edit import Edit, login_name
+from ..nuclei.edit import Edit, login_name
 from ..errors import UserError
-from ..formats.files import replacing, unwritable
-from ..history import History
+from ..atomic_files import replacing, unwritable
+from ..nuclei.history import History
 from ..nuclei import Nuclei
 from .contents import remember
 from .fingerprint import Fingerprint, fingerprint_soon

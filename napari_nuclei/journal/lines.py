@@ -1,8 +1,5 @@
 """What the lines of a journal say: edits and nuclei ↔ plain JSON values.
 
-Here: `Edit`, undo, redo and whole `Nuclei` as rows, and what has happened when they are
-replayed. Not here: the file that holds the lines (`journal.py`).
-
 A row of a nucleus has only the keys that differ from the nucleus of the same id before, or
 from a new one's defaults: ``rle`` (COCO's compressed run lengths of the whole image),
 ``score``, ``state``, ``order``, ``note``, ``category`` and ``origin``; in the latter ``rle`` is
@@ -16,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..codec import decode, encode
-from ..edit import Edit
-from ..history import History
-from ..mask import Mask
+from ..masks.codec import decode, encode
+from ..nuclei.edit import Edit
+from ..nuclei.history import History
+from ..masks import Mask
 from ..nuclei import NUCLEUS, Crowd, Kind, Nuclei, Nucleus, Origin, State
 
 Row = dict[str, Any]

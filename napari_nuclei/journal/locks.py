@@ -1,4 +1,4 @@
-"""Who may write a journal: one window at a time. Not here: where journals lie (`place.py`)."""
+"""Who may write a journal: one window at a time."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""Reviews of images that were renamed, moved or copied: found again by their content.
-
-Here: other names under which an image with the same content has a review, and bringing one along.
-Not here: hashes (`fingerprint.py`), which images were seen elsewhere (`contents.py`), where the
-journal of an image lies (`place.py`).
-"""
+"""Reviews of images that were renamed, moved or copied: found again by their content."""
 
 from __future__ import annotations
 
@@ -13,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..formats.files import replacing
+from ..atomic_files import replacing
 from .about import about
 from .away import known_places, user_folder
 from .contents import is_near, seen

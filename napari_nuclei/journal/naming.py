@@ -1,8 +1,8 @@
 """What journals are called: the image, the plane and the part of it that each is of.
 
-A part is what of a plane's pixels is under review where that is not all of them: ``"c1"`` for
-its channel 1, or, where nobody can tell the number, ``"p"`` and the first 8 hexadecimal digits
-of the SHA-256 of what is seen. Not here: where journals lie (`place.py`, `away.py`).
+A part is what of a plane's pixels is under review where that is not all of them: ``"c1"`` for its
+channel 1, or, where nobody can tell the number, ``"p"`` and the first 8 hexadecimal digits of the
+SHA-256 of what is seen.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""Opening a journal: what is in it, what is wrong with it, and going on where it ends.
-
-Here: reading, replaying, dropping what is torn, setting aside what does not fit. Not here:
-writing (`journal.py`), the meaning of a line (`lines.py`).
-"""
+"""Opening a journal: what is in it, what is wrong with it, and going on where it ends."""
 
 from __future__ import annotations
 
@@ -15,7 +11,7 @@ from pathlib import Path
 
 from ..collector import without_collector
 from ..errors import UserError
-from ..formats.files import replacing
+from ..atomic_files import replacing
 from ..images.decoders import is_turned
 from ..nuclei import Nuclei
 from ..wording import are, counted

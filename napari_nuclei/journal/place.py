@@ -1,9 +1,4 @@
-"""Where the journal of an image lies, and who may write it.
-
-Here: its path, beside the image or in the user's data folder. Not here: names
-(`naming.py`), the list of those elsewhere (`away.py`), hashes (`fingerprint.py`), images that were
-renamed (`lost.py`), what is in a journal (`journal.py`).
-"""
+"""Where the journal of an image lies, and who may write it."""
 
 from __future__ import annotations
 
@@ -18,7 +13,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..formats.files import unwritable
+from ..atomic_files import unwritable
 from ..resources import resource_folder
 from . import lost
 from .about import about

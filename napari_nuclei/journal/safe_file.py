@@ -1,8 +1,4 @@
-"""`SafeFile`: a file that only grows, and that forgets nothing when the disk fails it.
-
-Here: writing at once, syncing by a thread within a second, keeping in memory what could not
-be written. Not here: what is written (`journal.py`).
-"""
+"""`SafeFile`: a file that only grows, and that forgets nothing when the disk fails it."""
 
 from __future__ import annotations
 
@@ -13,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from ..formats.files import unwritable
+from ..atomic_files import unwritable
 
 PAUSE = 0.5
 """Seconds between two rounds of the thread that syncs."""

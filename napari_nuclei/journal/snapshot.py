@@ -1,8 +1,4 @@
-"""Snapshots: the state in the middle of a journal, so that opening need not replay it all.
-
-Here: reading lines and snapshots, and the history that a snapshot stands for. Not here: when
-snapshots are made (`journal.py`).
-"""
+"""Snapshots: the state in the middle of a journal, so that opening need not replay it all."""
 
 from __future__ import annotations
 
@@ -13,7 +9,7 @@ from pathlib import Path
 
 from ..collector import without_collector
 from ..errors import UserError
-from ..history import History
+from ..nuclei.history import History
 from ..nuclei import Nuclei
 from .journal import CHECKED, Row, snapshot_of
 from .lines import DAMAGE, Replayed, nuclei_of, replay

@@ -1,4 +1,4 @@
-"""`Subject`: what a journal is about. Not here: the journal (`journal.py`)."""
+"""`Subject`: what a journal is about."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Whether the labels that are learned from fit the image as well as those that are judged by.
 
-Here: the old model as a witness. Labels that were shifted, deleted or are another image's meet
-fewer of the detections that it is sure of. Not here: what follows (`learn/gate.py`). No torch
-here.
+Labels that were shifted, deleted or are another image's meet fewer of the detections that it is
+sure of. No torch here.
 """
 
 from __future__ import annotations

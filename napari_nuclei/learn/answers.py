@@ -1,8 +1,4 @@
-"""Predictions of models on disk, made once, so that a stopped experiment goes on.
-
-Here: a data set through a detector, as users have it, and the file that this fills. Not
-here: which model looks at what, and figures (`learn/experiments.py`).
-"""
+"""Predictions of models on disk, made once, so that a stopped experiment goes on."""
 
 from __future__ import annotations
 
@@ -23,7 +19,7 @@ from ..batch.writable import make_folder
 from ..errors import UserError
 from ..formats import coco, results
 from ..formats.dataset import DataSet
-from ..formats.files import read_json, write_json
+from ..atomic_files import read_json, write_json
 from ..formats.image_files import all_in, image_in
 from ..images.images import read_image
 from ..models.card import Card, sha256_of

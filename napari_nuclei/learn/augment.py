@@ -1,8 +1,4 @@
-"""Random crops of training images, changed as microscopes and stains change them.
-
-Here: one random geometric crop and the photometric changes, on torch tensors.
-Not here: which image is drawn (`learn/data.py`).
-"""
+"""Random crops of training images, changed as microscopes and stains change them."""
 
 from __future__ import annotations
 

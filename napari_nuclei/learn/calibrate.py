@@ -1,7 +1,6 @@
 """Honest scores: from raw scores and hits to probabilities, and the best threshold.
 
-Here: fitting and judging a calibration. Not here: matching (`scoring/`), applying it
-(`models/maskrcnn_detector.py`). No torch here.
+No torch here.
 """
 
 from __future__ import annotations

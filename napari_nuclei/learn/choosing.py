@@ -1,7 +1,6 @@
 """How much of what is new goes into the model, and from which score on it shows nuclei.
 
-Here: choosing the two by tiles that do not judge. Not here: mixing (`learn/fine_tune.py`),
-judging (`learn/gate.py`). No torch here.
+No torch here.
 """
 
 from __future__ import annotations

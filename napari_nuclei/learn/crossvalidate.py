@@ -16,7 +16,7 @@ import numpy as np
 
 from ..batch.writable import make_folder
 from ..errors import UserError
-from ..formats.files import replacing
+from ..atomic_files import replacing
 from ..models import load
 from ..models.card import read_card
 from ..progress import Progress

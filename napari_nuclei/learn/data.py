@@ -1,9 +1,4 @@
-"""Annotated images as training crops.
-
-Here: drawing balanced random crops from images in memory. Not here: reading these
-(`learn/examples.py`), how a crop is changed (`learn/augment.py`), what is learned from it
-(`models/losses.py`).
-"""
+"""Annotated images as training crops."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
 """Images made worse on purpose, always in the same way, to see what a model can bear.
 
-Here: the changes, on arrays of pixels, and masks brought back to the size they came from.
-Not here: changes for training (`learn/augment.py`), what comes of them
-(`learn/experiments.py`). No torch here.
+No torch here.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..images.levels import find_levels
-from ..mask import Mask
+from ..masks import Mask
 
 Bytes = NDArray[np.uint8]
 Rng = np.random.Generator

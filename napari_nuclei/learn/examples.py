@@ -1,7 +1,4 @@
-"""Annotated images at the network's scale, as training takes them.
-
-Here: reading a COCO data set into memory. Not here: crops of it (`learn/data.py`).
-"""
+"""Annotated images at the network's scale, as training takes them."""
 
 from __future__ import annotations
 
@@ -19,11 +16,11 @@ from torch.nn import functional as F
 from ..errors import UserError
 from ..formats.dataset import DataSet
 from ..formats.image_files import all_in, image_in
-from ..image_record import ImageRecord
+from ..nuclei import ImageRecord
 from ..images.images import is_zarr, read_image
 from ..images.large_files import open_zarr
 from ..images.levels import normalize
-from ..mask import Mask
+from ..masks import Mask
 from ..models.maskrcnn import INPUT_MEAN
 
 LOCKED = -1

@@ -1,9 +1,4 @@
-"""Experiments: models over data sets, as they are and made worse, as users would run them.
-
-Here: which model looks at what. Not here: making and keeping predictions
-(`learn/answers.py`), figures (`learn/judge.py`), tables (`learn/report.py`), pictures
-(`learn/plots.py`), the changes themselves (`learn/disturb.py`).
-"""
+"""Experiments: models over data sets, as they are and made worse, as users would run them."""
 
 from __future__ import annotations
 

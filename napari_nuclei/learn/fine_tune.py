@@ -1,9 +1,4 @@
-"""A short, gentle training from a model that is good already.
-
-Here: its schedule, checkpoints that a killed run goes on from, the early stop, mixing the old
-weights with the new ones. Not here: a step (`learn/loop.py`), what is learned from
-(`learn/plan.py`), judging (`learn/gate.py`).
-"""
+"""A short, gentle training from a model that is good already."""
 
 from __future__ import annotations
 
@@ -20,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from ..formats.files import replacing
+from ..atomic_files import replacing
 from ..models.maskrcnn import MaskRCNN
 from ..progress import Progress
 from .examples import Example

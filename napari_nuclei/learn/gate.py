@@ -1,7 +1,6 @@
 """The gate: whether a new model may take the place of the old one, and why.
 
-Here: the verdict, and the list of what changed for the better and the worse. Not here: the
-figures (`learn/tally.py`), what is done about it (`models/versions.py`). No torch here.
+No torch here.
 """
 
 from __future__ import annotations
@@ -10,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..box import Box
-from ..mask import Mask
+from ..masks.box import Box
+from ..masks import Mask
 from .agreement import Agreement
 from .locked import Tile
 from .reviewed import Reviewed

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..formats.dataset import DataSet
-from ..image_record import ImageRecord
+from ..nuclei import ImageRecord
 from ..nuclei import Nuclei
 
 SAME_LOOK = 1.15

@@ -1,7 +1,5 @@
 """All figures of one model on one data set.
 
-Here: what the table of experiments says of predictions, beyond what `scoring/` says of
-them. Not here: making the predictions (`learn/experiments.py`), tables (`learn/report.py`).
 No torch here.
 """
 
@@ -15,8 +13,8 @@ from numpy.typing import NDArray
 
 from ..formats.dataset import DataSet
 from ..formats.results import Results
-from ..image_record import ImageRecord
-from ..mask import Mask
+from ..nuclei import ImageRecord
+from ..masks import Mask
 from ..nuclei import Crowd
 from ..scoring.compared import MOSTLY
 from ..scoring.match import Pairs, best_of, overlaps, shares_in

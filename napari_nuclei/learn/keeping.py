@@ -1,8 +1,4 @@
-"""What a retraining leaves behind: checkpoints while it runs, then a report and a model.
-
-Here: folders and files of a run. Not here: what is in them (`learn/retrain.py`), the models that
-there are (`models/registry.py`).
-"""
+"""What a retraining leaves behind: checkpoints while it runs, then a report and a model."""
 
 from __future__ import annotations
 
@@ -17,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..formats.files import read_json, unwritable, write_json
+from ..atomic_files import read_json, unwritable, write_json
 from ..models.card import Card, sha256_of
 from ..models.maskrcnn import MaskRCNN
 from ..models.registry import user_folder

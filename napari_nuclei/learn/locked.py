@@ -1,7 +1,6 @@
 """Locked tiles: the part of each image that no model is ever trained on, but judged by.
 
-Here: the grid of an image, and which of its tiles are locked, by hash. Not here: what has
-been reviewed in them (`learn/reviewed.py`), judging (`learn/gate.py`). No torch here.
+No torch here.
 
 A tile's lot depends on the pixels of its image and on its place in it, and on nothing else: so
 it stays what it is in later rounds, when more of the image is reviewed, when more images come,
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..box import Box
+from ..masks.box import Box
 
 SIDE = 160
 """Side of a tile in px, about: the image is cut into equal ones."""

@@ -1,8 +1,4 @@
-"""What a model sees in reviewed images, counted by tile.
-
-Here: a detector over the images that judge it, as users have it. Not here: which tiles count
-(`learn/plan.py`), figures (`learn/tally.py`).
-"""
+"""What a model sees in reviewed images, counted by tile."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 from ..formats import coco
-from ..mask import Mask
+from ..masks import Mask
 from ..models.detector import Detector
 from ..prediction.predict import segment_steps
 from ..progress import Progress, within

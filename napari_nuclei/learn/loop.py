@@ -1,8 +1,4 @@
-"""The training loop: steps, schedule, averaged weights, checkpoints, losses on disk.
-
-Here: everything that happens between a recipe and a folder with checkpoints. Not here:
-crops (`learn/data.py`), losses (`models/losses.py`), packing a model (`models/weights.py`).
-"""
+"""The training loop: steps, schedule, averaged weights, checkpoints, losses on disk."""
 
 from __future__ import annotations
 
@@ -20,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ..errors import UserError
-from ..formats.files import replacing
+from ..atomic_files import replacing
 from ..models.losses import Sampling, Target, losses
 from ..models.maskrcnn import Architecture, MaskRCNN
 from ..models.runtime import autocast

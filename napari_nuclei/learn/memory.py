@@ -1,4 +1,4 @@
-"""Out of memory: what to train with instead. Not here: training (`learn/loop.py`)."""
+"""Out of memory: what to train with instead."""
 
 from __future__ import annotations
 

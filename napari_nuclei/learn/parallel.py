@@ -1,8 +1,4 @@
-"""Several processes that train one network together, as `torchrun` starts them.
-
-Here: joining the others, and what is shared with them: counts, gradients, time. Not here: a
-step (`learn/loop.py`), which crops a process draws (`learn/data.py`).
-"""
+"""Several processes that train one network together, as `torchrun` starts them."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""What a retraining learns from and what it is judged by.
-
-Here: the split of reviewed images into the two, the same in every round, and whether there is
-enough. Not here: reading reviews (`learn/reviewed.py`), tiles and their lots
-(`learn/locked.py`), training (`learn/retrain.py`).
-"""
+"""What a retraining learns from and what it is judged by."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Pictures of experiments: curves, and the images on which a model does worst.
 
-Here: figures → PNG. Not here: what is drawn (`learn/judge.py`). No torch here.
+No torch here.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..formats.files import replacing
+from ..atomic_files import replacing
 from ..formats.image_files import image_in
 from ..images.images import read_image
 from ..images.levels import normalize
-from ..mask import Mask
+from ..masks import Mask
 from .disturb import PLAIN
 from .experiments import Run
 from .judge import Seen, missed_by_size, precision_recall, reliability, worst

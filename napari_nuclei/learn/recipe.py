@@ -1,4 +1,4 @@
-"""A training recipe: what its TOML file may say. Not here: doing it (`learn/loop.py`)."""
+"""A training recipe: what its TOML file may say."""
 
 from __future__ import annotations
 

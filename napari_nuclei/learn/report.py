@@ -1,7 +1,6 @@
 """The table of experiments: as Markdown, CSV and JSON.
 
-Here: figures → text and files. Not here: the figures (`learn/judge.py`), pictures
-(`learn/plots.py`). No torch here.
+No torch here.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..formats.files import replacing, unwritable, write_json
+from ..atomic_files import replacing, unwritable, write_json
 from ..models.card import Card
 from .disturb import CHANGES, PLAIN
 from .experiments import Run

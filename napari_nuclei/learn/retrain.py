@@ -1,9 +1,4 @@
-"""Retraining a model on what a person has reviewed, with a gate at the end.
-
-Here: the order of things: split, look, train, choose, judge, keep. Not here: the split
-(`learn/plan.py`), training (`learn/fine_tune.py`), the verdict (`learn/gate.py`), what is
-written where (`learn/keeping.py`), the command (`commands/retrain.py`).
-"""
+"""Retraining a model on what a person has reviewed, with a gate at the end."""
 
 from __future__ import annotations
 

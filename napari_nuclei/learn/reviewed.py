@@ -1,7 +1,5 @@
 """What a person has said of an image: its true nuclei, and where nothing is missing.
 
-Here: a data set's nuclei sorted into what is learned, what is judged by, and what says
-nothing. Not here: which tiles are locked (`learn/locked.py`), training (`learn/retrain.py`).
 No torch here.
 """
 
@@ -16,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..box import Box, touches
-from ..counts import is_complete
+from ..masks.box import Box, touches
+from ..nuclei.counts import is_complete
 from ..errors import UserError
 from ..formats.dataset import DataSet
 from ..formats.image_files import files_in
-from ..image_record import ImageRecord
-from ..mask import Mask
+from ..nuclei import ImageRecord
+from ..masks import Mask
 from ..nuclei import Kind, Nuclei, Nucleus, State
 from ..progress import Progress
 from ..scoring.compared import MOSTLY

@@ -1,8 +1,4 @@
-"""One training run from recipe to packed model.
-
-Here: data in, steps with saving and validating, weights and card out. Not here: a step
-(`learn/loop.py`), figures (`learn/validate.py`), packing (`models/weights.py`).
-"""
+"""One training run from recipe to packed model."""
 
 from __future__ import annotations
 
@@ -20,7 +16,7 @@ from torch import Tensor
 
 from ..batch.writable import make_folder
 from ..errors import UserError
-from ..formats.files import replacing
+from ..atomic_files import replacing
 from ..models.card import Card
 from ..models.maskrcnn import Architecture, MaskRCNN
 from ..models.maskrcnn_detector import MaskRCNNDetector

@@ -1,8 +1,6 @@
 """Hits and misses of a model by tile, and figures with their uncertainty.
 
-Here: matching one image's detections, AP50, F1, recall and precision over any tiles, the
-bootstrap. Not here: which tiles those are (`learn/locked.py`), what follows from the figures
-(`learn/gate.py`). No torch here.
+No torch here.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..mask import Mask
+from ..masks import Mask
 from ..scoring.match import overlaps
 from .locked import Tile
 

@@ -1,8 +1,4 @@
-"""How good a model is on annotated images: its predictions, hits, and card figures.
-
-Here: running a detector over a data set and matching. Not here: the figures themselves
-(`scoring/`), calibration (`learn/calibrate.py`).
-"""
+"""How good a model is on annotated images: its predictions, hits, and card figures."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Which anchors and RoIs of a batch are learned from, for all its images at once.
-
-Here: matching, drawing and proposals in tensors of fixed size, so that a GPU is not waited for.
-Not here: the losses (`batched_losses.py`).
-"""
+"""Which anchors and RoIs of a batch are learned from, for all its images at once."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""The losses of `losses.py` for all images of a batch at once, as a GPU wants them.
-
-Here: the same losses without a loop over images, so that the processor hardly ever waits for the
-GPU. Not here: what they are and why (`losses.py`), what they look at (`batched_draws.py`).
-"""
+"""The losses of `losses.py` for all images of a batch at once, as a GPU wants them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Model cards: what is said of a model beside its weights. No torch here.
-
-Here: the card's fields, reading and writing its JSON. Not here: finding models
-(`models/registry.py`), loading weights (`models/weights.py`).
-"""
+"""Model cards: what is said of a model beside its weights. No torch here."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """`Detector`: what any architecture must do to be used by the rest of the project.
 
-Here: the protocol, and the values that go in and out. Not here: an architecture
-(`models/maskrcnn.py`), tiles (`prediction/`). No torch here.
+No torch here.
 """
 
 from __future__ import annotations

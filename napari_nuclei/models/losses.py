@@ -1,8 +1,4 @@
-"""What Mask R-CNN learns from: matching, sampling and the five losses.
-
-Here: targets for anchors and RoIs, and their losses. Not here: the network
-(`models/maskrcnn.py`), the data and the training loop (`learn/`).
-"""
+"""What Mask R-CNN learns from: matching, sampling and the five losses."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""The Mask R-CNN for small, crowded nuclei: the network and its four inference steps.
-
-Here: trunk, feature pyramid, heads, and `features` → `propose` → `classify` → `masks`.
-Not here: losses (`models/losses.py`), tiles and suppression over tiles (`prediction/`),
-files (`models/weights.py`).
-"""
+"""The Mask R-CNN for small, crowded nuclei: the network and its four inference steps."""
 
 from __future__ import annotations
 

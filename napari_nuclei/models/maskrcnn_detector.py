@@ -1,9 +1,4 @@
-"""`MaskRCNNDetector`: the Mask R-CNN behind the `Detector` and `PromptableDetector` protocols.
-
-Here: one tile through the trained network, on any device, at once or in two steps: pyramid
-and proposals (`encode`), then the heads. Not here: the network itself
-(`maskrcnn.py`), tiles and what they share (`prediction/`), prompts (`prompts/`).
-"""
+"""`MaskRCNNDetector`: the Mask R-CNN behind the `Detector` and `PromptableDetector` protocols."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""RoI pooling for inference: the features inside boxes, from all levels of a pyramid.
-
-Here: what torchvision's `MultiScaleRoIAlign` computes with one sample a bin, made for the CPU,
-and torchvision's own for GPUs, both as `Pyramid`s. Not here: training (`models/maskrcnn.py`).
-"""
+"""RoI pooling for inference: the features inside boxes, from all levels of a pyramid."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""`PromptableDetector`: what an architecture must do to answer prompts. No torch here.
-
-Here: the protocol, and the values that go in and out. Not here: detecting (`detector.py`),
-an architecture (`maskrcnn_detector.py`), the prompts themselves (`prompts/`).
-"""
+"""`PromptableDetector`: what an architecture must do to answer prompts. No torch here."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Which anchors may become proposals, chosen place by place.
-
-Here: the likeliest anchors of each cell of a tile. Not here: decoding and suppressing them
-(`maskrcnn.py`), what is learned from (`losses.py`).
-"""
+"""Which anchors may become proposals, chosen place by place."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""Which models there are. No torch here.
-
-Here: shipped and the user's own models by name, and which one is in use. Not here: what a
-card says (`models/card.py`), loading (`models/weights.py`), changing what there is
-(`models/versions.py`).
-"""
+"""Which models there are. No torch here."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""Changing which models there are and which one is in use. No torch here.
-
-Here: names for new models, using one, going back, removing. Not here: finding them
-(`models/registry.py`), writing weights (`models/weights.py`), whether a model is good enough
-(`learn/gate.py`).
-"""
+"""Changing which models there are and which one is in use. No torch here."""
 
 from __future__ import annotations
 
@@ -11,7 +6,7 @@ import re
 from pathlib import Path
 
 from ..errors import UserError
-from ..formats.files import replacing, unwritable
+from ..atomic_files import replacing, unwritable
 from ..wording import option, worded
 from .card import Card, sha256_of
 from .registry import DEFAULT, IN_USE, SHIPPED, cards, current, find, in_use, user_folder

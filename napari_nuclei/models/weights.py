@@ -1,7 +1,4 @@
-"""Weights on disk: safetensors and their card → a detector, and back.
-
-Here: packing, checking, loading. Not here: which models there are (`models/registry.py`).
-"""
+"""Weights on disk: safetensors and their card → a detector, and back."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ..errors import UserError
-from ..formats.files import replacing
+from ..atomic_files import replacing
 from .card import Card, sha256_of
 from .maskrcnn import Architecture, MaskRCNN
 from .registry import SHIPPED, WEIGHTS, find, weights_beside

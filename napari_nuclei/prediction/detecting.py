@@ -1,7 +1,6 @@
 """Tiles whose pixels are at hand → their nuclei, in less at a time where memory runs out.
 
-Here: taking several tiles at once, and what to do when that is too much. Not here: which tiles,
-reading them (`tiling.py`, `frame.py`), joining what they find (`suppress.py`). Loads torch.
+Loads torch.
 """
 
 from __future__ import annotations

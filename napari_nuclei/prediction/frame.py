@@ -1,7 +1,6 @@
 """How an image is laid out for the network, and reading it so, tile by tile.
 
-Here: normalising and resizing what one tile sees, and telling that it is bare. Not here: where
-tiles lie (`tiles.py`), what finds nuclei in them (`detecting.py`). Loads torch.
+Loads torch.
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """From an image to its nuclei, whatever its size.
 
-Here: the scale of an image, and the one call that segments it. Not here: reading and
-normalising images (`images/`), its tiles (`tiling.py`), networks (`models/`), many images
-(`batch/`). Loads torch.
+Loads torch.
 """
 
 from __future__ import annotations
@@ -11,10 +9,10 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..box import Box, has_middle
+from ..masks.box import Box, has_middle
 from ..images.large_image import LargeImage
 from ..images.levels import normalize
-from ..mask import Mask
+from ..masks import Mask
 from ..models.detector import Detector
 from ..progress import Progress, result_of
 from . import LOW as LOW

@@ -1,7 +1,6 @@
 """Resizing an image part by part, so that every part is as if the whole had been resized.
 
-Here: the grid of the network's pixels over an image. Not here: tiles (`tiles.py`), reading
-(`images/large_image.py`). Loads torch.
+Loads torch.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The seam audit: which nuclei look as if a tile line had cut them.
-
-Here: comparing outlines with lines. Not here: where the lines of a run were (`tiles.py`).
-"""
+"""The seam audit: which nuclei look as if a tile line had cut them."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..mask import Mask
+from ..masks import Mask
 
 LONGEST = 0.6
 """Share of a nucleus's height or width along which its outline may follow a line."""

@@ -1,8 +1,4 @@
-"""Suppression: one nucleus, one mask, also where tiles meet.
-
-Here: dropping masks that say again what a surer one has said, of a whole image or as its tiles
-become ready. Not here: suppression of boxes within a tile (`models/`).
-"""
+"""Suppression: one nucleus, one mask, also where tiles meet."""
 
 from __future__ import annotations
 
@@ -13,8 +9,8 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from ..box import Box
-from ..mask import Mask
+from ..masks.box import Box
+from ..masks import Mask
 
 MOST = 0.7
 """Largest share of the smaller of two masks that the other one may cover."""

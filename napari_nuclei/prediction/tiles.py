@@ -1,14 +1,11 @@
-"""Cutting a large image into overlapping tiles, each of which answers for its own core.
-
-Here: where tiles and cores lie. Not here: what happens in them (`predict.py`).
-"""
+"""Cutting a large image into overlapping tiles, each of which answers for its own core."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import count, pairwise
 
-from ..box import Box
+from ..masks.box import Box
 
 GROWN = 4
 """Px by which a core reaches over its lines, so that a centre on a line has an owner."""

@@ -1,8 +1,6 @@
 """Through the tiles of an image: read, detect, draw, join; each nucleus comes out once.
 
-Here: the loop over tiles, reading ahead, skipping bare ones. Not here: where tiles lie
-(`tiles.py`), reading one (`frame.py`), what finds its nuclei (`detecting.py`), what joins them
-(`suppress.py`). Loads torch.
+Loads torch.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from ..box import Box
+from ..masks.box import Box
 from ..images.large_image import LargeImage
 from ..models.detector import Detector
 from ..progress import Progress

@@ -1,4 +1,1 @@
-"""Asking the user's own detector about one place: a box, a click, another reading, a kind.
-
-Not here: windows (`_napari/`), detectors (`models/`).
-"""
+"""Asking the user's own detector about one place: a box, a click, another reading, a kind."""

@@ -1,7 +1,6 @@
 """Edits made of a detector's answers: a nucleus put in, another reading, a nudged outline.
 
-Here: pure functions that look at `Nuclei` and return one `Edit`. Not here: asking the
-detector (`prompts.py`, `readings.py`), edits by hand (`edits.py`, `shape_edits.py`). No torch.
+No torch.
 """
 
 from __future__ import annotations
@@ -9,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from .. import shaping
-from ..edit import Edit, EditError, changed, on_record, take
-from ..edits import accept
-from ..mask import Mask
+from ..masks import shaping
+from ..nuclei.edit import Edit, EditError, changed, on_record, take
+from ..nuclei.edits import accept
+from ..masks import Mask
 from ..nuclei import Kind, Nuclei, Nucleus, Origin, State
 from .soft_mask import SoftMask
 

@@ -1,7 +1,6 @@
 """`FeatureCache`: what a detector has computed of tiles, kept within a bound of memory.
 
-Here: who stays and who goes, and by what name images are told apart. Not here: what is computed
-(`prompter.py`, `models/`). No torch, no Qt; may be used from several threads.
+No torch, no Qt; may be used from several threads.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """A click → the nucleus that is meant, among all that the detector could see there.
 
-Here: the candidates at a point, and choosing one. Not here: boxes (`prompts.py`), features
-and heads (`prompter.py`), edits (`edits.py`). Torch is loaded by the `Prompter`.
+Torch is loaded by the `Prompter`.
 """
 
 from __future__ import annotations
@@ -13,13 +12,13 @@ from itertools import islice
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..box import Box
-from ..edit import EditError
-from ..mask import Mask
+from ..masks.box import Box
+from ..nuclei.edit import EditError
+from ..masks import Mask
 from ..nuclei import Nuclei
 from ..progress import Progress
 from .prompter import Prompter
-from .readings import unlike
+from .alternatives import unlike
 from .window import Boxes, Seen, Window
 
 SEVERAL = 2000

@@ -1,8 +1,6 @@
 """`Prompter`: one image and one detector, ready to be asked about any place of it.
 
-Here: tiles and closer looks, their cached features, and asking the detector's heads. Not
-here: what is asked for a box or a click (`prompts.py`), other readings (`readings.py`),
-edits (`edits.py`), windows (`_napari/`). Torch is loaded when one is made.
+Torch is loaded when one is made.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..box import Box, touches
+from ..masks.box import Box, touches
 from ..images.large_image import LargeImage
 from ..models.prompting import Judged, PromptableDetector
 from ..prediction.tiles import Tile, cut

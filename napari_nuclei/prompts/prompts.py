@@ -1,8 +1,6 @@
 """Prompts: a box, a click or a nucleus → what the user's own detector sees there.
 
-Here: the nucleus in a box; a click (`pointing.py`) and other readings (`readings.py`) are
-found here too. Not here: features and heads (`prompter.py`), edits (`edits.py`). Torch
-is loaded by the `Prompter`.
+Torch is loaded by the `Prompter`.
 """
 
 from __future__ import annotations
@@ -13,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..edit import EditError
+from ..nuclei.edit import EditError
 from .pointing import at_point
 from .prompter import Prompter
-from .readings import OtherReading, other_readings
+from .alternatives import OtherReading, other_readings
 from .soft_mask import SoftMask, mean_of
 from .window import Seen, Window
 

@@ -1,7 +1,6 @@
 """`SoftMask`: how sure a detector is of each pixel of one nucleus.
 
-Here: a soft mask on the image's grid, and outlines at other levels. Not here: asking a
-detector for one (`prompts.py`), edits (`edits.py`). No torch.
+No torch.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..mask import Mask
+from ..masks import Mask
 
 
 @dataclass(frozen=True, slots=True)

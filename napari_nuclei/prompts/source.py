@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..box import Box
+from ..masks.box import Box
 from ..images.large_image import LargeImage
 from ..prediction.tiles import Tile
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..mask import Mask
+from ..masks import Mask
 from .soft_mask import SoftMask
 
 Boxes = NDArray[np.float32]

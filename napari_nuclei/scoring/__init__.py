@@ -1,1 +1,1 @@
-"""How well predictions agree with the truth. Not here: what is in the files (`formats/`)."""
+"""How well predictions agree with the truth."""

@@ -1,8 +1,4 @@
-"""AJI and AJI+: how much of all nuclei's pixels lie in the right nucleus.
-
-Here: both figures of one image. Not here: the pairs (`match.py`), their mean over images
-(`scoring.py`).
-"""
+"""AJI and AJI+: how much of all nuclei's pixels lie in the right nucleus."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..mask import Mask
+from ..masks import Mask
 from .assignment import heaviest
 from .match import Pairs
 

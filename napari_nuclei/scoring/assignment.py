@@ -1,8 +1,4 @@
-"""Choosing pairs one-to-one so that their weights add up to the most.
-
-Here: the choice, for a graph with few edges a node. Not here: what is weighed (`match.py`,
-`aggregated.py`).
-"""
+"""Choosing pairs one-to-one so that their weights add up to the most."""
 
 from __future__ import annotations
 

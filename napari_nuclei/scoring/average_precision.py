@@ -1,8 +1,4 @@
-"""AP as COCO reckons it, from pairs that are matched already.
-
-Here: the greedy choice by score, and the call of pycocotools. Not here: other figures
-(`scoring.py`), the pairs themselves (`match.py`).
-"""
+"""AP as COCO reckons it, from pairs that are matched already."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""One image's predictions beside its truth.
-
-Here: which predictions are right, wrong or ignored, at every IoU. Not here: the figures made of
-them (`scoring.py`), which mask is which (`match.py`), AJI (`aggregated.py`).
-"""
+"""One image's predictions beside its truth."""
 
 from __future__ import annotations
 
@@ -12,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..image_record import ImageRecord
-from ..mask import Mask
+from ..nuclei import ImageRecord
+from ..masks import Mask
 from ..nuclei import Nuclei
 from .aggregated import Aggregated, aggregated
 from .match import Pairs, best_of, overlaps, shares_in

@@ -1,8 +1,4 @@
-"""How many pixels masks have in common, for many pairs at once.
-
-Here: counting from run lengths, without an array of pixels. Not here: which pairs are worth
-it (`match.py`), one pair (`Mask.overlap`).
-"""
+"""How many pixels masks have in common, for many pairs at once."""
 
 from __future__ import annotations
 
@@ -11,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import rle
-from ..mask import Mask
+from ..masks import rle
+from ..masks import Mask
 
 Ints = NDArray[np.int64]
 

@@ -1,7 +1,4 @@
-"""Matching: which predicted mask is which true one.
-
-Here: pairs of masks by their overlap. Not here: the figures made of them (`scoring.py`).
-"""
+"""Matching: which predicted mask is which true one."""
 
 from __future__ import annotations
 
@@ -12,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import codec
-from ..box import touches
-from ..mask import Mask, enclosing
+from ..masks import codec
+from ..masks.box import touches
+from ..masks import Mask
+from ..masks.mask import enclosing
 from .assignment import heaviest
 from .intersections import in_common
 

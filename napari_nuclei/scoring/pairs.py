@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from ..formats import coco, results
-from ..formats.beside import Beside
+from ..formats.sidecar import Beside
 from ..formats.convert import read
 from ..formats.dataset import DataSet
 from ..formats.detect import detect
-from ..formats.files import read_json
+from ..atomic_files import read_json
 from ..formats.naming import joined
 from ..nuclei import Nuclei
 

@@ -1,7 +1,4 @@
-"""Figures of each image by itself, and their table.
-
-Here: figures of one image, and the CSV file of many. Not here: pooled figures (`scoring.py`).
-"""
+"""Figures of each image by itself, and their table."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 
-from ..formats.files import replacing
+from ..atomic_files import replacing
 from .compared import THRESHOLDS, Compared
 
 

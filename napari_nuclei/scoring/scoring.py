@@ -1,8 +1,4 @@
-"""Figures: how well predicted nuclei agree with the truth.
-
-Here: joining the two, precision, F1, PQ and their kin. Not here: which mask is which
-(`match.py`), AP (`average_precision.py`), what is in the files (`formats/`).
-"""
+"""Figures: how well predicted nuclei agree with the truth."""
 
 from __future__ import annotations
 
@@ -16,10 +12,10 @@ import numpy as np
 from ..errors import UserError
 from ..formats import coco, coco_reader, results
 from ..formats.dataset import DataSet
-from ..formats.files import read_json
+from ..atomic_files import read_json
 from ..formats.image_ids import Listed
 from ..formats.results import Results, score_of
-from ..image_record import ImageRecord
+from ..nuclei import ImageRecord
 from .average_precision import average_precision
 from .compared import THRESHOLDS, Compared, Scored
 from .match import Pairs, match, overlaps

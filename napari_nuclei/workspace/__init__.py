@@ -1,1 +1,1 @@
-"""A folder of images under review. Not here: the review of one of them (`review.py`)."""
+"""A folder of images under review."""

@@ -1,8 +1,4 @@
-"""All images of a workspace and their nuclei, for an export.
-
-Here: gathering them, whether or not somebody works on them meanwhile. Not here: files
-(`formats/`), reviews (`workspace.py`).
-"""
+"""All images of a workspace and their nuclei, for an export."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..formats.dataset import DataSet
-from ..image_record import ImageRecord
+from ..nuclei import ImageRecord
 from ..images.images import image_info
 from ..journal.about import about
 from ..journal.fingerprint import Fingerprint

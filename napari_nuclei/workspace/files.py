@@ -1,8 +1,4 @@
-"""What a workspace keeps in small files, and which images belong to it.
-
-Here: `Item`, `Place`, finding the images of a folder or of a list, and small JSON files that
-may be lost. Not here: their reviews (`workspace.py`), journals (`journal/journal.py`).
-"""
+"""What a workspace keeps in small files, and which images belong to it."""
 
 from __future__ import annotations
 
@@ -17,10 +13,10 @@ from typing import Any
 from ..errors import UserError
 from ..formats.coco_reader import from_json, read_images
 from ..formats.dataset import DataSet
-from ..formats.files import read_json, write_json
+from ..atomic_files import read_json, write_json
 from ..formats.image_files import MISSING, files_in
 from ..formats.image_names import shown
-from ..image_record import ImageRecord
+from ..nuclei import ImageRecord
 from ..images.images import find_images, image_info, is_zarr
 from ..journal.naming import part_of_channels
 from ..journal.place import FOLDER, Plane, user_folder

@@ -1,8 +1,4 @@
-"""`Journals`: which planes and channels of an image a workspace has reviews of.
-
-Here: listing them quickly for thousands of images, and which one is meant. Not here: opening them
-(`workspace.py`), where they lie (`journal/place.py`).
-"""
+"""`Journals`: which planes and channels of an image a workspace has reviews of."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""`Workspace`: images under review, one `Review` each, and how far each one is.
-
-Here: opening reviews as they are wanted, counting without opening, and where the reviewer was.
-Not here: which images there are (`files.py`), gathering all of them
-(`export.py`), what a review does (`review.py`), thumbnails and windows (`_napari/`).
-"""
+"""`Workspace`: images under review, one `Review` each, and how far each one is."""
 
 from __future__ import annotations
 
@@ -11,7 +6,7 @@ import threading
 from dataclasses import asdict
 from pathlib import Path
 
-from ..counts import Counts, Stage, Standing
+from ..nuclei.counts import Counts, Stage, Standing
 from ..errors import UserError
 from ..formats.categories import DEFAULT, Category
 from ..formats.image_files import files_in

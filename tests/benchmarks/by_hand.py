@@ -19,7 +19,7 @@ from review_data import Need
 from skimage.draw import polygon2mask
 from skimage.measure import approximate_polygon, find_contours
 
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Nuclei
 
 TOLERANCE = 2.0

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from review_data import Case, Need, arguments, cases, machine, needs
 
 from napari_nuclei import models
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Nuclei
-from napari_nuclei.queue.doubts import Evidence
-from napari_nuclei.queue.evidence import evidence_steps
-from napari_nuclei.queue.review_queue import ReviewQueue
+from napari_nuclei.triage.doubts import Evidence
+from napari_nuclei.triage.evidence import evidence_steps
+from napari_nuclei.triage.review_queue import ReviewQueue
 
 ORDERS = ("queue", "scores", "random")
 

@@ -25,7 +25,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_nuclei._napari.camera import camera_of
+from napari_nuclei._napari.layers.camera import camera_of
 
 W = TypeVar("W", bound=QWidget)
 LEFT, NONE = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier

@@ -38,10 +38,10 @@ from first_hand import Counter, User, pause, wait  # noqa: E402
 from qtpy.QtCore import Qt, QTimer  # noqa: E402
 from qtpy.QtWidgets import QApplication, QDialog  # noqa: E402
 
-from napari_nuclei._napari.reviewing import actions_of  # noqa: E402
+from napari_nuclei._napari.review.reviewing import actions_of  # noqa: E402
 from napari_nuclei._napari.widget import NucleiWidget  # noqa: E402
 from napari_nuclei.formats import coco  # noqa: E402
-from napari_nuclei.mask import Mask  # noqa: E402
+from napari_nuclei.masks import Mask  # noqa: E402
 from napari_nuclei.resources import resource_folder  # noqa: E402
 
 IOU = 0.75

@@ -27,13 +27,13 @@ import numpy as np
 import tifffile
 from journal import made
 
-from napari_nuclei.formats.beside import Beside
+from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.convert import read
 from napari_nuclei.formats.dataset import DataSet
 from napari_nuclei.formats.registry import FORMATS, READABLE
 from napari_nuclei.formats.writing import write
-from napari_nuclei.image_record import ImageRecord
-from napari_nuclei.labels import draw
+from napari_nuclei.nuclei import ImageRecord
+from napari_nuclei.nuclei.labels import draw
 from napari_nuclei.nuclei import Nuclei, Nucleus, Origin
 
 LIMIT = 3.0

@@ -97,7 +97,7 @@ def plot(rows: list[dict[str, float]], path: Path) -> None:
 
 def make_blocks(count: int) -> list[np.ndarray]:
     """Draw blocks of 400 nuclei a megapixel."""
-    from napari_nuclei.synthetic import make_sample
+    from napari_nuclei.synthetic.scenes import make_sample
 
     nuclei = round(400 * BLOCK**2 / 1e6)
     return [make_sample("histology", seed, BLOCK, nuclei)[0] for seed in range(count)]

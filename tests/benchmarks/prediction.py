@@ -123,7 +123,7 @@ def _image(path: Path | None) -> np.ndarray:
         from napari_nuclei.images.images import read_image
 
         return read_image(path)
-    from napari_nuclei.synthetic import make_sample
+    from napari_nuclei.synthetic.scenes import make_sample
 
     return make_sample("histology", seed=7, size=1000, nuclei=400)[0]
 

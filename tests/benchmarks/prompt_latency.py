@@ -22,19 +22,20 @@ from collections.abc import Callable
 import numpy as np
 from review_data import machine
 
-from napari_nuclei import edits, models
-from napari_nuclei.edit import EditError
-from napari_nuclei.mask import Mask
+from napari_nuclei.nuclei import edits
+from napari_nuclei import models
+from napari_nuclei.nuclei.edit import EditError
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Nuclei
 from napari_nuclei.progress import result_of
 from napari_nuclei.prompts.edits import nudge
 from napari_nuclei.prompts.feature_cache import FeatureCache, Identity
-from napari_nuclei.prompts.kinds import Features, fix, same_kind
+from napari_nuclei.prompts.similar import Features, fix, same_kind
 from napari_nuclei.prompts.pointing import looking_closer, usual_diameter
 from napari_nuclei.prompts.prompter import Prompter
 from napari_nuclei.prompts.prompts import at_point, in_box, other_readings
-from napari_nuclei.queue.review_queue import ReviewQueue
-from napari_nuclei.synthetic import make_sample
+from napari_nuclei.triage.review_queue import ReviewQueue
+from napari_nuclei.synthetic.scenes import make_sample
 
 GOALS = {"box": 60, "click": 60, "reading": 60, "first box": 400, "first click": 400, "nudge": 30,
          "kind": 300, "next": 50}  # fmt: skip

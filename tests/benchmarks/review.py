@@ -52,7 +52,7 @@ def main() -> None:
 
 def masks(count: int, side: int) -> list[tuple[Any, float]]:
     """Discs of 9 to 23 px in random places, overlapping here and there, with random scores."""
-    from napari_nuclei.mask import Mask
+    from napari_nuclei.masks import Mask
 
     rng = np.random.default_rng(0)
     discs = []
@@ -72,7 +72,7 @@ class Bench:
         from PIL import Image as Picture
         from qtpy.QtWidgets import QApplication
 
-        from napari_nuclei import edits
+        from napari_nuclei.nuclei import edits
         from napari_nuclei._napari.widget import NucleiWidget
         from napari_nuclei.review import Review
 
@@ -131,7 +131,7 @@ class Bench:
         return statistics.median(times)
 
     def _edit(self, name: str) -> Callable[[], Any]:
-        from napari_nuclei import edits
+        from napari_nuclei.nuclei import edits
 
         def work() -> None:
             nuclei = self.review.nuclei
@@ -163,7 +163,7 @@ class Bench:
         self.widget.result.flush()
 
     def _next(self) -> None:
-        from napari_nuclei._napari.reviewing import actions_of
+        from napari_nuclei._napari.review.reviewing import actions_of
 
         actions_of(self.bridge).next()
 
@@ -177,7 +177,7 @@ class Bench:
 @contextmanager
 def segmenting() -> Iterator[None]:
     """Have a model segment fields on a thread, as *Segment all* does."""
-    from napari_nuclei._napari.llvm import hide_triton_from_mesa
+    from napari_nuclei._napari.segment.llvm import hide_triton_from_mesa
 
     hide_triton_from_mesa()  # before torch is loaded, as the widget does
     from napari_nuclei import models
@@ -205,7 +205,7 @@ def segmenting() -> Iterator[None]:
 
 def memory() -> float:
     """Return the bytes that a review of 100,000 nuclei takes, its arrays not counted."""
-    from napari_nuclei import edits
+    from napari_nuclei.nuclei import edits
     from napari_nuclei.nuclei import Nuclei
     from napari_nuclei.review import Review
 

@@ -27,13 +27,15 @@ import numpy as np
 from by_hand import PICK, Hand, Way
 from review_data import Case, Need, needs
 
-from napari_nuclei import edits, models, shaping
-from napari_nuclei.edit import Edit, EditError
-from napari_nuclei.mask import Mask
+from napari_nuclei.nuclei import edits
+from napari_nuclei import models
+from napari_nuclei.masks import shaping
+from napari_nuclei.nuclei.edit import Edit, EditError
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Nuclei, Nucleus
 from napari_nuclei.progress import result_of
 from napari_nuclei.prompts.edits import Answer, nudge, promote, put
-from napari_nuclei.prompts.kinds import Deed, Features, fix, learn_steps, same_kind
+from napari_nuclei.prompts.similar import Deed, Features, fix, learn_steps, same_kind
 from napari_nuclei.prompts.prompter import Prompter
 from napari_nuclei.prompts.prompts import in_box, others_in_box
 from napari_nuclei.prompts.window import Seen

@@ -131,7 +131,7 @@ def _peak() -> float:
 
 def _image(path: Path | None, size: int) -> np.ndarray:
     if path is None:
-        from napari_nuclei.synthetic import make_sample
+        from napari_nuclei.synthetic.scenes import make_sample
 
         pixels = make_sample("histology", seed=7, size=1000, nuclei=400)[0]
     else:

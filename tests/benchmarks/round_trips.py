@@ -20,13 +20,13 @@ from foreign_tools import MISSING
 from PIL import Image
 
 from napari_nuclei.formats import coco
-from napari_nuclei.formats.beside import Beside
+from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.convert import read
 from napari_nuclei.formats.dataset import DataSet
 from napari_nuclei.formats.registry import FORMATS
 from napari_nuclei.formats.writing import write
-from napari_nuclei.image_record import ImageRecord
-from napari_nuclei.mask import Mask
+from napari_nuclei.nuclei import ImageRecord
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Nuclei, Nucleus
 from napari_nuclei.resources import resource_folder
 

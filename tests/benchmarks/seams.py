@@ -19,14 +19,14 @@ import numpy as np
 from napari_nuclei import models
 from napari_nuclei.formats import coco
 from napari_nuclei.images.images import read_image
-from napari_nuclei.mask import Mask
+from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Nuclei, Nucleus
 from napari_nuclei.prediction.predict import segment
 from napari_nuclei.prediction.resampling import sizes
 from napari_nuclei.prediction.seams import cut_along
 from napari_nuclei.prediction.tiles import GROWN, cut
 from napari_nuclei.scoring.match import match
-from napari_nuclei.synthetic import make_sample
+from napari_nuclei.synthetic.scenes import make_sample
 
 WHOLE = 8192
 """Side of a tile that holds each image whole."""

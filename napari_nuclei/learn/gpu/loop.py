@@ -1,9 +1,4 @@
-"""Steps on a GPU that never waits for the processor, as far as that can be had.
-
-Here: batches, a step, the loop until the time is up. Not here: losses
-(`models/batched_losses.py`), checkpoints (`pieces.py`), a step that gives the same on every
-machine (`learn/loop.py`).
-"""
+"""Steps on a GPU that never waits for the processor, as far as that can be had."""
 
 from __future__ import annotations
 

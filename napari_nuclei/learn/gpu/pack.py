@@ -1,7 +1,6 @@
 """A pack: images, truth, recipe and first weights of a training run as one file.
 
-Here: writing it, where the data is, and reading it, where the GPU is. Not here: what is done
-with it (`loop.py`). Reading needs neither pydantic nor pycocotools.
+Reading needs neither pydantic nor pycocotools.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ...errors import UserError
-from ...formats.files import replacing
+from ...atomic_files import replacing
 from ...images.levels import HIGH, LOW, normalize
 from ...models.maskrcnn import Architecture
 from ..examples import Example, flattened, outside, pixels_of, scaled

@@ -1,7 +1,6 @@
 """A checkpoint in pieces that are small enough to be fetched, and the whole one again.
 
-Here: what is kept of a state, in how few bytes, and joining it. Not here: the state
-(`learn/loop.py`). Writing needs neither pydantic nor pycocotools.
+Writing needs neither pydantic nor pycocotools.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ...errors import UserError
-from ...formats.files import read_json, replacing
+from ...atomic_files import read_json, replacing
 from ...models.maskrcnn import Architecture
 from ..loop import State, new_state
 from .pack import halved

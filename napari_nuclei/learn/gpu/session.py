@@ -1,7 +1,6 @@
 """All that is done with a pack in one go, and what of it is brought home.
 
-Here: the order of things, the time for each, figures on disk. Not here: how each is done. Needs
-neither pydantic nor pycocotools.
+Needs neither pydantic nor pycocotools.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ import torch
 import torchvision
 
 from ...errors import UserError
-from ...formats.files import replacing
+from ...atomic_files import replacing
 from ...models.runtime import name_of, pick_device, use_threads
 from ..examples import Example
 from ..loop import new_state

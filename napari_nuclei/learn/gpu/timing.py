@@ -1,7 +1,6 @@
 """What a fresh network is worth, and how fast it predicts: on the GPU and on the processor.
 
-Here: figures of a network in memory. Not here: training it (`loop.py`). Needs neither pydantic
-nor pycocotools.
+Needs neither pydantic nor pycocotools.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...mask import Mask
+from ...masks import Mask
 from ...models.maskrcnn import MaskRCNN
 from ...models.maskrcnn_detector import MaskRCNNDetector
 from ...prediction.predict import segment
 from ...scoring.match import match
-from ...synthetic import make_sample
+from ...synthetic.scenes import make_sample
 from ..calibrate import best_threshold
 from .pack import Annotated
 

@@ -1,0 +1,1 @@
+"""Work on threads, and how long it will take."""

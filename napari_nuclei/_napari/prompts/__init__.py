@@ -1,0 +1,1 @@
+"""Asking the model: boxes, clicks, candidates, similar nuclei."""

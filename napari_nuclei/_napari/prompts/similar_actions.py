@@ -1,0 +1,184 @@
+"""`Questions`: how prompts reach the detector; `KindActions`: fixing all of a kind (K)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Hashable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from psygnal import Signal
+
+from ...nuclei.edit import Edit
+from ...nuclei import Nuclei, Nucleus
+from ...progress import Progress
+from ...prompts.similar import Deed, Features, SameKind, examples_of, fix, learn_steps, same_kind
+from ..session.host import PromptService
+from ..layers.in_view import needs_view
+from ..layers.keys import filled
+
+if TYPE_CHECKING:
+    from ...prompts.prompter import Prompter
+    from ...review import Review
+    from ..review.actions import Actions
+
+FIRST = "Delete, accept or promote one first: {fix_kind} finds the rest."
+NO_WIDGET = "Open the Nuclei widget first (Plugins ▸ Nuclei): it knows the model to ask."
+
+
+class Questions:
+    """Questions about one review layer, and what becomes of their answers.
+
+    Parameters
+    ----------
+    actions : Actions
+        Of the review layer.
+    service : callable
+        Returns who asks the detector; None where no widget is open.
+    """
+
+    def __init__(self, actions: Actions, service: Callable[[], PromptService | None]) -> None:
+        self._actions, self._service = actions, service
+        self._chosen: tuple[int, ...] = ()
+
+    def ask(self, question: Callable[[Prompter], Any], then: Callable[[Any], None]) -> None:
+        """Put a question that is answered in one go."""
+
+        def steps(prompter: Prompter) -> Generator[Progress, None, Any]:
+            yield Progress(0, 0)
+            return question(prompter)
+
+        self.ask_steps(steps, then)
+
+    def ask_steps(self, steps: Any, then: Callable[[Any], None]) -> None:
+        """Put a question that is answered step by step."""
+        service = self._service()
+        if service is None:
+            self._actions.told.emit(NO_WIDGET)
+        else:
+            service.ask(self._actions.bridge, steps, then)
+
+    @property
+    def model(self) -> str:
+        """The name of the model that is asked; empty where there is none."""
+        service = self._service()
+        return service.model if service else ""
+
+    def knows(self, model: str) -> bool:
+        """Whether there is a model of this name."""
+        service = self._service()
+        return service is not None and service.knows(model)
+
+    def chooser(self) -> Callable[[int], None]:
+        """Return what selects a nucleus of an answer, unless the person has gone on meanwhile.
+
+        That is, to another plane, or to other nuclei than those that answers have selected.
+        """
+        review, before = self._actions.review, self._actions.review.selection
+
+        def choose(id: int) -> None:
+            here = review is self._actions.review
+            if here and review.selection in (before, self._chosen):
+                self._chosen = (id,)
+                self._actions.choose(id)
+
+        return choose
+
+    def do(self, review: Review, make: Callable[[Nuclei], Edit]) -> bool:
+        """Do an edit of the review that was asked about, wherever the view is by now."""
+        return self._actions.bridge.attempt(lambda: review.do(make(review.nuclei)))
+
+
+class KindActions:
+    """What K does on one review layer.
+
+    Attributes
+    ----------
+    kind : SameKind or None
+        What K offers to fix at present.
+    kind_changed : Signal
+        It is another one, or none.
+    """
+
+    kind_changed = Signal(object)
+
+    def __init__(self, actions: Actions, questions: Questions) -> None:
+        self._actions, self._questions = actions, questions
+        self.kind: SameKind | None = None
+        self._kind_of: Review | None = None
+        self._features: WeakKeyDictionary[Review, dict[Hashable, Features]] = WeakKeyDictionary()
+
+    def in_view(self) -> bool:
+        """Whether the plane is in view; says why nothing can be done where it is not."""
+        return self._actions.in_view()
+
+    def cancel(self) -> bool:
+        """Offer nothing any more; returns whether anything was offered."""
+        offered = self.kind is not None
+        if offered:
+            self.drop_kind()
+        return offered
+
+    @needs_view
+    def fix_kind(self) -> None:
+        """Offer to do to all of its kind what was done last; again, do it."""
+        review = self._actions.review
+        if self.kind is not None and self._kind_of is review:
+            self.apply_kind(len(review.selection))
+            return
+        self.drop_kind()
+        examples, deed = examples_of(review.done)
+        if deed is None:
+            self._actions.told.emit(filled(FIRST))
+            return
+        nuclei, known = review.nuclei.copy(), self._features.setdefault(review, {})
+
+        def steps(prompter: Prompter) -> Generator[Progress, None, SameKind]:
+            features = known.setdefault(prompter.key, Features())
+            yield from learn_steps(prompter, _concerned(nuclei, examples, deed), features)
+            return same_kind(nuclei, features, examples, deed)
+
+        self._questions.ask_steps(steps, partial(self._offer, review))
+
+    def _offer(self, review: Review, kind: SameKind) -> None:
+        if review is not self._actions.review:
+            self._actions.told.emit("Another plane is in view now: K asks anew for it.")
+            return
+        self.kind, self._kind_of = kind, review
+        self.kind_changed.emit(kind)
+        self.preview_kind(kind.likely)
+        many = f"{kind.likely:,} of {len(kind.ids):,} look like it"
+        key = filled("{fix_kind}")
+        self._actions.told.emit(f"{kind.deed}: {many}. {key} does it, the slider says how many.")
+
+    def preview_kind(self, count: int) -> None:
+        """Select the likest ones, so that they are seen."""
+        if self.kind is not None and self._kind_of is not None:
+            self._kind_of.select(self.kind.ids[:count])
+
+    def apply_kind(self, count: int) -> None:
+        """Do it to the `count` likest, as one edit."""
+        kind, review = self.kind, self._kind_of
+        if kind is None or review is None:
+            return
+        if review is not self._actions.review:
+            self._actions.told.emit("What K offers is in another plane: go back there, or drop it.")
+        elif self._questions.do(review, lambda n: fix(n, kind, count)):
+            self._actions.told.emit(review.done[-1].words())
+            self.drop_kind()
+
+    def drop_kind(self) -> None:
+        """Offer nothing any more."""
+        review, self._kind_of = self._kind_of, None
+        if self.kind is not None:
+            self.kind = None
+            if review is not None:
+                review.select(())
+            self.kind_changed.emit(None)
+
+
+def _concerned(nuclei: Nuclei, examples: Sequence[int], deed: Deed) -> list[Nucleus]:
+    """Return the nuclei whose features are needed: those shown, or the candidates, and examples."""
+    chosen = set(examples)
+    hidden = deed == "promote"
+    return [n for n in nuclei if n.id in chosen or n.touched or nuclei.is_shown(n) != hidden]

@@ -1,0 +1,1 @@
+"""Retraining on what was corrected, in the window."""

@@ -1,0 +1,1 @@
+"""Accepting, rejecting and correcting nuclei: actions, the way along them, the panel."""

@@ -1,0 +1,1 @@
+"""Segmenting the chosen image: settings, the engine, what comes of it."""

@@ -1,0 +1,97 @@
+"""How much of an image is segmented: all of it, what is in view, a region, all planes."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Shapes
+
+from ...masks.box import Box
+from ...errors import UserError
+from ..layers.camera import view_box
+from ..layers.viewport import to_image
+from ..layers.source import shape_of
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+
+class Scope(Enum):
+    """How much is segmented; the value is for a person."""
+
+    IMAGE = "Whole image"
+    VIEW = "View"
+    REGION = "Region"
+    PLANES = "All planes"
+
+
+KEPT = (
+    "Proposals there that nobody has reviewed are replaced; all else stays as it is, and {undo} "
+    "takes it back in one step."
+)
+
+TIPS = {
+    Scope.IMAGE: "The whole plane in view. What you have reviewed stays as it is.",
+    Scope.VIEW: f"Only what you see now. {KEPT}",
+    Scope.REGION: "A box that you draw after pressing Segment, or the rectangle that is selected "
+    f"in a Shapes layer. {KEPT}",
+    Scope.PLANES: "Each plane of the stack, the one in view first. Each has a review of its own; "
+    "Cancel keeps the planes that are done.",
+}
+
+DRAW = "Draw a box around what is to be segmented."
+
+
+def area_in_view(viewer: Viewer, image: Image) -> Box:
+    """Return the part of an image that the canvas shows, in px.
+
+    Raises
+    ------
+    UserError
+        If it shows none.
+    """
+    return _inside(view_box(viewer, image), image, "The view shows no part of the image")
+
+
+def area_of_shapes(viewer: Viewer, image: Image) -> Box | None:
+    """Return the box of the shapes that are selected in a Shapes layer, in px; None if none are.
+
+    Of a layer that is selected itself, a single shape need not be.
+
+    Raises
+    ------
+    UserError
+        If they lie outside of the image.
+    """
+    for layer in viewer.layers.selection:
+        if isinstance(layer, Shapes) and layer.editable:
+            chosen = sorted(layer.selected_data) or list(range(len(layer.data)))[:2]
+            if layer.selected_data or len(chosen) == 1:
+                corners = np.concatenate([layer.data[k] for k in chosen])
+                points = np.array([to_image(image, layer.data_to_world(c))[-2:] for c in corners])
+                return box_of(points.tolist(), image)
+    return None
+
+
+def box_of(points: Any, image: Image) -> Box:
+    """Return the box around points (y, x) in px of an image, whose middles are whole numbers.
+
+    Raises
+    ------
+    UserError
+        If it lies outside of the image.
+    """
+    given = np.asarray(points, float)
+    low, high = np.round(given.min(0)).astype(int), np.round(given.max(0)).astype(int) + 1
+    box = (int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+    return _inside(box, image, "The region lies outside of the image")
+
+
+def _inside(box: Box, image: Image, else_: str) -> Box:
+    height, width = shape_of(image)[-2:]
+    y0, x0, y1, x1 = max(box[0], 0), max(box[1], 0), min(box[2], height), min(box[3], width)
+    if y0 >= y1 or x0 >= x1:
+        raise UserError(f"{else_}: move there and try again.")
+    return y0, x0, y1, x1

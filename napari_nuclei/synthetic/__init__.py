@@ -1,0 +1,1 @@
+"""Made-up microscope images with exact ground truth."""

@@ -1,0 +1,1 @@
+"""The order of doubt: which nuclei a person should look at first."""
