@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike
 
 from . import checks
 from .errors import UserError
-from .formats.sidecar import Beside
 from .formats.dataset import DataSet
+from .formats.sidecar import Sidecar
 from .nuclei import Nuclei
 from .wording import Place, read_here
 
@@ -86,10 +86,10 @@ def segment(
     >>> nucleus.mask.area > 50, 0 < nucleus.score <= 1
     (True, True)
     """
-    from .nuclei.edits import propose
     from .formats.naming import record_of
     from .images.arrays import open_any
     from .models.registry import current, find
+    from .nuclei.edits import propose
 
     diameter = None if diameter is None else checks.positive(diameter, "diameter")
     score = None if score is None else checks.share(score, "score")
@@ -168,11 +168,11 @@ def read(
     folder = None if images is None else Path(images)
     if folder is not None and not folder.is_dir():
         raise UserError(f"{folder} is not a folder of images: name one")
-    beside = Beside(folder, strict=strict, split=split)
-    data, _ = read_any([Path(p) for p in given], beside, format)
+    sidecar = Sidecar(folder, strict=strict, split=split)
+    data, _ = read_any([Path(p) for p in given], sidecar, format)
     for record in data.images:
         data.of(record).image = record
-    _warn(beside)
+    _warn(sidecar)
     return data
 
 
@@ -230,18 +230,18 @@ def write(
     path = Path(path)
     target = target_of(path, format, "format=")
     size = None if pixel_size is None else checks.positive(pixel_size, "pixel_size")
-    beside = Beside(pixel_size=size)
+    sidecar = Sidecar(pixel_size=size)
     file = None if image is None else Path(image)
     if isinstance(nuclei, DataSet):
         if file is not None and not file.is_dir():
             raise UserError(f"{file} is not a folder, as image= is for a data set: name that")
-        beside.images, data = file, nuclei
+        sidecar.images, data = file, nuclei
     else:
-        beside.images = None if file is None else file.parent
-        data = named(nuclei, file, path, target, beside)
-    written = write_any(path, data, target, beside)
-    beside.remarks += filter(None, [odd_ending(path, target)])
-    _warn(beside)
+        sidecar.images = None if file is None else file.parent
+        data = named(nuclei, file, path, target, sidecar)
+    written = write_any(path, data, target, sidecar)
+    sidecar.remarks += filter(None, [odd_ending(path, target)])
+    _warn(sidecar)
     return written
 
 
@@ -287,12 +287,12 @@ def score(
 
     checks.share(score, "score")
     caps = checks.several(max_detections, "max_detections", checks.count)
-    beside = Beside()
-    pair = pair_of(truth, predictions, beside)
-    _warn(beside)
+    sidecar = Sidecar()
+    pair = pair_of(truth, predictions, sidecar)
+    _warn(sidecar)
     return scoring.score(*pair, score, caps)
 
 
-def _warn(beside: Beside) -> None:
-    for remark in dict.fromkeys([*beside.failed, *beside.remarks]):
+def _warn(sidecar: Sidecar) -> None:
+    for remark in dict.fromkeys([*sidecar.failed, *sidecar.remarks]):
         warnings.warn(remark, stacklevel=4)

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .errors import UserError
 from . import streams
+from .errors import UserError
 
 GZIP = b"\x1f\x8b"
 """How compressed files begin."""

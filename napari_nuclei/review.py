@@ -9,16 +9,16 @@ from typing import Any
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from .nuclei.counts import Counts
-from .nuclei.edit import Edit, EditError, difference
 from .errors import UserError
-from .nuclei.history import History
 from .journal.about import about
 from .journal.journal import LEAST, Journal, Subject
 from .journal.opening import ELSEWHERE, open_journal, take_over
 from .journal.pixels import pixels_of, shape_of
 from .journal.place import Pixels, Plane
 from .nuclei import Nuclei
+from .nuclei.counts import Counts
+from .nuclei.edit import Edit, EditError, difference
+from .nuclei.history import History
 
 
 class Review:

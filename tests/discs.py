@@ -11,13 +11,12 @@ from PIL import Image
 
 from napari_nuclei.formats import coco
 from napari_nuclei.formats.dataset import DataSet
-from napari_nuclei.nuclei import ImageRecord
 from napari_nuclei.learn.answers import Model, Source
 from napari_nuclei.learn.experiments import Run, experiments
 from napari_nuclei.masks import Mask
 from napari_nuclei.models.card import Card
 from napari_nuclei.models.detector import Detections
-from napari_nuclei.nuclei import Nuclei, Nucleus
+from napari_nuclei.nuclei import ImageRecord, Nuclei, Nucleus
 from napari_nuclei.progress import result_of
 
 RADIUS = 13

@@ -15,12 +15,12 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QOpenGLWidget, QWidget
 
-from napari_nuclei.nuclei import labels
 from napari_nuclei._napari.layers.bridge import Bridge
 from napari_nuclei._napari.layers.camera import camera_of
 from napari_nuclei._napari.widget import NucleiWidget
 from napari_nuclei.masks import Mask
 from napari_nuclei.models.card import Card
+from napari_nuclei.nuclei import labels
 from napari_nuclei.progress import Progress
 
 CARD = Card(

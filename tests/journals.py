@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 from strategies import state_of
 
-from napari_nuclei.nuclei import edits
 from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import Nuclei
+from napari_nuclei.nuclei import Nuclei, edits
 from napari_nuclei.review import Review
 
 SHAPE = (20, 20)

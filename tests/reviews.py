@@ -9,15 +9,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from tiny import disc, picture
 
-from napari_nuclei.masks.box import Box
 from napari_nuclei.formats import coco
 from napari_nuclei.formats.dataset import DataSet
-from napari_nuclei.nuclei import ImageRecord
 from napari_nuclei.learn.locked import digest_of
 from napari_nuclei.learn.reviewed import Reviewed
 from napari_nuclei.masks import Mask
+from napari_nuclei.masks.box import Box
 from napari_nuclei.models import Card
-from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin, State
+from napari_nuclei.nuclei import ImageRecord, Kind, Nuclei, Nucleus, Origin, State
 
 BASE = Card(name="base", architecture={}, diameter=20, licence="CC0-1.0")
 SIDE = 480

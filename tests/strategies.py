@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from napari_nuclei.nuclei import edits
+from napari_nuclei.masks import Mask
+from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin, State, edits
 from napari_nuclei.nuclei.edits import Edit, EditError
 from napari_nuclei.nuclei.labels import stroke
-from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin, State
 
 settings.register_profile(
     "steady",

@@ -18,9 +18,8 @@ from strategies import masks
 
 from napari_nuclei.formats.dataset import DataSet
 from napari_nuclei.formats.results import Results
-from napari_nuclei.nuclei import ImageRecord
 from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import Crowd, Nuclei, Nucleus
+from napari_nuclei.nuclei import Crowd, ImageRecord, Nuclei, Nucleus
 from napari_nuclei.scoring.aggregated import aggregated
 from napari_nuclei.scoring.assignment import heaviest
 from napari_nuclei.scoring.intersections import in_common

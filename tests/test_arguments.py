@@ -16,10 +16,9 @@ from tiny import DiscDetector, disc, picture
 import napari_nuclei
 from napari_nuclei import api
 from napari_nuclei.errors import UserError
-from napari_nuclei.nuclei import ImageRecord
 from napari_nuclei.images.arrays import open_array
 from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import Nuclei, Nucleus
+from napari_nuclei.nuclei import ImageRecord, Nuclei, Nucleus
 
 STACK = np.stack([picture((60, 70), [disc(30, 30, k)] * bool(k)) for k in (0, 16, 20, 24, 28)])
 CELLS = np.stack([picture((60, 70), [disc(30, 30, k)]) for k in (14, 18, 22)])

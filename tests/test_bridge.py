@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from napari.layers import Labels as NapariLabels
 from napari.layers import Layer
 
-from napari_nuclei.nuclei import edits
 from napari_nuclei._napari.layers.bridge import Bridge
-from napari_nuclei._napari.layers.review_layer import Labels, is_review
 from napari_nuclei._napari.layers.record import KEY, Record
-from napari_nuclei.nuclei import Nuclei, State
+from napari_nuclei._napari.layers.review_layer import Labels, is_review
+from napari_nuclei.nuclei import Nuclei, State, edits
 
 SHAPE = (60, 80)
 

@@ -12,20 +12,18 @@ import pytest
 import roifile
 from PIL import Image
 
-from napari_nuclei.nuclei import edits
 from napari_nuclei.formats import coco, results
-from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.categories import Category, colour_of
 from napari_nuclei.formats.coco_reader import from_json
 from napari_nuclei.formats.convert import convert, read
 from napari_nuclei.formats.dataset import DataSet
 from napari_nuclei.formats.registry import FORMATS, WRITABLE
-from napari_nuclei.nuclei import ImageRecord
-from napari_nuclei.nuclei.labels import stroke
+from napari_nuclei.formats.sidecar import Sidecar
 from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import Nuclei, Nucleus, State
+from napari_nuclei.nuclei import ImageRecord, Nuclei, Nucleus, State, edits
+from napari_nuclei.nuclei.labels import stroke
 from napari_nuclei.progress import result_of
-from napari_nuclei.prompts.edits import Answer, take_reading
+from napari_nuclei.prompts.edits import Answer, apply_alternative
 from napari_nuclei.review import Review
 from napari_nuclei.workspace.workspace import Workspace
 
@@ -138,7 +136,7 @@ def test_every_format_keeps_them_or_says_that_it_does_not(name: str, folder: Pat
     ]
     assert len(said) == (name in ("labels", "dsb", "masks"))
     if name in ("geojson", "imagej", "coco"):
-        data, _ = read(done.written, Beside(folder))
+        data, _ = read(done.written, Sidecar(folder))
         assert names(data) == names(from_json(THREE, "c.json"))
         colours = [c.colour for c in data.categories if c.name in ("epithelial", "stroma")]
         assert sorted(map(str, colours)) == ["(0, 255, 16)", "(200, 0, 10)"]
@@ -184,7 +182,7 @@ def classified(name: Any, **more: Any) -> dict[str, Any]:
 )
 def test_classes_of_qupath(said: Any, category: str, state: str, folder: Path) -> None:
     (folder / "a.geojson").write_text(json.dumps([classified(said)]))
-    data, _ = read([folder / "a.geojson"], Beside())
+    data, _ = read([folder / "a.geojson"], Sidecar())
     (nucleus,) = data.nuclei[1]
     assert (nucleus.category, nucleus.state) == (category, State(state))
     if isinstance(said, dict) and ("color" in said or "colorRGB" in said):
@@ -203,7 +201,7 @@ def test_several_files_have_one_list(folder: Path) -> None:
     Image.new("L", SHAPE[::-1]).save(folder / "b.png")
     (folder / "a.geojson").write_text(json.dumps([classified("T"), classified("nucleus")]))
     (folder / "b.geojson").write_text(json.dumps([classified("S"), classified("T")]))
-    data, _ = read([folder / "a.geojson", folder / "b.geojson"], Beside())
+    data, _ = read([folder / "a.geojson", folder / "b.geojson"], Sidecar())
     assert names(data) == ["T", "nucleus", "S", "T"]
     listed = {c.name: c.id for c in data.categories}
     assert listed["nucleus"] == 1
@@ -214,7 +212,7 @@ def test_groups_of_imagej(folder: Path) -> None:
     rect = roifile.ROI_TYPE.RECT
     roi = roifile.ImagejRoi(roitype=rect, left=1, top=1, right=9, bottom=9, group=7)
     (folder / "a.roi").write_bytes(roi.tobytes())
-    data, _ = read([folder / "a.roi"], Beside())
+    data, _ = read([folder / "a.roi"], Sidecar())
     assert names(data) == ["group 7"]
     assert data.categories == (Category(7, "group 7"),)
     coco.write(folder / "b.json", data)
@@ -241,7 +239,7 @@ def test_edits_keep_the_category(folder: Path) -> None:
     review.do(stroke(review.nuclei, [40, 41], [40, 41], review.nuclei.next_id))
     assert now() == {3: "T", 2: "S", 4: "nucleus"}
     answers = [Answer(square.shift(0, 20), 0.5, "net"), Answer(square.shift(20, 20), 0.5, "net")]
-    review.do(take_reading(review.nuclei, [2], answers))
+    review.do(apply_alternative(review.nuclei, [2], answers))
     assert now() == {3: "T", 2: "S", 4: "nucleus", 5: "S"}
     held = now()
     review.close()

@@ -21,9 +21,9 @@ from tiny import disc, picture, write_model
 from napari_nuclei import models
 from napari_nuclei.batch.batch import Settings, segment_files
 from napari_nuclei.formats import coco, label_tiff
-from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.convert import read
 from napari_nuclei.formats.registry import FORMATS
+from napari_nuclei.formats.sidecar import Sidecar
 from napari_nuclei.images.images import IMAGE_SUFFIXES, find_images
 from napari_nuclei.images.own_outputs import OVERLAY, is_own_output
 
@@ -92,7 +92,7 @@ def test_the_other_formats(run: Run, images: Path, name: str) -> None:
             assert {"area", "intensity_mean"} <= set(next(csv.reader(file)))
         return
     assert len(list(out.iterdir()) if out.is_dir() else [out]) == (1 if name == "dsb" else 3)
-    back, format = read([out], Beside(images))
+    back, format = read([out], Sidecar(images))
     assert format.name == name
     assert [(i.file_name, i.shape) for i in back.images] == [
         ("a.png", (60, 70)), ("b.png", (60, 70)), ("c.png", (50, 40)),

@@ -14,14 +14,13 @@ from PIL import Image
 from napari_nuclei.cli import main
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco
-from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.convert import convert, read
 from napari_nuclei.formats.dataset import DataSet
 from napari_nuclei.formats.detect import detect
 from napari_nuclei.formats.registry import FORMATS, READABLE, WRITABLE, by_ending
-from napari_nuclei.nuclei import ImageRecord
+from napari_nuclei.formats.sidecar import Sidecar
 from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import Nuclei, Nucleus
+from napari_nuclei.nuclei import ImageRecord, Nuclei, Nucleus
 
 SHAPE = (20, 30)
 MASKS = [Mask.from_array(np.ones((4, 5)), 2, 3), Mask.from_array(np.eye(3) + np.eye(3)[::-1], 9, 9)]
@@ -128,10 +127,10 @@ def test_exports_of_cvat_and_label_studio(folder: Path) -> None:
         z.writestr("result.json", text)
         z.writestr("images/1a2b3c4d-one.png", b"")
     for path in (folder / "cvat", folder / "export.zip"):
-        data, format = read([path], Beside())
+        data, format = read([path], Sidecar())
         assert format.name == "coco"
         assert [n.mask.area for n in data.nuclei[1]] == [20, 8]
-    found = Beside().image(folder / "export.zip", "images/1a2b3c4d-one.png")
+    found = Sidecar().image(folder / "export.zip", "images/1a2b3c4d-one.png")
     assert found == folder / "one.png"
 
 
@@ -142,10 +141,10 @@ def test_mere_boxes_are_left_out_with_a_remark(folder: Path) -> None:
         {"id": 3, "image_id": 1, "bbox": [1, 1, 4, 4]},
     ]
     (folder / "boxes.json").write_text(json.dumps(foreign(rows)))
-    beside = Beside()
-    data, _ = read([folder / "boxes.json"], beside)
+    sidecar = Sidecar()
+    data, _ = read([folder / "boxes.json"], sidecar)
     assert len(data.nuclei[1]) == 1
-    assert "2 of 3 annotations are left out: 2, 3 (it has a box but no mask)" in beside.remarks[0]
+    assert "2 of 3 annotations are left out: 2, 3 (it has a box but no mask)" in sidecar.remarks[0]
 
 
 def test_label_images_among_their_images(folder: Path) -> None:
@@ -153,15 +152,15 @@ def test_label_images_among_their_images(folder: Path) -> None:
         Image.new("L", SHAPE[::-1]).save(folder / f"{name}.tif")
     (folder / "all.coco.json").rename(folder / "all.txt")
     convert(folder / "all.txt", folder, "labels")
-    data, format = read([folder], Beside())
+    data, format = read([folder], Sidecar())
     assert format.name == "labels"
     assert [i.file_name for i in data.images] == ["one.png", "two.png"]
     noise = np.random.default_rng(0).integers(0, 255, SHAPE, np.uint8)
     Image.fromarray(noise).save(folder / "one.ome.tif")
-    beside = Beside()
-    data, _ = read([folder], beside)
+    sidecar = Sidecar()
+    data, _ = read([folder], sidecar)
     assert len(data.images) == 2
-    assert not beside.failed
+    assert not sidecar.failed
 
 
 def test_a_folder_names_what_it_leaves_out(folder: Path) -> None:
@@ -171,9 +170,9 @@ def test_a_folder_names_what_it_leaves_out(folder: Path) -> None:
     (folder / "notes.txt").write_text("")
     (folder / "below").mkdir()
     (folder / "gone.tif").symlink_to("nowhere")
-    beside = Beside()
-    read([folder], beside)
-    (words,) = beside.remarks
+    sidecar = Sidecar()
+    read([folder], sidecar)
+    (words,) = sidecar.remarks
     assert words.startswith(f"{folder}: left out 6: ")
     assert "one.overlay.png (written by napari-nuclei" in words
     assert "gone.tif (broken link)" in words

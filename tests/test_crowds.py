@@ -15,23 +15,21 @@ from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from napari_nuclei.nuclei import edits
 from napari_nuclei.cli import main
 from napari_nuclei.formats import coco, results
-from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.coco_reader import from_json
 from napari_nuclei.formats.convert import convert, read
 from napari_nuclei.formats.dataset import DataSet
 from napari_nuclei.formats.registry import FORMATS, WRITABLE
 from napari_nuclei.formats.results import Results
-from napari_nuclei.nuclei import ImageRecord
+from napari_nuclei.formats.sidecar import Sidecar
 from napari_nuclei.learn.gate import changes
 from napari_nuclei.learn.judge import Answer, judge
 from napari_nuclei.learn.looking import tally
 from napari_nuclei.learn.reviewed import Reviewed
 from napari_nuclei.learn.validate import hits
 from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import Crowd, Kind, Nuclei, Nucleus, Origin
+from napari_nuclei.nuclei import Crowd, ImageRecord, Kind, Nuclei, Nucleus, Origin, edits
 from napari_nuclei.resources import resource_folder
 from napari_nuclei.review import Review
 from napari_nuclei.scoring.match import shares_in
@@ -212,7 +210,7 @@ def test_every_format_keeps_them_or_says_that_it_does_not(tmp_path: Path) -> Non
         assert len(said) == (name not in ("coco", "geojson")), name
         if FORMATS[name].reader:
             (file,) = done.written
-            back, _ = read([out if name == "masks" else file], Beside(tmp_path))
+            back, _ = read([out if name == "masks" else file], Sidecar(tmp_path))
             (of,) = back.nuclei.values()
             assert [n.mask for n in of] == [*TWO]
             assert of.crowds == ((Crowd(CROWD),) if name in ("coco", "geojson") else ())

@@ -23,11 +23,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_nuclei._napari.folder.export_all import ExportAllDialog
 from napari_nuclei._napari.files.export_dialog import ExportDialog
 from napari_nuclei._napari.files.format_dialog import FormatDialog
-from napari_nuclei._napari.qt_helpers import confirmed, scroll
+from napari_nuclei._napari.folder.export_all import ExportAllDialog
 from napari_nuclei._napari.layers.record import Record
+from napari_nuclei._napari.qt_helpers import confirmed, scroll
 from napari_nuclei.formats import registry
 from napari_nuclei.workspace.workspace import Workspace
 

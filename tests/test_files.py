@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from napari_nuclei.errors import UserError
 from napari_nuclei.atomic_files import read_json, replacing, write_json
+from napari_nuclei.errors import UserError
 from napari_nuclei.formats.numbers import finite
 
 

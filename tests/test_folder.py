@@ -14,12 +14,12 @@ from folders import SHAPE, Reviewer, write_images
 from gui import in_step, settle
 from napari.layers import Image, Labels
 
-from napari_nuclei.nuclei import edits
 from napari_nuclei._napari.layers.camera import camera_of
 from napari_nuclei._napari.review.reviewing import actions_of
-from napari_nuclei.nuclei.counts import Stage
 from napari_nuclei.errors import UserError
 from napari_nuclei.masks import Mask
+from napari_nuclei.nuclei import edits
+from napari_nuclei.nuclei.counts import Stage
 from napari_nuclei.review import Review
 
 square = Mask.from_array(np.ones((6, 6)))

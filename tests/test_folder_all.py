@@ -15,17 +15,16 @@ import tifffile
 from folders import SHAPE, Reviewer, write_images
 from gui import CARD, FOUND, in_step, settle
 
-from napari_nuclei.nuclei import edits
 from napari_nuclei._napari.folder import all_panel
 from napari_nuclei._napari.folder.export_all import ExportAllDialog, RequestAll
-from napari_nuclei.nuclei.counts import Stage
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco, results
-from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.convert import read
 from napari_nuclei.formats.registry import FORMATS, WRITABLE
+from napari_nuclei.formats.sidecar import Sidecar
 from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import State
+from napari_nuclei.nuclei import State, edits
+from napari_nuclei.nuclei.counts import Stage
 
 square = Mask.from_array(np.ones((6, 6)))
 
@@ -235,7 +234,7 @@ def test_every_format(person: Reviewer, tmp_path: Path, monkeypatch: pytest.Monk
         said = export(person, monkeypatch, RequestAll(path, name))
         assert said.startswith(f"Wrote 6 nuclei of 2 images to {path.name}."), name
         if format.reader:
-            data, found = read([path], Beside(folder))
+            data, found = read([path], Sidecar(folder))
             assert (found.name, len(data.images)) == (name, 2)
             assert all(len(list(nuclei.shown())) == 3 for _, nuclei in data), name
     assert sorted(p.name for p in (out / "geojson").iterdir()) == ["cell1.geojson", "cell2.geojson"]

@@ -15,7 +15,6 @@ from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtTest import QTest
 
-from napari_nuclei.nuclei import edits
 from napari_nuclei._napari import launch
 from napari_nuclei._napari.folder.folder import Folder
 from napari_nuclei._napari.session.openers import turned_words
@@ -24,6 +23,7 @@ from napari_nuclei.commands import review as command
 from napari_nuclei.errors import UserError
 from napari_nuclei.journal import safe_file
 from napari_nuclei.masks import Mask
+from napari_nuclei.nuclei import edits
 from napari_nuclei.review import Review
 from napari_nuclei.workspace.workspace import Workspace
 

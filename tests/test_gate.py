@@ -13,14 +13,13 @@ from reviews import SIDE, lattice, reviewed
 from tiny import disc
 
 from napari_nuclei.formats.dataset import DataSet
-from napari_nuclei.nuclei import ImageRecord
 from napari_nuclei.learn.agreement import agreement
 from napari_nuclei.learn.choosing import choose, looks, next_factor
 from napari_nuclei.learn.gate import Change, changes, judge
 from napari_nuclei.learn.locked import Grid, Tile
 from napari_nuclei.learn.looking import tally
 from napari_nuclei.learn.tally import FIGURES, Spread, Tally, compare
-from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin
+from napari_nuclei.nuclei import ImageRecord, Kind, Nuclei, Nucleus, Origin
 from napari_nuclei.scoring.scoring import score
 
 TILES = [Tile("x", 0, k) for k in range(12)]

@@ -13,10 +13,9 @@ from strategies import nuclei
 
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import geojson, geojson_reader
-from napari_nuclei.formats.sidecar import Beside
-from napari_nuclei.nuclei import ImageRecord
+from napari_nuclei.formats.sidecar import Sidecar
 from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import Crowd, Kind, Nuclei, Nucleus, State
+from napari_nuclei.nuclei import Crowd, ImageRecord, Kind, Nuclei, Nucleus, State
 
 RING = [[2, 1], [6, 1], [6, 5], [2, 5], [2, 1]]
 HOLE = [[3, 2], [3, 3], [4, 3], [4, 2], [3, 2]]
@@ -38,16 +37,16 @@ def saved(path: Path, features: Any, **more: Any) -> Path:
     return path
 
 
-def read(path: Path, beside: Beside | None = None) -> Nuclei:
-    return geojson_reader.read(path, beside or Beside())[1]
+def read(path: Path, sidecar: Sidecar | None = None) -> Nuclei:
+    return geojson_reader.read(path, sidecar or Sidecar())[1]
 
 
 @given(of=nuclei())
 def test_shown_nuclei_come_back(of: Nuclei, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("g") / "a.geojson"
     image = ImageRecord(1, "ä b.png", *of.shape)
-    geojson.write(path, image, of, Beside())
-    found, back = geojson_reader.read(path, Beside())
+    geojson.write(path, image, of, Sidecar())
+    found, back = geojson_reader.read(path, Sidecar())
     assert found == image
     shown = {n.id: n for n in of.shown()}
     assert {n.id for n in back} == set(shown)
@@ -64,7 +63,7 @@ def test_what_qupath_needs(tmp_path: Path) -> None:
     ring[1, 1] = False
     of = Nuclei((8, 9), [Nucleus(7, Mask.from_array(ring, 1, 2), 0.5, State.ACCEPTED)])
     path = tmp_path / "a.geojson"
-    geojson.write(path, ImageRecord(1, "a.png", 8, 9), of, Beside(pixel_size=0.5))
+    geojson.write(path, ImageRecord(1, "a.png", 8, 9), of, Sidecar(pixel_size=0.5))
     (row,) = json.loads(path.read_text())["features"]
     assert len(row["id"]) == 36
     assert row["geometry"]["type"] == "Polygon"
@@ -92,15 +91,15 @@ def test_files_of_qupath(tmp_path: Path) -> None:
         feature([RING], "3", objectType="annotation"),
         feature([1, 1], "4", "Point", objectType="detection"),
     ]
-    beside = Beside()
+    sidecar = Sidecar()
     path = saved(tmp_path / "a.geojson", [cell, old, *others], napari_nuclei=ABOUT)
-    first, second = read(path, beside)
+    first, second = read(path, sidecar)
     assert first.mask.area == 15
     assert second.mask.area == 18
     assert (second.score, second.state, second.note) == (0.25, State.REJECTED, "doubtful")
     assert first.origin.kind is Kind.IMPORT
-    assert len(beside.remarks) == 2
-    assert "1 feature is left out (annotation" in "".join(beside.remarks)
+    assert len(sidecar.remarks) == 2
+    assert "1 feature is left out (annotation" in "".join(sidecar.remarks)
 
 
 def test_annotations_alone_are_nuclei_and_copies_get_ids_of_their_own(tmp_path: Path) -> None:
@@ -116,15 +115,15 @@ def test_the_size_of_the_image(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.geojson", [feature()])
     with pytest.raises(UserError, match=r"does not say how large.*--images"):
         read(path)
-    beside = Beside(guess_size=True)
-    assert read(path, beside).shape == (5, 6)
-    assert "extent" in beside.remarks[0]
+    sidecar = Sidecar(guess_size=True)
+    assert read(path, sidecar).shape == (5, 6)
+    assert "extent" in sidecar.remarks[0]
     Image.new("L", (20, 30)).save(tmp_path / "a.png")
-    assert geojson_reader.read(path, Beside())[0] == ImageRecord(1, "a.png", 30, 20)
+    assert geojson_reader.read(path, Sidecar())[0] == ImageRecord(1, "a.png", 30, 20)
     (tmp_path / "elsewhere").mkdir()
     Image.new("L", (3, 3)).save(tmp_path / "elsewhere" / "a.png")
     with pytest.raises(UserError, match="right image"):
-        read(path, Beside(tmp_path / "elsewhere"))
+        read(path, Sidecar(tmp_path / "elsewhere"))
 
 
 @pytest.mark.parametrize(
@@ -170,9 +169,9 @@ def areas(path: Path, *kinds: str) -> tuple[list[int], list[str]]:
         ring = [[0, 0], [k, 0], [k, 1], [0, 1], [0, 0]]
         legacy = kind.startswith("Path") or kind.startswith("TMA")
         rows.append(feature([ring], kind) if legacy else feature([ring], "x", objectType=kind))
-    beside = Beside()
-    found = read(saved(path, rows, napari_nuclei=ABOUT), beside)
-    return [n.mask.area for n in found], beside.remarks
+    sidecar = Sidecar()
+    found = read(saved(path, rows, napari_nuclei=ABOUT), sidecar)
+    return [n.mask.area for n in found], sidecar.remarks
 
 
 @pytest.mark.parametrize(
@@ -225,17 +224,17 @@ def test_probabilities_are_scores(properties: Any, score: float, tmp_path: Path)
 
 def test_a_score_that_is_none_is_said(tmp_path: Path) -> None:
     rows = [feature(measurements={"Score": 61})]
-    beside = Beside()
-    (nucleus,) = read(saved(tmp_path / "a.geojson", rows, napari_nuclei=ABOUT), beside)
+    sidecar = Sidecar()
+    (nucleus,) = read(saved(tmp_path / "a.geojson", rows, napari_nuclei=ABOUT), sidecar)
     assert nucleus.score == 1.0
-    assert "its score 61 is not a number from 0 to 1: cut" in beside.remarks[0]
+    assert "its score 61 is not a number from 0 to 1: cut" in sidecar.remarks[0]
 
 
 @pytest.mark.parametrize("category", ["accepted", "Tumour: Rejected", "proposed"])
 def test_a_category_may_be_called_as_a_state(category: str, tmp_path: Path) -> None:
     square = Mask.from_array(np.ones((4, 4)), 1, 2)
     of = Nuclei((8, 9), [Nucleus(1, square, category=category)])
-    geojson.write(tmp_path / "b.geojson", ImageRecord(1, "a.png", 8, 9), of, Beside())
+    geojson.write(tmp_path / "b.geojson", ImageRecord(1, "a.png", 8, 9), of, Sidecar())
     (found,) = read(tmp_path / "b.geojson")
     assert (found.category, found.state) == (category, State.PROPOSED)
 
@@ -248,7 +247,7 @@ def test_areas_to_ignore_are_annotations_of_qupaths_own_class(tmp_path: Path) ->
     found = read(saved(tmp_path / "a.geojson", rows, napari_nuclei=ABOUT))
     assert (len(found), len(found.crowds)) == (1, 1)
     of = Nuclei((8, 9), crowds=(Crowd(Mask.from_array(np.ones((4, 4)), 1, 2), "T"),))
-    geojson.write(tmp_path / "b.geojson", ImageRecord(1, "a.png", 8, 9), of, Beside())
+    geojson.write(tmp_path / "b.geojson", ImageRecord(1, "a.png", 8, 9), of, Sidecar())
     (row,) = json.loads((tmp_path / "b.geojson").read_text())["features"]
     assert row["properties"]["objectType"] == "annotation"
     assert row["properties"]["classification"]["name"] == "Ignore*"

@@ -15,11 +15,10 @@ from tiny import disc
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco
 from napari_nuclei.formats.dataset import DataSet
-from napari_nuclei.nuclei import ImageRecord
 from napari_nuclei.learn.groups import folds_of, groups_of
 from napari_nuclei.learn.parts import parts_of
 from napari_nuclei.learn.recipe import read_recipe
-from napari_nuclei.nuclei import Nuclei, Nucleus
+from napari_nuclei.nuclei import ImageRecord, Nuclei, Nucleus
 
 LOOKS = {"bright": (20, 220, 12), "dim": (5, 40, 12), "large": (20, 220, 30)}
 """Ground, light and diameter of the nuclei of each experiment."""

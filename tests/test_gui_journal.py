@@ -14,11 +14,10 @@ from napari.layers import Labels
 from PIL import Image as Picture
 from windows import GRAY, Window
 
-from napari_nuclei.nuclei import edits
 from napari_nuclei._napari.review.reviewing import actions_of
 from napari_nuclei.formats import coco
 from napari_nuclei.journal.place import home_of, user_folder
-from napari_nuclei.nuclei import State
+from napari_nuclei.nuclei import State, edits
 from napari_nuclei.review import Review
 
 

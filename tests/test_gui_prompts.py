@@ -12,8 +12,8 @@ from napari.layers import Image
 from prompted import PromptEngine
 from qtpy.QtCore import Qt
 
-from napari_nuclei._napari.prompts.prompt_service import Identities
 from napari_nuclei._napari.layers.camera import camera_of
+from napari_nuclei._napari.prompts.prompt_service import Identities
 from napari_nuclei._napari.prompts.prompting import prompts_of
 from napari_nuclei._napari.review.reviewing import actions_of
 from napari_nuclei.errors import UserError
@@ -194,17 +194,17 @@ def test_t_goes_through_readings_and_back(hand: Hand) -> None:
     answered(hand, lambda: hand.key(Key.Key_T))
     assert names(hand) == ["segment", "another reading"]
     assert "Reading 1 of" in hand.widget.message.text()
-    readings = [shown(hand)]
+    alternatives = [shown(hand)]
     for _ in range(20):
         hand.key(Key.Key_T)
         if "As it was" in hand.widget.message.text():
             break
-        readings.append(shown(hand))
+        alternatives.append(shown(hand))
         assert names(hand) == ["segment", "another reading"]
         assert in_step(hand.bridge)
     assert shown(hand) == before
-    assert len(readings) == len({tuple(sorted(r.items(), key=str)) for r in readings}) >= 2
-    assert any(len(r) == 4 for r in readings), "two instead of one"
+    assert len(alternatives) == len({tuple(sorted(r.items(), key=str)) for r in alternatives}) >= 2
+    assert any(len(r) == 4 for r in alternatives), "two instead of one"
 
 
 def test_a_reading_that_was_worked_on_is_not_turned(hand: Hand) -> None:
@@ -261,10 +261,10 @@ def test_k_offers_the_rest_of_a_kind_and_does_it_in_one_step(hand: Hand) -> None
     answered(hand, lambda: hand.key(Key.Key_K))
     panel = hand.widget.prompts
     hand.qtbot.waitUntil(lambda: panel.kind.isVisibleTo(panel), timeout=60_000)
-    panel.kind_slider.setValue(2)
-    assert hand.bridge.review.selection == prompts_of(actions_of(hand.bridge)).kinds.kind.ids[:2]
-    assert panel.kind_do.text() == "Delete 2"
-    panel.kind_do.click()
+    panel.similar_slider.setValue(2)
+    assert hand.bridge.review.selection == prompts_of(actions_of(hand.bridge)).similar.kind.ids[:2]
+    assert panel.similar_do.text() == "Delete 2"
+    panel.similar_do.click()
     assert names(hand)[-1] == "delete all of this kind"
     assert shown(hand) == {}
     assert not panel.kind.isVisibleTo(panel)
@@ -278,7 +278,7 @@ def test_what_k_offers_can_be_dropped(hand: Hand) -> None:
     hand.key(Key.Key_Delete)
     answered(hand, lambda: hand.key(Key.Key_K))
     hand.key(Key.Key_Escape)
-    assert prompts_of(actions_of(hand.bridge)).kinds.kind is None
+    assert prompts_of(actions_of(hand.bridge)).similar.kind is None
     assert hand.bridge.review.selection == ()
     assert names(hand) == ["segment", "delete"]
 

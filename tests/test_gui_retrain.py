@@ -20,13 +20,13 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QMessageBox
 from tiny import write_model
 
-from napari_nuclei.nuclei import edits
 from napari_nuclei._napari.layers.camera import camera_of
 from napari_nuclei._napari.retrain.retrain_panel import RetrainPanel
 from napari_nuclei._napari.retrain.retrain_source import choices, open_planes, write
 from napari_nuclei._napari.widget import NucleiWidget
 from napari_nuclei.formats import coco
 from napari_nuclei.models import registry
+from napari_nuclei.nuclei import edits
 from napari_nuclei.progress import result_of
 
 FAKE = Path(__file__).with_name("fake_retraining.py")

@@ -16,11 +16,10 @@ from pycocotools import mask as coco_rle
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
-from napari_nuclei.nuclei import labels
 from napari_nuclei._napari.files.export import Request, save
 from napari_nuclei._napari.layers.outlines import LATER_MS
 from napari_nuclei.formats import coco
-from napari_nuclei.nuclei import State
+from napari_nuclei.nuclei import State, labels
 
 pytestmark = pytest.mark.screen
 

@@ -13,11 +13,11 @@ from gui import FOUND, disk, settle
 from PIL import Image as Picture
 from windows import GRAY, Window
 
-from napari_nuclei.nuclei import edits
 from napari_nuclei._napari.folder.folder import Folder
 from napari_nuclei._napari.review.reviewing import actions_of
 from napari_nuclei.journal import fingerprint
 from napari_nuclei.journal.place import home_of
+from napari_nuclei.nuclei import edits
 from napari_nuclei.review import Review
 
 

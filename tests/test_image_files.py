@@ -13,7 +13,6 @@ import zarr
 from PIL import Image
 
 from napari_nuclei.errors import UserError
-from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.image_files import (
     MISSING,
     ImageFiles,
@@ -24,8 +23,9 @@ from napari_nuclei.formats.image_files import (
     lies_in,
 )  # fmt: skip
 from napari_nuclei.formats.image_sizes import check_sizes
-from napari_nuclei.nuclei import ImageRecord
+from napari_nuclei.formats.sidecar import Sidecar
 from napari_nuclei.learn.examples import pixels_of
+from napari_nuclei.nuclei import ImageRecord
 
 SHAPE = (60, 80)
 
@@ -208,18 +208,18 @@ def test_sizes(folder: Path) -> None:
     ],
 )
 def test_the_image_of_a_file(folder: Path, name: str, said: list[str], image: str | None) -> None:
-    beside = Beside(images=folder)
-    found = beside.image_of(folder / name, *said)
+    sidecar = Sidecar(images=folder)
+    found = sidecar.image_of(folder / name, *said)
     assert (None if found is None else str(found.relative_to(folder))) == image
     doubt = "its image may be x.png, x.tif: name the file after the one that is meant, as x.png.tif"
-    assert beside.remarks == ([f"x_masks.tif: {doubt}."] if name == "x_masks.tif" else [])
+    assert sidecar.remarks == ([f"x_masks.tif: {doubt}."] if name == "x_masks.tif" else [])
 
 
 def test_a_size_that_only_the_image_knows(folder: Path) -> None:
-    beside = Beside()
-    assert beside.record(folder / "y.geojson", "y", (9, 9)).shape == SHAPE
+    sidecar = Sidecar()
+    assert sidecar.record(folder / "y.geojson", "y", (9, 9)).shape == SHAPE
     with pytest.raises(UserError, match=r"its image may be x\.png, x\.tif: .* as x\.png\.roi"):
-        beside.record(folder / "x.roi", "x", (9, 9))
-    guessing = Beside(guess_size=True)
+        sidecar.record(folder / "x.roi", "x", (9, 9))
+    guessing = Sidecar(guess_size=True)
     assert guessing.record(folder / "x.roi", "x", (9, 9)).shape == (9, 9)
     assert len(guessing.remarks) == 2

@@ -14,23 +14,22 @@ from strategies import nuclei
 
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import imagej
-from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.paths import rings_of
-from napari_nuclei.nuclei import ImageRecord
+from napari_nuclei.formats.sidecar import Sidecar
 from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import Nuclei, Nucleus
+from napari_nuclei.nuclei import ImageRecord, Nuclei, Nucleus
 
 
 @given(of=nuclei())
 def test_shown_nuclei_come_back(of: Nuclei, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("roi")
     Image.new("L", of.shape[::-1]).save(folder / "a.png")
-    imagej.write(folder / "a.rois.zip", ImageRecord(1, "a.png", *of.shape), of, Beside())
+    imagej.write(folder / "a.rois.zip", ImageRecord(1, "a.png", *of.shape), of, Sidecar())
     if not any(of.shown()):
         with pytest.raises(UserError, match="no ROI"):
-            imagej.read(folder / "a.rois.zip", Beside())
+            imagej.read(folder / "a.rois.zip", Sidecar())
         return
-    image, back = imagej.read(folder / "a.rois.zip", Beside())
+    image, back = imagej.read(folder / "a.rois.zip", Sidecar())
     assert image == ImageRecord(1, "a.png", *of.shape)
     shown = {n.id: n for n in of.shown()}
     assert {n.id: (n.mask, n.state) for n in back} == {
@@ -52,14 +51,14 @@ def test_kinds_of_rois(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as z:
         for name, roi in shapes.items():
             z.writestr(f"{name}.roi", roi.tobytes())
-    beside = Beside(guess_size=True)
-    image, found = imagej.read(path, beside)
+    sidecar = Sidecar(guess_size=True)
+    image, found = imagej.read(path, sidecar)
     assert image.shape == (18, 20)
     areas = [n.mask.area for n in found]
     assert areas[0] == 8
     assert areas[1] == pytest.approx(np.pi * 5 * 4, abs=2)
     assert len(areas) == 3
-    left = [r.split(" ROIs of type ")[1] for r in beside.remarks if " ROIs of type " in r]
+    left = [r.split(" ROIs of type ")[1] for r in sidecar.remarks if " ROIs of type " in r]
     assert sorted(line.split(",")[0] for line in left) == ["point", "text"]
 
 
@@ -76,16 +75,16 @@ def test_rois_on_several_planes_are_not_made_one(tmp_path: Path) -> None:
                 z.writestr(f"{k}.roi", roi.tobytes())
         if several[0]:
             with pytest.raises(UserError, match="several planes"):
-                imagej.read(tmp_path / "a.zip", Beside())
+                imagej.read(tmp_path / "a.zip", Sidecar())
         else:
-            assert len(imagej.read(tmp_path / "a.zip", Beside())[1]) == 2
+            assert len(imagej.read(tmp_path / "a.zip", Sidecar())[1]) == 2
 
 
 def test_a_single_roi_and_names(tmp_path: Path) -> None:
     path = tmp_path / "0007.roi"
     roi = roifile.ImagejRoi.frompoints([[0, 0], [3, 0], [3, 3]], name="")
     path.write_bytes(roi.tobytes())
-    _, found = imagej.read(path, Beside(guess_size=True))
+    _, found = imagej.read(path, Sidecar(guess_size=True))
     assert [n.id for n in found] == [7]
 
 
@@ -93,7 +92,7 @@ def test_bytes_of_one_ring_are_traced_and_others_composite(tmp_path: Path) -> No
     ring = np.ones((4, 4), bool)
     ring[1, 1] = False
     of = Nuclei((9, 9), [Nucleus(1, Mask.from_array(ring)), Nucleus(12, Mask.from_array([[True]]))])
-    imagej.write(tmp_path / "a.zip", ImageRecord(1, "a", 9, 9), of, Beside())
+    imagej.write(tmp_path / "a.zip", ImageRecord(1, "a", 9, 9), of, Sidecar())
     first, second = roifile.roiread(tmp_path / "a.zip")
     assert first.composite
     assert len(first.coordinates(multi=True)) == 2
@@ -105,19 +104,19 @@ def test_bytes_of_one_ring_are_traced_and_others_composite(tmp_path: Path) -> No
 def test_damaged_files(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     with pytest.raises(UserError, match="no such file"):
-        imagej.read(path, Beside())
+        imagej.read(path, Sidecar())
     of = Nuclei((9, 9), [Nucleus(1, Mask.from_array(np.ones((4, 4))))])
-    imagej.write(path, ImageRecord(1, "a", 9, 9), of, Beside())
+    imagej.write(path, ImageRecord(1, "a", 9, 9), of, Sidecar())
     whole = path.read_bytes()
     for broken in (b"", b"PK\3\4", whole[:-5], b"Iout1234", whole[:30] + b"??" + whole[32:]):
         path.write_bytes(broken)
         with pytest.raises(UserError, match=r"a\.zip") as caught:
-            imagej.read(path, Beside(guess_size=True))
+            imagej.read(path, Sidecar(guess_size=True))
         assert "\n" not in str(caught.value)
     with zipfile.ZipFile(path, "w") as z:
         z.writestr("readme.txt", "hello")
     with pytest.raises(UserError, match="ROI Manager"):
-        imagej.read(path, Beside())
+        imagej.read(path, Sidecar())
 
 
 # -- what ImageJ writes besides ---------------------------------------------------------
@@ -139,7 +138,7 @@ def test_curves_of_a_composite_roi(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as z:
         z.writestr("a.roi", roi.tobytes())
         z.writestr("b.roi", plain.tobytes())
-    _, found = imagej.read(tmp_path / "a.zip", Beside(guess_size=True))
+    _, found = imagej.read(tmp_path / "a.zip", Sidecar(guess_size=True))
     curved, straight = found
     assert straight.mask.area == 100
     assert curved.mask.area == pytest.approx(3600 - np.pi * 400, abs=8)
@@ -166,10 +165,10 @@ def test_what_macs_add_is_no_roi(tmp_path: Path) -> None:
         z.writestr("7.roi", roi)
         z.writestr("__MACOSX/._7.roi", b"\0\5\x16\7" + b"\0" * 60)
         z.writestr("._8.roi", b"\0\5\x16\7" + b"\0" * 60)
-    beside = Beside(guess_size=True)
-    _, found = imagej.read(tmp_path / "a.zip", beside)
+    sidecar = Sidecar(guess_size=True)
+    _, found = imagej.read(tmp_path / "a.zip", sidecar)
     assert [n.id for n in found] == [7]
-    assert len(beside.remarks) == 1  # on the size of the image alone
+    assert len(sidecar.remarks) == 1  # on the size of the image alone
 
 
 @pytest.mark.parametrize(
@@ -188,7 +187,7 @@ def test_names_that_are_numbers_are_ids(names: list[str], ids: list[int], tmp_pa
             rect = roifile.ROI_TYPE.RECT
             roi = roifile.ImagejRoi(roitype=rect, name=name, left=9 * k, right=9 * k + 4, bottom=4)
             z.writestr(f"{k}x.roi", roi.tobytes())
-    _, found = imagej.read(tmp_path / "a.zip", Beside(guess_size=True))
+    _, found = imagej.read(tmp_path / "a.zip", Sidecar(guess_size=True))
     assert [n.id for n in found] == ids
 
 
@@ -196,4 +195,4 @@ def test_nothing_with_an_area_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "a.roi"
     path.write_bytes(roifile.ImagejRoi(roitype=roifile.ROI_TYPE.POINT).tobytes())
     with pytest.raises(UserError, match="no ROI that has an area"):
-        imagej.read(path, Beside())
+        imagej.read(path, Sidecar())

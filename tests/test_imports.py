@@ -77,7 +77,9 @@ def probe(names: list[str]) -> dict[str, list[str]]:
 
 def test_core_and_cli_import_without_heavy_libraries() -> None:
     names = core_modules()
-    assert {"napari_nuclei.cli", "napari_nuclei.masks.mask", "napari_nuclei.images.images"} <= set(names)
+    assert {"napari_nuclei.cli", "napari_nuclei.masks.mask", "napari_nuclei.images.images"} <= set(
+        names
+    )
     assert probe(names) == {}
 
 

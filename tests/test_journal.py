@@ -20,13 +20,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from journals import SHAPE, abandon, add, journal_of, notices, opened, same, square, worked
 from strategies import OPERATIONS, make_edit, nuclei, state_of
 
-from napari_nuclei.nuclei import edits
 from napari_nuclei import review
 from napari_nuclei.errors import UserError
 from napari_nuclei.journal import journal
 from napari_nuclei.journal.place import find
 from napari_nuclei.journal.snapshot import peek
-from napari_nuclei.nuclei import Nuclei
+from napari_nuclei.nuclei import Nuclei, edits
 from napari_nuclei.review import Review
 
 

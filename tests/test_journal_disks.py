@@ -16,11 +16,10 @@ from typing import Any
 import pytest
 from journals import PIXELS, SHAPE, add, journal_of, notices, opened, same, worked
 
-from napari_nuclei.nuclei import edits
 from napari_nuclei.errors import UserError
 from napari_nuclei.journal import safe_file
 from napari_nuclei.journal.place import find, rescue, user_folder
-from napari_nuclei.nuclei import Nuclei
+from napari_nuclei.nuclei import Nuclei, edits
 from napari_nuclei.review import Review
 
 

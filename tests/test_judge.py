@@ -9,7 +9,6 @@ import pytest
 
 from napari_nuclei.formats.dataset import DataSet
 from napari_nuclei.formats.results import Results
-from napari_nuclei.nuclei import ImageRecord
 from napari_nuclei.learn.judge import (
     ALL,
     Answer,
@@ -23,7 +22,7 @@ from napari_nuclei.learn.judge import (
     worst,
 )
 from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import Nuclei, Nucleus
+from napari_nuclei.nuclei import ImageRecord, Nuclei, Nucleus
 
 
 def seen(scores: list[float], right: list[bool], **more: Any) -> Seen:

@@ -9,16 +9,15 @@ import pytest
 import torch
 from tiny import CARD, disc, network
 
-from napari_nuclei.nuclei import edits
-from napari_nuclei.nuclei.edit import EditError
 from napari_nuclei.masks import Mask
 from napari_nuclei.models.maskrcnn_detector import MaskRCNNDetector
-from napari_nuclei.nuclei import Nuclei, State
+from napari_nuclei.nuclei import Nuclei, State, edits
+from napari_nuclei.nuclei.edit import EditError
 from napari_nuclei.progress import result_of
 from napari_nuclei.prompts.edits import promote
 from napari_nuclei.prompts.feature_cache import FeatureCache, Identity
-from napari_nuclei.prompts.similar import Features, examples_of, fix, learn_steps, same_kind
 from napari_nuclei.prompts.prompter import Prompter
+from napari_nuclei.prompts.similar import Features, examples_of, find_similar, fix, learn_steps
 from napari_nuclei.review import Review
 
 
@@ -29,10 +28,10 @@ def two_kinds(count: int = 40) -> tuple[Review, Features]:
              for k in range(count)]  # fmt: skip
     edits.propose(nuclei, found, "net", 0.5).apply_to(nuclei)
     rng = np.random.default_rng(0)
-    kinds = rng.normal(size=(2, 64))
+    similar = rng.normal(size=(2, 64))
     features = Features()
     rows = sorted(nuclei, key=lambda n: n.id)
-    table = np.array([kinds[int(n.id % 4 == 0)] + 0.3 * rng.normal(size=64) for n in rows])
+    table = np.array([similar[int(n.id % 4 == 0)] + 0.3 * rng.normal(size=64) for n in rows])
     features.add(rows, table.astype(np.float32))
     return Review(nuclei), features
 
@@ -41,9 +40,9 @@ def test_the_rest_of_a_kind_is_found_and_deleted_in_one_step() -> None:
     review, features = two_kinds()
     review.do(edits.delete(review.nuclei, [4]))
     review.do(edits.delete(review.nuclei, [8]))
-    ids, deed = examples_of(review.done)
-    assert (sorted(ids), deed) == ([4, 8], "delete")
-    kind = same_kind(review.nuclei, features, ids, "delete")
+    ids, operation = examples_of(review.done)
+    assert (sorted(ids), operation) == ([4, 8], "delete")
+    kind = find_similar(review.nuclei, features, ids, "delete")
     rest = {12, 16, 20, 24, 28, 32}
     assert set(kind.ids[:6]) == rest
     assert kind.likely == 6
@@ -60,15 +59,15 @@ def test_the_rest_of_a_kind_is_found_and_deleted_in_one_step() -> None:
 def test_candidates_are_promoted_like_candidates() -> None:
     review, features = two_kinds()
     review.do(promote(review.nuclei, [36]))
-    ids, deed = examples_of(review.done)
-    kind = same_kind(review.nuclei, features, ids, deed or "accept")
+    ids, operation = examples_of(review.done)
+    kind = find_similar(review.nuclei, features, ids, operation or "accept")
     assert kind.ids[0] == 40
     assert set(kind.ids) == {33, 34, 35, 37, 38, 39, 40}
     review.do(fix(review.nuclei, kind, 1))
     assert review.nuclei.is_shown(review.nuclei[40])
 
 
-def test_the_last_deed_counts() -> None:
+def test_the_last_operation_counts() -> None:
     review, _ = two_kinds()
     review.do(edits.delete(review.nuclei, [4]))
     review.do(edits.grow(review.nuclei, [1, 2]))
@@ -83,7 +82,7 @@ def test_what_a_person_has_treated_is_left_alone() -> None:
     review, features = two_kinds()
     review.do(edits.accept(review.nuclei, [12]))
     review.do(edits.delete(review.nuclei, [4]))
-    kind = same_kind(review.nuclei, features, [4], "delete")
+    kind = find_similar(review.nuclei, features, [4], "delete")
     assert 12 not in kind.ids
     assert kind.ids[0] in {8, 16, 20, 24, 28, 32}
 
@@ -91,14 +90,14 @@ def test_what_a_person_has_treated_is_left_alone() -> None:
 def test_what_cannot_be_fixed() -> None:
     review, features = two_kinds()
     with pytest.raises(EditError, match="more of its kind"):
-        same_kind(review.nuclei, features, [999], "delete")
-    kind = same_kind(review.nuclei, features, [4], "delete")
+        find_similar(review.nuclei, features, [999], "delete")
+    kind = find_similar(review.nuclei, features, [4], "delete")
     with pytest.raises(EditError, match="at least one"):
         fix(review.nuclei, kind, 0)
     everything = edits.accept(review.nuclei, [n.id for n in review.nuclei])
     review.do(everything)
     with pytest.raises(EditError, match="no other nucleus"):
-        same_kind(review.nuclei, features, [4], "accept")
+        find_similar(review.nuclei, features, [4], "accept")
 
 
 def test_features_are_asked_for_once_and_anew_for_another_prediction() -> None:

@@ -12,9 +12,9 @@ from strategies import nuclei
 
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import label_tiff
-from napari_nuclei.nuclei.labels import draw
 from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Kind, Nuclei, Nucleus
+from napari_nuclei.nuclei.labels import draw
 
 square = Mask.from_array(np.ones((4, 4)))
 

@@ -14,23 +14,21 @@ from gui import FakeEngine, Hand, settle
 from prompted import BrightDetector
 from qtpy.QtCore import Qt
 
-from napari_nuclei.nuclei import edits, labels
 from napari_nuclei._napari.assembly import register_keys, session_of
+from napari_nuclei._napari.files.reader import read
+from napari_nuclei._napari.files.writer import write
 from napari_nuclei._napari.layers.bridge import Bridge
 from napari_nuclei._napari.layers.camera import camera_of
-from napari_nuclei._napari.session.openers import known_at
-from napari_nuclei._napari.layers.viewport import Pane, is_large, is_part
+from napari_nuclei._napari.layers.viewport import Viewport, is_large, is_part
 from napari_nuclei._napari.layers.viewport_follower import MOST
-from napari_nuclei._napari.files.reader import read
 from napari_nuclei._napari.review.reviewing import actions_of
+from napari_nuclei._napari.session.openers import known_at
 from napari_nuclei._napari.widget import NucleiWidget
-from napari_nuclei._napari.files.writer import write
 from napari_nuclei.formats import coco
 from napari_nuclei.formats.dataset import DataSet
-from napari_nuclei.nuclei import ImageRecord
 from napari_nuclei.images.large_image import LargeImage
 from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import Nuclei, Nucleus
+from napari_nuclei.nuclei import ImageRecord, Nuclei, Nucleus, edits, labels
 from napari_nuclei.prompts.feature_cache import Identity
 from napari_nuclei.prompts.prompter import Prompter
 from napari_nuclei.prompts.prompts import in_box
@@ -69,8 +67,8 @@ def open_slide(viewer: Any, **place: Any) -> Bridge:
 
 def look(viewer: Any, bridge: Bridge, y: float, x: float, zoom: float = 1.0) -> None:
     """Move the camera over a pixel of the image, and let the window follow."""
-    pane = bridge.pane
-    world = bridge.layer.data_to_world((y - pane.origin[0], x - pane.origin[1]))
+    viewport = bridge.viewport
+    world = bridge.layer.data_to_world((y - viewport.origin[0], x - viewport.origin[1]))
     camera_of(viewer).center = tuple(world)
     camera_of(viewer).zoom = zoom / abs(float(bridge.layer.scale[-1]))
     session_of(viewer).companions.follower_of(bridge).follow()
@@ -97,7 +95,7 @@ def test_undo_goes_to_what_it_changes(make_napari_viewer: Any) -> None:
 
 def is_drawn(bridge: Bridge) -> bool:
     """Whether the layer shows what its nuclei are in the part that it holds, and where."""
-    expected = labels.draw(bridge.review.nuclei, bridge.pane.box)
+    expected = labels.draw(bridge.review.nuclei, bridge.viewport.box)
     return bool((bridge.layer.data == expected).all())
 
 
@@ -114,28 +112,28 @@ class BigHand(Hand):
     """A hand that points at px of the image, wherever the layer lies."""
 
     def at(self, y: float, x: float) -> Any:
-        top, left = self.bridge.pane.box[:2]
+        top, left = self.bridge.viewport.box[:2]
         return super().at(y - top, x - left)
 
 
-def test_panes() -> None:
+def test_viewports() -> None:
     assert not is_large((8192, 8192))
     assert is_large((8192, 8193))
     assert is_large((100, 20_000))
-    assert Pane.first((60, 80)).shape == (60, 80)
+    assert Viewport.first((60, 80)).shape == (60, 80)
     assert not is_part((3, 60, 80))
-    assert Pane.first((5, 20_000, 16_000)).shape == (1, 512, 512)
-    many = Pane.first((500, 1024, 1024))
+    assert Viewport.first((5, 20_000, 16_000)).shape == (1, 512, 512)
+    many = Viewport.first((500, 1024, 1024))
     assert many.shape == (1, 1024, 1024)
     assert many.index((3,)) is None
     assert is_part(many.whole)
-    pane = Pane((2, 20_000, 16_000), (1000, 2000, 3000, 4000), (1,))
-    assert pane.origin == (1, 1000, 2000)
-    assert pane.shape == (1, 2000, 2000)
-    assert pane.index((1,)) == (0,)
-    assert pane.index((0,)) is None
-    assert pane.parts([(0, 0, 1100, 2100), (0, 0, 10, 10)]) == [(1000, 2000, 1100, 2100)]
-    assert pane.local((1000, 2010, 1100, 2100)) == (0, 10, 100, 100)
+    viewport = Viewport((2, 20_000, 16_000), (1000, 2000, 3000, 4000), (1,))
+    assert viewport.origin == (1, 1000, 2000)
+    assert viewport.shape == (1, 2000, 2000)
+    assert viewport.index((1,)) == (0,)
+    assert viewport.index((0,)) is None
+    assert viewport.parts([(0, 0, 1100, 2100), (0, 0, 10, 10)]) == [(1000, 2000, 1100, 2100)]
+    assert viewport.local((1000, 2010, 1100, 2100)) == (0, 10, 100, 100)
 
 
 def test_layer_is_small_and_goes_where_the_camera_looks(window: Any) -> None:
@@ -144,7 +142,7 @@ def test_layer_is_small_and_goes_where_the_camera_looks(window: Any) -> None:
     for y, x in [*PLACES, (3000, 12_000)]:
         look(window, bridge, y, x)
         assert is_drawn(bridge)
-        y0, x0, y1, x1 = bridge.pane.box
+        y0, x0, y1, x1 = bridge.viewport.box
         assert y0 <= y < y1
         assert x0 <= x < x1
         np.testing.assert_allclose(bridge.layer.data_to_world((y - y0, x - x0)), (y, x))
@@ -152,7 +150,7 @@ def test_layer_is_small_and_goes_where_the_camera_looks(window: Any) -> None:
         assert outlines.data.shape == bridge.layer.data.shape
         assert not outlines.editable
         np.testing.assert_allclose(outlines.translate, bridge.layer.translate)
-        near = bool(bridge.review.nuclei.in_box(bridge.pane.box))
+        near = bool(bridge.review.nuclei.in_box(bridge.viewport.box))
         assert bool(outlines.data.any()) == near == bool(bridge.layer.data.any())
         sides += bridge.layer.data.shape
     assert max(sides) <= MOST
@@ -165,7 +163,7 @@ def test_far_out_only_the_middle_is_held(window: Any) -> None:
     look(window, bridge, 10_000, 8_000, zoom=0.04)
     assert max(bridge.layer.data.shape) <= MOST
     assert is_drawn(bridge)
-    y0, x0, y1, x1 = bridge.pane.box
+    y0, x0, y1, x1 = bridge.viewport.box
     assert y0 < 9_000
     assert y1 > 11_000
     assert x0 < 7_000
@@ -235,12 +233,12 @@ def test_a_stroke_held_while_the_camera_moves_keeps_its_place(window: Any) -> No
     hand.key(Qt.Key.Key_M)
     hand.press(9_000, 7_100)
     hand.move(9_000, 7_110, held=Qt.MouseButton.LeftButton)
-    before = bridge.pane
+    before = bridge.viewport
     look(window, bridge, 3_000, 3_000)
-    assert bridge.pane == before
+    assert bridge.viewport == before
     hand.release(9_000, 7_110)
     look(window, bridge, 3_000, 3_000)
-    assert bridge.pane != before
+    assert bridge.viewport != before
     (new,) = bridge.review.done[-1].after
     assert new.mask.contains(9_000, 7_105)
 
@@ -315,7 +313,7 @@ def test_planes_of_a_large_stack(window: Any) -> None:
     window.dims.set_current_step(0, 2)
     settle()
     assert bridge.plane == (2,)
-    assert bridge.pane.plane == (2,)
+    assert bridge.viewport.plane == (2,)
     bridge.review.do(edits.propose(bridge.review.nuclei, [(disk(9_000, 7_000), 0.9)], "m", 0))
     camera_of(window).center = (10, 9_000, 7_000)
     camera_of(window).zoom = 1

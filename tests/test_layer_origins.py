@@ -19,15 +19,15 @@ from napari_builtins.io import magic_imread
 from PIL import Image as Picture
 from windows import GRAY
 
-from napari_nuclei.nuclei import edits
-from napari_nuclei._napari.retrain import retrain_source
 from napari_nuclei._napari.layers.bridge import Bridge
-from napari_nuclei._napari.session.session import Session
 from napari_nuclei._napari.layers.source import Channels, source_of
+from napari_nuclei._napari.retrain import retrain_source
+from napari_nuclei._napari.session.session import Session
 from napari_nuclei.formats import coco
 from napari_nuclei.journal.naming import journals_in
 from napari_nuclei.journal.place import begun, home_of, user_folder
 from napari_nuclei.learn.examples import pixels_of
+from napari_nuclei.nuclei import edits
 from napari_nuclei.progress import result_of
 from napari_nuclei.review import Review
 from napari_nuclei.workspace.workspace import Workspace

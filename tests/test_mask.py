@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_rle
 from strategies import masks, pixels, shapes
 
+from napari_nuclei.masks import Mask
 from napari_nuclei.masks.box import touches
 from napari_nuclei.masks.codec import decode, encode
-from napari_nuclei.masks import Mask
 from napari_nuclei.masks.mask import enclosing
 
 disk = np.hypot(*(np.mgrid[-9:10, -9:10])) < 8.5

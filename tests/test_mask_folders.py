@@ -17,8 +17,8 @@ from strategies import masks
 
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import bit_png, coco, label_files, mask_folders, results
-from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.convert import read as read_nuclei
+from napari_nuclei.formats.sidecar import Sidecar
 from napari_nuclei.masks import Mask
 from napari_nuclei.progress import result_of
 from napari_nuclei.resources import resource_folder
@@ -240,7 +240,7 @@ def test_a_photograph_among_masks_is_refused(folder: Path) -> None:
 
 
 def test_a_broken_file_costs_no_other(folder: Path) -> None:
-    whole, _ = read_nuclei([folder], Beside(), "masks")
+    whole, _ = read_nuclei([folder], Sidecar(), "masks")
     add(folder, "8.png", mask_of(shape=(5, 5)))
     (folder / "a" / "masks" / "9.png").write_bytes(b"broken")
     save(folder / "c" / "images" / "c.png", mask_of())
@@ -250,11 +250,11 @@ def test_a_broken_file_costs_no_other(folder: Path) -> None:
     (folder / "f" / "images").mkdir(parents=True)
     (folder / "f" / "masks").mkdir()
     (folder / "f" / "images" / "f.png").write_bytes(b"broken")
-    beside = Beside()
-    data, _ = read_nuclei([folder], beside, "masks")
+    sidecar = Sidecar()
+    data, _ = read_nuclei([folder], sidecar, "masks")
     assert data.images == whole.images
     assert data.nuclei == whole.nuclei
-    said = "\n".join(beside.remarks)
+    said = "\n".join(sidecar.remarks)
     assert "a/masks/8.png: left out, the mask is 5×5 px (height × width), its image 20×30" in said
     assert "a/masks/9.png: left out, not a TIFF, PNG or other" in said
     assert "c/images/c.png: left out, has no masks/ folder" in said
@@ -262,11 +262,11 @@ def test_a_broken_file_costs_no_other(folder: Path) -> None:
     assert "e: left out, has no folder images/" in said
     assert "f/images/f.png: left out, not an image" in said
     with pytest.raises(UserError, match="holds 2 images"):
-        read_nuclei([folder], Beside(strict=True), "masks")
+        read_nuclei([folder], Sidecar(strict=True), "masks")
     with pytest.raises(UserError, match="holds 2 images"):
-        read_nuclei([only(folder, "d")], Beside(), "masks")
+        read_nuclei([only(folder, "d")], Sidecar(), "masks")
     with pytest.raises(UserError, match=r"c\.png: has no masks/ folder"):
-        read_nuclei([only(folder, "c")], Beside(), "masks")
+        read_nuclei([only(folder, "c")], Sidecar(), "masks")
 
 
 def only(folder: Path, name: str) -> Path:
@@ -287,11 +287,11 @@ def test_remarks_on_many_files_name_the_first_ones(folder: Path) -> None:
 def test_the_only_mask_of_an_image_in_pieces(folder: Path) -> None:
     for name in ("1.png", "3.png"):
         (folder / "a" / "masks" / name).unlink()
-    beside = Beside()
-    data, _ = read_nuclei([folder], beside, "masks")
+    sidecar = Sidecar()
+    data, _ = read_nuclei([folder], sidecar, "masks")
     assert len(data.nuclei[1]) == 1
-    assert any("2.png: the only mask of its image, in pieces" in r for r in beside.remarks)
-    data, _ = read_nuclei([folder], Beside(split=True), "masks")
+    assert any("2.png: the only mask of its image, in pieces" in r for r in sidecar.remarks)
+    data, _ = read_nuclei([folder], Sidecar(split=True), "masks")
     assert len(data.nuclei[1]) == 2
 
 

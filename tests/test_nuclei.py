@@ -13,10 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import nuclei, state_of
 
-from napari_nuclei.nuclei import edits
-from napari_nuclei.nuclei.edits import Edit
 from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin, State
+from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin, State, edits
+from napari_nuclei.nuclei.edits import Edit
 
 square = Mask.from_array(np.ones((4, 4)))
 

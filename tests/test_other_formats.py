@@ -17,18 +17,16 @@ from hypothesis import strategies as st
 from PIL import Image
 from strategies import nuclei
 
-from napari_nuclei.nuclei import labels
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import cellpose, label_tiff, mask_pngs, run_lengths, table
 from napari_nuclei.formats.adapters import read_masks
-from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.dataset import DataSet
 from napari_nuclei.formats.detect import detect
-from napari_nuclei.nuclei import ImageRecord
-from napari_nuclei.nuclei.labels import draw
+from napari_nuclei.formats.sidecar import Sidecar
 from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import Nuclei, Nucleus
 from napari_nuclei.masks.topmost import topmost
+from napari_nuclei.nuclei import ImageRecord, Nuclei, Nucleus, labels
+from napari_nuclei.nuclei.labels import draw
 
 square = Mask.from_array(np.ones((4, 4)))
 
@@ -49,9 +47,9 @@ def test_table(tmp_path: Path) -> None:
     of = Nuclei((9, 9), [Nucleus(5, square, 0.5, note="a,b"), Nucleus(2, square.shift(3, 3))])
     image_of(tmp_path, of)
     path = tmp_path / "t.csv"
-    beside = Beside(pixel_size=0.5)
-    table.write_csv(path, data_of(of), beside)
-    assert not beside.remarks
+    sidecar = Sidecar(pixel_size=0.5)
+    table.write_csv(path, data_of(of), sidecar)
+    assert not sidecar.remarks
     found = pd.read_csv(path, keep_default_na=False)
     assert found["id"].tolist() == [2, 5]
     assert found["note"].tolist() == ["", "a,b"]
@@ -61,7 +59,7 @@ def test_table(tmp_path: Path) -> None:
     pixels = np.asarray(Image.open(tmp_path / "a.png"))
     assert found["intensity_mean-1"].tolist()[1] == pytest.approx(pixels[:4, :4, 1].mean(), 1e-5)
     pytest.importorskip("pyarrow")
-    table.write_parquet(tmp_path / "t.parquet", data_of(of), beside)
+    table.write_parquet(tmp_path / "t.parquet", data_of(of), sidecar)
     again = pd.read_parquet(tmp_path / "t.parquet")
     assert list(again) == list(found)
     assert again["id"].tolist() == [2, 5]
@@ -69,21 +67,21 @@ def test_table(tmp_path: Path) -> None:
 
 def test_table_says_what_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     of = Nuclei((9, 9), [Nucleus(5, square)])
-    beside = Beside()
-    table.write_csv(tmp_path / "t.csv", data_of(of), beside)
-    assert [("--images" in r, "--pixel-size" in r) for r in beside.remarks] == [
+    sidecar = Sidecar()
+    table.write_csv(tmp_path / "t.csv", data_of(of), sidecar)
+    assert [("--images" in r, "--pixel-size" in r) for r in sidecar.remarks] == [
         (True, False),
         (False, True),
     ]
     assert "intensity_mean" not in pd.read_csv(tmp_path / "t.csv")
-    table.write_csv(tmp_path / "t.csv", data_of(Nuclei((9, 9))), Beside())
+    table.write_csv(tmp_path / "t.csv", data_of(Nuclei((9, 9))), Sidecar())
     assert len(pd.read_csv(tmp_path / "t.csv")) == 0
     image_of(tmp_path, Nuclei((5, 5)))
     with pytest.raises(UserError, match="right image"):
-        table.write_csv(tmp_path / "t.csv", data_of(of), Beside())
+        table.write_csv(tmp_path / "t.csv", data_of(of), Sidecar())
     monkeypatch.setattr(table, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="pip install"):
-        table.write_parquet(tmp_path / "t.parquet", data_of(of), Beside())
+        table.write_parquet(tmp_path / "t.parquet", data_of(of), Sidecar())
 
 
 # -- run lengths ------------------------------------------------------------------------
@@ -93,26 +91,26 @@ def test_table_says_what_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_run_lengths(of: Nuclei, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("dsb")
     image_of(folder, of)
-    beside = Beside()
-    run_lengths.write(folder / "d.csv", data_of(of), beside)
-    back = run_lengths.read(folder / "d.csv", Beside())
+    sidecar = Sidecar()
+    run_lengths.write(folder / "d.csv", data_of(of), sidecar)
+    back = run_lengths.read(folder / "d.csv", Sidecar())
     assert [i.file_name for i in back.images] == ["a.png"]
     view = draw(of)
     seen = [Mask.from_array(view == id) for id in np.unique(view[view > 0])]
     assert [n.mask for n in back.of(back.images[0])] == seen
-    assert bool(beside.remarks) == (sum(n.mask.area for n in of.shown()) != (view > 0).sum())
+    assert bool(sidecar.remarks) == (sum(n.mask.area for n in of.shown()) != (view > 0).sum())
 
 
 def test_run_lengths_as_the_bowl_has_them(tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
     path.write_text("ImageId,EncodedPixels,Height,Width,Usage\nb,2 2 6 1,4,3,Public\nb,,4,3,x\n")
-    data = run_lengths.read(path, Beside())
+    data = run_lengths.read(path, Sidecar())
     (nucleus,) = data.nuclei[1]
     assert nucleus.mask.to_array().tolist() == [[True, True], [True, False]]
     assert nucleus.mask.box == (1, 0, 3, 2)
     path.write_text("ImageId,EncodedPixels\nb,1 2\n")
     with pytest.raises(UserError, match="does not say how large"):
-        run_lengths.read(path, Beside(guess_size=True))
+        run_lengths.read(path, Sidecar(guess_size=True))
 
 
 @pytest.mark.parametrize(
@@ -131,21 +129,21 @@ def test_run_lengths_as_spreadsheets_save_them(data: bytes, tmp_path: Path) -> N
     found = detect(path)
     assert found is not None
     assert found.name == "dsb"
-    assert [n.mask.box for n in run_lengths.read(path, Beside()).nuclei[1]] == [(0, 0, 2, 1)]
+    assert [n.mask.box for n in run_lengths.read(path, Sidecar()).nuclei[1]] == [(0, 0, 2, 1)]
 
 
 def test_run_lengths_of_an_image_that_is_missing(tmp_path: Path) -> None:
     Image.new("L", (4, 3)).save(tmp_path / "b.png")
     path = tmp_path / "d.csv"
     path.write_text("ImageId,EncodedPixels\nz,1 2\nb,1 2\nz,4 1\n")
-    beside = Beside()
-    data = run_lengths.read(path, beside)
+    sidecar = Sidecar()
+    data = run_lengths.read(path, sidecar)
     assert [(i.id, i.file_name) for i in data.images] == [(1, "b.png")]
-    assert beside.remarks == [
+    assert sidecar.remarks == [
         "d.csv: 2 of 3 lines are left out: 2, 4 (is of z, whose size is not known)."
     ]
     with pytest.raises(UserError, match="does not say how large"):
-        run_lengths.read(path, Beside(strict=True))
+        run_lengths.read(path, Sidecar(strict=True))
 
 
 def test_run_lengths_of_a_slide_need_no_array(
@@ -159,14 +157,14 @@ def test_run_lengths_of_a_slide_need_no_array(
     far = Mask.from_array(np.ones((5, 3)), side - 7, side - 3)
     rows = [Nucleus(1, far, 0.5), Nucleus(2, far.shift(2, 0), 0.9), Nucleus(3, square, 0.1)]
     path = tmp_path / "d.csv"
-    beside = Beside()
-    run_lengths.write(path, data_of(Nuclei((side, side), rows)), beside)
+    sidecar = Sidecar()
+    run_lengths.write(path, data_of(Nuclei((side, side), rows)), sidecar)
     lines = path.read_text().splitlines()
     begin = (side - 3) * side + side - 6  # counted from 1, column by column
     assert lines[1] == "a," + " ".join(f"{begin + side * k} 2" for k in range(3))
     assert lines[2] == "a," + " ".join(f"{begin + 2 + side * k} 5" for k in range(3))
     assert lines[3] == "a," + " ".join(f"{1 + side * k} 4" for k in range(4))
-    assert "9 px of nuclei below others" in beside.remarks[0]
+    assert "9 px of nuclei below others" in sidecar.remarks[0]
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 12), st.integers(0, 6)), max_size=9))
@@ -222,7 +220,7 @@ def test_bad_run_lengths(line: str, words: str, tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
     path.write_text(f"ImageId,EncodedPixels,Height,Width\n{line}\n")
     with pytest.raises(UserError, match=re.escape(words)):
-        run_lengths.read(path, Beside())
+        run_lengths.read(path, Sidecar())
 
 
 # -- folders of masks -------------------------------------------------------------------
@@ -232,9 +230,9 @@ def test_bad_run_lengths(line: str, words: str, tmp_path: Path) -> None:
 def test_mask_folders(of: Nuclei, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("masks")
     image_of(folder, of)
-    beside = Beside(folder)
-    (written,) = mask_pngs.write(folder / "out", data_of(of), beside)
-    assert not beside.remarks
+    sidecar = Sidecar(folder)
+    (written,) = mask_pngs.write(folder / "out", data_of(of), sidecar)
+    assert not sidecar.remarks
     files = sorted((written / "masks").iterdir())
     shown = sorted(of.shown(), key=lambda n: n.id)
     assert [int(f.stem) for f in files] == [n.id for n in shown]
@@ -242,17 +240,17 @@ def test_mask_folders(of: Nuclei, tmp_path_factory: pytest.TempPathFactory) -> N
         pixels = np.zeros(of.shape, bool)
         nucleus.mask.paint(pixels, True)
         assert (np.asarray(Image.open(file)) == pixels).all()
-    back = read_masks(folder / "out", Beside())
+    back = read_masks(folder / "out", Sidecar())
     assert [n.mask for n in back.nuclei[1]] == [n.mask for n in shown]
     if files:
         with pytest.raises(UserError, match="already"):
-            mask_pngs.write(folder / "out", data_of(of), Beside(folder))
+            mask_pngs.write(folder / "out", data_of(of), Sidecar(folder))
 
 
 def test_mask_folders_without_images(tmp_path: Path) -> None:
-    beside = Beside()
-    mask_pngs.write(tmp_path / "out", data_of(Nuclei((9, 9), [Nucleus(1, square)])), beside)
-    assert "--images" in beside.remarks[0]
+    sidecar = Sidecar()
+    mask_pngs.write(tmp_path / "out", data_of(Nuclei((9, 9), [Nucleus(1, square)])), sidecar)
+    assert "--images" in sidecar.remarks[0]
 
 
 # -- cellpose ---------------------------------------------------------------------------
@@ -280,7 +278,7 @@ def test_cellpose(protocol: int, tmp_path: Path) -> None:
     np.save(path, seg())  # type: ignore[arg-type]
     header = path.read_bytes()[:128]
     path.write_bytes(header + pickle.dumps(np.array(seg(), object), protocol=protocol))
-    image, found = cellpose.read(path, Beside())
+    image, found = cellpose.read(path, Sidecar())
     assert image == ImageRecord(1, "x.tif", 6, 7)
     assert [(n.id, n.mask.area) for n in found] == [(1, 4), (3, 1)]
 
@@ -309,7 +307,7 @@ def test_cellpose_runs_nothing(evil: Any, tmp_path: Path, monkeypatch: pytest.Mo
     path = tmp_path / "x_seg.npy"
     np.save(path, seg(evil=evil))  # type: ignore[arg-type]
     with pytest.raises(UserError, match="safety"):
-        cellpose.read(path, Beside())
+        cellpose.read(path, Sidecar())
     assert [p.name for p in tmp_path.iterdir()] == ["x_seg.npy"]
 
 
@@ -322,7 +320,7 @@ def test_bad_cellpose_files(tmp_path: Path) -> None:
     for broken in (b"", whole[:200], stream.getvalue(), whole[:8] + b"\xff" * 50):
         path.write_bytes(broken)
         with pytest.raises(UserError, match=r"x_seg\.npy") as caught:
-            cellpose.read(path, Beside())
+            cellpose.read(path, Sidecar())
         assert "\n" not in str(caught.value)
     for wrong, words in (
         ({"masks": 3}, "no label image"),
@@ -330,4 +328,4 @@ def test_bad_cellpose_files(tmp_path: Path) -> None:
     ):
         np.save(path, seg(**wrong))  # type: ignore[arg-type]
         with pytest.raises(UserError, match=words):
-            cellpose.read(path, Beside())
+            cellpose.read(path, Sidecar())

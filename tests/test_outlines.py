@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from skimage.draw import polygon as draw_polygon
 from strategies import masks, pixels
 
-from napari_nuclei.masks import outlines
-from napari_nuclei.masks import Mask
+from napari_nuclei.masks import Mask, outlines
 from napari_nuclei.masks.outlines import Rings
 
 SHAPE = (11, 12)

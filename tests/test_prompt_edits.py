@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from strategies import masks, nuclei, state_of
 from tiny import disc
 
-from napari_nuclei.nuclei.edit import Edit, EditError
-from napari_nuclei.nuclei.edits import propose, reject
 from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin, State
-from napari_nuclei.prompts.edits import Answer, nudge, promote, put, take_reading
+from napari_nuclei.nuclei.edit import Edit, EditError
+from napari_nuclei.nuclei.edits import propose, reject
+from napari_nuclei.prompts.edits import Answer, apply_alternative, nudge, promote, put
 from napari_nuclei.prompts.soft_mask import SoftMask, mean_of
 
 SHAPE = (11, 12)
@@ -90,7 +90,7 @@ def test_whatever_is_put_in_can_be_taken_back(of: Nuclei, mask: Mask) -> None:
 def test_whatever_is_read_anew_can_be_taken_back(of: Nuclei, data: st.DataObject) -> None:
     ids = data.draw(st.lists(st.sampled_from([n.id for n in of]), min_size=1, max_size=3))
     answers = data.draw(st.lists(masks(SHAPE), min_size=1, max_size=3))
-    check(of, lambda: take_reading(of, ids, [Answer(m, 0.5, "net") for m in answers]))
+    check(of, lambda: apply_alternative(of, ids, [Answer(m, 0.5, "net") for m in answers]))
 
 
 def check(of: Nuclei, make) -> Edit | None:  # type: ignore[no-untyped-def]
@@ -112,7 +112,7 @@ def check(of: Nuclei, make) -> Edit | None:  # type: ignore[no-untyped-def]
 
 def test_two_instead_of_one() -> None:
     of = predicted((disc(20, 28, 30), 0.9))
-    take_reading(of, [1], [Answer(disc(20, m, d), 0.3, "net") for m, d in
+    apply_alternative(of, [1], [Answer(disc(20, m, d), 0.3, "net") for m, d in
                                     ((20, 12), (36, 15))]).apply_to(of)  # fmt: skip
     assert shown(of) == {1: disc(20, 36, 15), 2: disc(20, 20, 12)}
     assert of[2].origin.parents == (1,)

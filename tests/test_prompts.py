@@ -9,11 +9,11 @@ import pytest
 import torch
 from tiny import CARD, disc, network, picture
 
-from napari_nuclei.nuclei.edit import EditError
 from napari_nuclei.masks import Mask
 from napari_nuclei.models.maskrcnn_detector import MaskRCNNDetector
 from napari_nuclei.models.prompting import Judged
 from napari_nuclei.nuclei import Nuclei, Nucleus
+from napari_nuclei.nuclei.edit import EditError
 from napari_nuclei.progress import result_of
 from napari_nuclei.prompts.feature_cache import FeatureCache, Identity
 from napari_nuclei.prompts.pointing import looking_closer
@@ -282,9 +282,9 @@ def test_other_readings_are_other_and_lie_there() -> None:
     found = other_readings(prompter, nuclei, 1)
     values = [r.value for r in found]
     assert values == sorted(values, reverse=True)
-    for reading in found:
-        assert reading.ids[0] == 1
-        assert all(s.mask.overlap(nuclei[1].mask) for s in reading.seen)
-        assert all(s.mask.iou(nuclei[1].mask) < 0.8 for s in reading.seen)
-        for k, one in enumerate(reading.seen):
-            assert not any(one.mask.overlap(other.mask) for other in reading.seen[:k])
+    for alternative in found:
+        assert alternative.ids[0] == 1
+        assert all(s.mask.overlap(nuclei[1].mask) for s in alternative.seen)
+        assert all(s.mask.iou(nuclei[1].mask) < 0.8 for s in alternative.seen)
+        for k, one in enumerate(alternative.seen):
+            assert not any(one.mask.overlap(other.mask) for other in alternative.seen[:k])

@@ -20,21 +20,19 @@ from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 
 import napari_nuclei
-from napari_nuclei.nuclei import edits
 from napari_nuclei._napari.files import reader, samples, writer
-from napari_nuclei._napari.layers.review_layer import is_review
 from napari_nuclei._napari.files.reader import get_reader, read
 from napari_nuclei._napari.layers.record import KEY, Record
+from napari_nuclei._napari.layers.review_layer import is_review
 from napari_nuclei._napari.session.session import Session
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco, results
-from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.convert import read as read_any
 from napari_nuclei.formats.dataset import DataSet
 from napari_nuclei.formats.registry import FORMATS
+from napari_nuclei.formats.sidecar import Sidecar
 from napari_nuclei.formats.writing import write as write_any
-from napari_nuclei.nuclei import ImageRecord
-from napari_nuclei.nuclei import Kind, State
+from napari_nuclei.nuclei import ImageRecord, Kind, State, edits
 
 SHAPE = (60, 80)
 GRAY: dict[str, Any] = {"photometric": "minisblack"}
@@ -273,7 +271,7 @@ def test_results_open_as_layers(tmp_path: Path) -> None:
 def test_other_formats_open_as_layers(name: str, warned: list[str], tmp_path: Path) -> None:
     path = tmp_path / f"cells{FORMATS[name].ending}"
     data = make_record().data_set()
-    write_any(path, data, FORMATS[name], Beside())
+    write_any(path, data, FORMATS[name], Sidecar())
     reader_of = get_reader(str(path))
     assert reader_of is not None
     if name == "dsb":
@@ -448,7 +446,7 @@ def test_every_ending_has_its_writer(plugin: Any, tmp_path: Path, ending: str) -
         return
     if ending in (".rois.zip", ".zip", ".dsb.csv"):
         iio.imwrite(tmp_path / "mine.png", np.zeros(SHAPE, np.uint8))
-    data, _ = read_any([Path(path)], Beside())
+    data, _ = read_any([Path(path)], Sidecar())
     assert len(next(iter(data))[1]) == 3
 
 

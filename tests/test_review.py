@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from strategies import OPERATIONS, make_edit, nuclei, state_of
 
-from napari_nuclei.nuclei import edits
+from napari_nuclei.masks import Mask
+from napari_nuclei.nuclei import Nuclei, edits
 from napari_nuclei.nuclei.counts import Counts
 from napari_nuclei.nuclei.labels import draw
-from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import Nuclei
 from napari_nuclei.review import Review
 
 square = Mask.from_array(np.ones((3, 3)))

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from strategies import OPERATIONS, make_edit, nuclei
 from tiny import disc
 
-from napari_nuclei.nuclei import edits
 from napari_nuclei.errors import UserError
 from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import Nuclei, State
+from napari_nuclei.nuclei import Nuclei, State, edits
 from napari_nuclei.prompts.edits import promote
 from napari_nuclei.triage import weights as doubt_weights
 from napari_nuclei.triage.default_weights import DEFAULT

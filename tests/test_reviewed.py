@@ -16,14 +16,13 @@ from tiny import SMALL, disc
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco
 from napari_nuclei.formats.dataset import DataSet
-from napari_nuclei.nuclei import ImageRecord
 from napari_nuclei.learn.data import boxes_of
 from napari_nuclei.learn.plan import make_plan
 from napari_nuclei.learn.reviewed import Reviewed, review_of
 from napari_nuclei.models import losses as losses_room
 from napari_nuclei.models.losses import Sampling, Target, losses
 from napari_nuclei.models.maskrcnn import MaskRCNN
-from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin, State
+from napari_nuclei.nuclei import ImageRecord, Kind, Nuclei, Nucleus, Origin, State
 from napari_nuclei.progress import result_of
 
 RECORD = ImageRecord(1, "a.png", 100, 100)

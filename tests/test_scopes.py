@@ -10,13 +10,12 @@ import pytest
 from gui import CARD, FakeEngine, Hand, disk, settle, window_with_nuclei
 from tiny import DiscDetector, disc, picture
 
-from napari_nuclei.nuclei import edits
 from napari_nuclei._napari.layers.camera import camera_of, canvas_size
 from napari_nuclei._napari.review.reviewing import actions_of
-from napari_nuclei._napari.segment.regions import Scope
+from napari_nuclei._napari.segment.regions import Region
 from napari_nuclei._napari.widget import NucleiWidget
 from napari_nuclei.masks.box import has_middle
-from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin, State
+from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin, State, edits
 from napari_nuclei.prediction.predict import segment
 from napari_nuclei.progress import Progress
 
@@ -100,12 +99,12 @@ class Desk:
         self.widget = NucleiWidget(viewer, self.engine)
         viewer.window.add_dock_widget(self.widget, name="Nuclei")
 
-    def choose(self, scope: Scope) -> None:
-        box = self.widget.scope_box
+    def choose(self, scope: Region) -> None:
+        box = self.widget.region_box
         box.setCurrentIndex(box.findText(scope.value))
         assert self.widget.scope is scope
 
-    def segment(self, scope: Scope) -> Any:
+    def segment(self, scope: Region) -> Any:
         self.choose(scope)
         with self.qtbot.waitSignal(self.widget.segmenting.runner.ended, timeout=60_000):
             self.widget.segment_button.click()
@@ -120,7 +119,7 @@ def make_desk(make_napari_viewer: Any, qtbot: Any) -> Callable[[Any], Desk]:
 
 def test_choices_follow_the_image(make_desk: Callable[[Any], Desk]) -> None:
     desk = make_desk(np.zeros((60, 80), np.uint8))
-    box = desk.widget.scope_box
+    box = desk.widget.region_box
     assert [box.itemText(k) for k in range(box.count())] == ["Whole image", "View", "Region"]
     assert "Ctrl+Z" in box.itemData(1, 3)
     desk.viewer.add_image(np.zeros((4, 60, 80), np.uint8), name="stack")
@@ -129,7 +128,7 @@ def test_choices_follow_the_image(make_desk: Callable[[Any], Desk]) -> None:
 
 def test_view(make_desk: Callable[[Any], Desk]) -> None:
     desk = make_desk(np.zeros((60, 80), np.uint8))
-    bridge = desk.segment(Scope.IMAGE)
+    bridge = desk.segment(Region.IMAGE)
     assert len(bridge.review.nuclei) == 4
     hand_made = bridge.review.nuclei.next_id
     bridge.review.do(edits.add(bridge.review.nuclei, disk(50, 5, 3)))
@@ -137,7 +136,7 @@ def test_view(make_desk: Callable[[Any], Desk]) -> None:
     camera = camera_of(desk.viewer)
     camera.center = (20, 20)
     camera.zoom = min(canvas_size(desk.viewer)) / 30
-    desk.segment(Scope.VIEW)
+    desk.segment(Region.VIEW)
     y0, _x0, y1, x1 = desk.engine.asked[-1].area
     assert y0 <= 6 <= 34 <= y1 <= 60
     left = {n.id for n in bridge.review.nuclei}
@@ -149,7 +148,7 @@ def test_view(make_desk: Callable[[Any], Desk]) -> None:
     bridge.undo()
     assert {n.id for n in bridge.review.nuclei} == {1, 2, 3, 4, hand_made}
     camera.center = (500, 500)
-    desk.choose(Scope.VIEW)
+    desk.choose(Region.VIEW)
     desk.widget.segment_button.click()
     assert "no part of the image" in desk.widget.message.text()
     assert not desk.widget.segmenting.running
@@ -161,7 +160,7 @@ def test_region_of_a_shape(make_desk: Callable[[Any], Desk]) -> None:
     shapes = desk.viewer.add_shapes([np.array([[10, 20], [10, 100], [80, 100], [80, 20]])])
     shapes.selected_data = {0}
     desk.widget.settings.choose_image(desk.image)
-    bridge = desk.segment(Scope.REGION)
+    bridge = desk.segment(Region.REGION)
     assert desk.engine.asked[-1].area == (5, 10, 41, 51)
     found = {n.mask for n in bridge.review.nuclei}
     assert found == {m for m, _ in desk.engine.found if has_middle((5, 10, 41, 51), m.box)}
@@ -171,9 +170,9 @@ def test_region_of_a_shape(make_desk: Callable[[Any], Desk]) -> None:
 def test_all_planes(make_desk: Callable[[Any], Desk]) -> None:
     desk = make_desk(np.zeros((4, 60, 80), np.uint8))
     desk.viewer.dims.set_current_step(0, 2)
-    bridge = desk.segment(Scope.IMAGE)
+    bridge = desk.segment(Region.IMAGE)
     bridge.review.do(edits.mark_complete(bridge.review.nuclei))
-    desk.segment(Scope.PLANES)
+    desk.segment(Region.PLANES)
     reviews = bridge.record.reviews
     assert len(desk.engine.asked) == 1 + 3
     assert {p: len(r.done) for p, r in reviews.items()} == {(0,): 1, (1,): 1, (2,): 2, (3,): 1}
@@ -181,7 +180,7 @@ def test_all_planes(make_desk: Callable[[Any], Desk]) -> None:
     for review in reviews.values():
         if not review.nuclei.complete:
             review.do(edits.mark_complete(review.nuclei))
-    desk.choose(Scope.PLANES)
+    desk.choose(Region.PLANES)
     desk.widget.segment_button.click()
     assert "complete" in desk.widget.message.text()
 
@@ -189,7 +188,7 @@ def test_all_planes(make_desk: Callable[[Any], Desk]) -> None:
 def test_cancel_keeps_the_planes_that_are_done(make_desk: Callable[[Any], Desk]) -> None:
     desk = make_desk(np.zeros((3, 60, 80), np.uint8))
     desk.viewer.dims.set_current_step(0, 0)
-    desk.choose(Scope.PLANES)
+    desk.choose(Region.PLANES)
     asked = FakeEngine.segment
 
     def slow_second(*args: Any, **more: Any) -> Any:
@@ -253,7 +252,7 @@ def test_region_by_hand(make_napari_viewer: Any, qtbot: Any) -> None:
     hand: Hand = window_with_nuclei(make_napari_viewer, qtbot)
     widget = hand.widget
     engine = widget.engine
-    box = widget.scope_box
+    box = widget.region_box
     box.setCurrentIndex(box.findText("Region"))
     widget.segment_button.click()
     assert not widget.segmenting.running

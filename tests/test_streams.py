@@ -14,14 +14,13 @@ import numpy as np
 import pytest
 from shell import Run, make_run, refused
 
+from napari_nuclei.atomic_files import read_json, replacing
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco
 from napari_nuclei.formats.dataset import DataSet
-from napari_nuclei.atomic_files import read_json, replacing
-from napari_nuclei.streams import at_rest, is_stream, name_of
-from napari_nuclei.nuclei import ImageRecord
 from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import Nuclei, Nucleus
+from napari_nuclei.nuclei import ImageRecord, Nuclei, Nucleus
+from napari_nuclei.streams import at_rest, is_stream, name_of
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="pipes differ there")
 

@@ -18,16 +18,15 @@ from napari.utils.shortcuts import default_shortcuts
 from psygnal import Signal
 from qtpy.QtWidgets import QLabel
 
-from napari_nuclei.nuclei import edits
 from napari_nuclei._napari.layers.drawing import first_pixels
 from napari_nuclei._napari.layers.keys import KEYS, TOOLS, listed
-from napari_nuclei._napari.session.messages import Messages
 from napari_nuclei._napari.layers.record import KEY, Record
 from napari_nuclei._napari.segment.segmenting import BELOW
+from napari_nuclei._napari.session.messages import Messages
 from napari_nuclei._napari.session.voice import Voice
 from napari_nuclei._napari.widget import NucleiWidget
 from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import Nuclei
+from napari_nuclei.nuclei import Nuclei, edits
 from napari_nuclei.review import Review
 
 GRAY = np.zeros((60, 80), np.uint8)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from shell import Run, make_run, refused
 from tiny import CARD, network, write_model
 
-from napari_nuclei.errors import UserError
 from napari_nuclei import atomic_files as files
+from napari_nuclei.errors import UserError
 from napari_nuclei.models import registry, versions
 from napari_nuclei.models.weights import save_model
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_nuclei.nuclei import edits
 from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import Nuclei
+from napari_nuclei.nuclei import Nuclei, edits
 from napari_nuclei.triage.walk import Walk
 
 square = Mask.from_array(np.ones((3, 3)))

@@ -16,8 +16,8 @@ from shell import Run, make_run, refused
 
 from napari_nuclei import api
 from napari_nuclei.formats import coco, label_tiff, results
-from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.convert import read
+from napari_nuclei.formats.sidecar import Sidecar
 from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Nuclei, Nucleus
 
@@ -338,7 +338,7 @@ def test_planes_as_folders_of_masks(run: Run) -> None:
         row["plane"] = [k]
     save("c.json", value)
     assert run("convert", "c.json", "--to", "masks", "--out", "out")[0] == 0
-    data, _ = read([Path("out")], Beside())
+    data, _ = read([Path("out")], Sidecar())
     assert [(i.file_name, len(data.of(i))) for i in data.images] == [("s_0.tif", 1), ("s_1.tif", 1)]
     assert tifffile.imread("out/s_1/images/s_1.tif").max() == 4
     assert run("convert", "out", "--out", "t.csv")[0] == 0

@@ -14,14 +14,13 @@ import tifffile
 from journals import SHAPE, add, journal_of, notices, opened, same, square, worked
 from PIL import Image
 
-from napari_nuclei.nuclei import edits
 from napari_nuclei.images.layout import Layout, layout_of, plane_number, shown_axes
 from napari_nuclei.journal import fingerprint, lost
 from napari_nuclei.journal.about import about
 from napari_nuclei.journal.fingerprint import Fingerprint
 from napari_nuclei.journal.naming import journal_name, of_image, read_name
 from napari_nuclei.journal.place import begun, find, home_of, kept_as, locate
-from napari_nuclei.nuclei import Nuclei, State
+from napari_nuclei.nuclei import Nuclei, State, edits
 from napari_nuclei.progress import result_of
 from napari_nuclei.review import Review
 from napari_nuclei.workspace.files import most_alike

@@ -21,29 +21,28 @@ from napari.utils._proxies import PublicOnlyProxy
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 
-from napari_nuclei.nuclei import edits
-from napari_nuclei._napari.files import export_dialog
-from napari_nuclei._napari.prompts import prompting
-from napari_nuclei._napari.review import reviewing
 from napari_nuclei._napari import widget
 from napari_nuclei._napari.assembly import session_of
-from napari_nuclei._napari.segment.engine import ModelEngine
+from napari_nuclei._napari.files import export_dialog
 from napari_nuclei._napari.files.export import Request, find_image_id
 from napari_nuclei._napari.files.export_dialog import ExportDialog
 from napari_nuclei._napari.folder.folder import Folder
-from napari_nuclei._napari.layers.keys import KEYS
 from napari_nuclei._napari.launch import make_viewer
-from napari_nuclei._napari.layers.review_layer import is_review
-from napari_nuclei._napari.prompts.prompting import prompts_of
+from napari_nuclei._napari.layers.keys import KEYS
 from napari_nuclei._napari.layers.record import KEY, Record
-from napari_nuclei._napari.review.reviewing import actions_of
-from napari_nuclei._napari.session.session import Session
+from napari_nuclei._napari.layers.review_layer import is_review
 from napari_nuclei._napari.layers.source import channel_choices, geometry_of, source_of
+from napari_nuclei._napari.prompts import prompting
+from napari_nuclei._napari.prompts.prompting import prompts_of
+from napari_nuclei._napari.review import reviewing
+from napari_nuclei._napari.review.reviewing import actions_of
+from napari_nuclei._napari.segment.engine import ModelEngine
+from napari_nuclei._napari.session.session import Session
 from napari_nuclei._napari.widget import NucleiWidget
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco
 from napari_nuclei.formats.registry import WRITABLE
-from napari_nuclei.nuclei import Nuclei, State
+from napari_nuclei.nuclei import Nuclei, State, edits
 from napari_nuclei.progress import Progress
 
 GRAY = np.zeros((60, 80), np.uint8)

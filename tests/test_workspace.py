@@ -12,12 +12,11 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_nuclei.nuclei import edits
-from napari_nuclei.nuclei.counts import Counts, Stage
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import coco
 from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import Nuclei, State
+from napari_nuclei.nuclei import Nuclei, State, edits
+from napari_nuclei.nuclei.counts import Counts, Stage
 from napari_nuclei.progress import result_of
 from napari_nuclei.review import Review
 from napari_nuclei.workspace import files as workspace_files

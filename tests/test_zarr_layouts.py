@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats import label_files
-from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.convert import read
+from napari_nuclei.formats.sidecar import Sidecar
 from napari_nuclei.images.finding import ZARR_MARKS, find_images
 from napari_nuclei.images.images import image_info, read_image
 from napari_nuclei.images.large_files import open_image
@@ -149,7 +149,7 @@ def test_plates_and_wells_name_their_fields(tmp_path: Path, version: int) -> Non
 
 
 @both
-def test_labels_beside_an_image(tmp_path: Path, version: int) -> None:
+def test_labels_sidecar_an_image(tmp_path: Path, version: int) -> None:
     path = tmp_path / "a.zarr"
     root = zarr.open_group(str(path), mode="w", zarr_format=version)
     write_image(root, version, levels(GRAY[None]), axes("cyx"))
@@ -159,7 +159,7 @@ def test_labels_beside_an_image(tmp_path: Path, version: int) -> None:
         group.create_group("cells"), version, levels(LABELS), axes("yx"), **{"image-label": {}}
     )
     for place in (path, path / "labels", path / "labels" / "cells", path / "labels/cells/0"):
-        data, format = read([place], Beside())
+        data, format = read([place], Sidecar())
         assert format.name == "labels"
         assert [image.file_name for image in data.images] == ["a.zarr"]
         assert {n.id for n in data.of(data.images[0])} == {1, 7}

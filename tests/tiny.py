@@ -17,12 +17,11 @@ from torch.nn import functional as F
 
 from napari_nuclei.formats import coco
 from napari_nuclei.formats.dataset import DataSet
-from napari_nuclei.nuclei import ImageRecord
 from napari_nuclei.masks import Mask
 from napari_nuclei.models import Card, Detections
 from napari_nuclei.models.maskrcnn import Architecture, MaskRCNN
 from napari_nuclei.models.weights import save_model
-from napari_nuclei.nuclei import Nuclei, Nucleus
+from napari_nuclei.nuclei import ImageRecord, Nuclei, Nucleus
 from napari_nuclei.synthetic.scenes import make_sample
 
 torch.set_num_threads(1)  # so small networks gain nothing by more, and cores may be few

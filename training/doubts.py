@@ -17,20 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_nuclei import models
-from napari_nuclei.nuclei.edits import propose
 from napari_nuclei.formats import coco
 from napari_nuclei.formats.image_files import image_in
 from napari_nuclei.images.images import read_image
 from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Nuclei
+from napari_nuclei.nuclei.edits import propose
 from napari_nuclei.prediction.predict import Prediction, segment
 from napari_nuclei.prompts.feature_cache import Identity
 from napari_nuclei.prompts.prompter import Prompter
+from napari_nuclei.scoring.match import match
 from napari_nuclei.triage.doubts import NAMES, Evidence
 from napari_nuclei.triage.evidence import evidence_steps
 from napari_nuclei.triage.review_queue import ReviewQueue
 from napari_nuclei.triage.weights import Weights, learn
-from napari_nuclei.scoring.match import match
 
 RIGHT = {0.5: 2.0, 0.75: 1.0}
 """IoU with the truth from which on a nucleus needs no correction, and how much each counts:

@@ -59,9 +59,9 @@ def parser() -> argparse.ArgumentParser:
 
 def prepare(options: argparse.Namespace) -> None:
     """Do what the options say."""
+    from napari_nuclei.atomic_files import write_json
     from napari_nuclei.batch.writable import check_writable
     from napari_nuclei.formats import coco, mask_folders
-    from napari_nuclei.atomic_files import write_json
 
     if not (options.out or options.ids or options.images):
         raise UserError("nothing to write: give --out, --ids or --images")

@@ -18,13 +18,11 @@ mpl.use("agg")
 import matplotlib.pyplot as plt
 
 import napari_nuclei
-from napari_nuclei.nuclei import labels
-from napari_nuclei.masks import outlines
-from napari_nuclei.masks.box import enclosing
-from napari_nuclei.images.images import read_image
-from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import Nuclei, Nucleus
 from napari_nuclei.formats.overlay import overlay
+from napari_nuclei.images.images import read_image
+from napari_nuclei.masks import Mask, outlines
+from napari_nuclei.masks.box import enclosing
+from napari_nuclei.nuclei import Nuclei, Nucleus, labels
 from napari_nuclei.resources import resource_folder
 
 SAMPLES = resource_folder("sample_data")

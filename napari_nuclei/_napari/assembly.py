@@ -7,9 +7,9 @@ from weakref import WeakKeyDictionary
 
 from .layers import keys
 from .prompts import prompting
-from .review import reviewing
 from .prompts.prompting import Prompting
 from .retrain.retrain_panel import RetrainPanel
+from .review import reviewing
 from .review.reviewing import Reviewing
 from .session.session import Session
 

@@ -15,11 +15,11 @@ from qtpy.QtWidgets import (
 from ..journal.lost import Trace
 from .folder.folder_panel import FolderPanel
 from .layers.keys import filled
-from .qt_helpers import combo, line, refill, scroll
 from .prompts.prompt_panel import PromptPanel
+from .qt_helpers import combo, line, refill, scroll
 from .review.result_panel import ResultPanel
 from .review.review_panel import ReviewPanel
-from .segment.regions import TIPS, Scope
+from .segment.regions import TIPS, Region
 from .segment.settings_panel import SettingsPanel
 
 OPEN = (
@@ -58,9 +58,9 @@ class Panels(QWidget):
         self.advice = line()
         self.sample_button = QPushButton("Open a sample image")
         self.segment_button = QPushButton("Segment")
-        self.scope_box = combo("")
-        self.scope_box.currentIndexChanged.connect(self._on_scope)
-        self.offer_scopes(False)
+        self.region_box = combo("")
+        self.region_box.currentIndexChanged.connect(self._on_scope)
+        self.offer_regions(False)
         self.bar = QProgressBar()
         self.message = line()
         self.warning = line()
@@ -74,7 +74,7 @@ class Panels(QWidget):
         column.addWidget(self.settings)
         row = QHBoxLayout()
         row.addWidget(self.segment_button, 3)
-        row.addWidget(self.scope_box, 2)
+        row.addWidget(self.region_box, 2)
         column.addLayout(row)
         column.addWidget(self.bar)
         column.addWidget(self.message)
@@ -105,14 +105,14 @@ class Panels(QWidget):
         """Open what is dropped."""
         self.folder.dropEvent(event)
 
-    def offer_scopes(self, stack: bool) -> None:
+    def offer_regions(self, stack: bool) -> None:
         """Offer how much can be segmented; all planes only of a stack."""
-        scopes = [scope for scope in Scope if stack or scope is not Scope.PLANES]
-        if self.scope_box.count() == len(scopes):
+        regions = [region for region in Region if stack or region is not Region.PLANES]
+        if self.region_box.count() == len(regions):
             return  # or a list that is open would close
-        refill(self.scope_box, [(scope.value, scope) for scope in scopes])
-        for k, scope in enumerate(scopes):
-            self.scope_box.setItemData(k, filled(TIPS[scope]), Qt.ItemDataRole.ToolTipRole)
+        refill(self.region_box, [(region.value, region) for region in regions])
+        for k, region in enumerate(regions):
+            self.region_box.setItemData(k, filled(TIPS[region]), Qt.ItemDataRole.ToolTipRole)
         self._on_scope()
 
     def warn(self, lines: list[str]) -> None:
@@ -130,11 +130,11 @@ class Panels(QWidget):
             self.offer_button.setToolTip(SAME.format(trace.image))
 
     def _on_scope(self) -> None:
-        tip = filled(TIPS[self.scope])
-        self.scope_box.setToolTip(f"How much is segmented. {self.scope.value}: {tip}")
+        tip = filled(TIPS[self.region])
+        self.region_box.setToolTip(f"How much is segmented. {self.region.value}: {tip}")
         self.segment_button.setToolTip(tip)
 
     @property
-    def scope(self) -> Scope:
+    def region(self) -> Region:
         """How much is to be segmented."""
-        return Scope(self.scope_box.currentData() or Scope.IMAGE)
+        return Region(self.region_box.currentData() or Region.IMAGE)

@@ -13,31 +13,31 @@ from qtpy.QtGui import QCloseEvent
 from ..errors import UserError
 from ..progress import Progress
 from . import PLUGIN
-from .files import export
-from .layers import keys
-from .session.adopting import adopt, adoptable
-from .prompts.prompt_service import ModelPrompts
 from .assembly import register_keys, session_of
-from .layers.bridge import Bridge
 from .commands import open_retraining
-from .segment.engine import Engine, ModelEngine
+from .files import export
 from .files.export_dialog import ask_export
 from .folder.folder import Folder
 from .folder.folder_panel import FolderPanel
-from .session.hand import is_typing
-from .review.help_overlay import HelpOverlay
+from .layers import keys
+from .layers.bridge import Bridge
 from .layers.in_view import reach
 from .layers.layer_list import below
-from .session.messages import Messages
-from .panels import ADOPT, COPIED, OPEN, PRESS, RESUMED, SAMPLE, TEACH, Panels
-from .qt_helpers import canvas_of, focus_canvas, when_closed
-from .segment.preloading import Preloading
 from .layers.record import KEY
+from .panels import ADOPT, COPIED, OPEN, PRESS, RESUMED, SAMPLE, TEACH, Panels
+from .prompts.prompt_service import ModelPrompts
+from .qt_helpers import canvas_of, focus_canvas, when_closed
 from .retrain.retrain_source import UNCORRECTED, is_worth_it
+from .review.help_overlay import HelpOverlay
 from .review.reviewing import actions_of
-from .segment.regions import Scope
+from .segment.engine import Engine, ModelEngine
+from .segment.preloading import Preloading
+from .segment.regions import Region
 from .segment.segmenting import Segmenting
 from .segment.settings_panel import SettingsPanel
+from .session.adopting import adopt, adoptable
+from .session.hand import is_typing
+from .session.messages import Messages
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -237,8 +237,8 @@ class NucleiWidget(Panels):
         )
         warnings = bridge.review.warnings if bridge is not None else []
         self.warn(warnings or [refused] * bool(refused))
-        self.scope_box.setEnabled(self.segment_button.isEnabled() and not running)
-        self.offer_scopes(self.segmenting.is_stack)
+        self.region_box.setEnabled(self.segment_button.isEnabled() and not running)
+        self.offer_regions(self.segmenting.is_stack)
         self.bar.setVisible(running)
         removed = bridge is None and self.session.record_of(image) is not None
         self.advice.setText(OPEN if image is None else PRESS)
@@ -273,16 +273,16 @@ class NucleiWidget(Panels):
             self.segmenting.cancel()
             self.say("Cancelled.")
         else:
-            self.segment(self.scope)
+            self.segment(self.region)
 
-    def segment(self, scope: Scope = Scope.IMAGE) -> None:
+    def segment(self, region: Region = Region.IMAGE) -> None:
         """Segment the chosen image, or a part of it, in the background."""
         self.bar.setRange(0, 0)
         self.segment_button.setFocus()  # not where one types: whoever does, goes there from now on
         self.result.flush()
-        self.segmenting.start(scope)
+        self.segmenting.start(region)
         self.show_state()
-        if scope is Scope.REGION and not self.segmenting.running:
+        if region is Region.REGION and not self.segmenting.running:
             focus_canvas(self)  # a box is to be drawn there
 
     def _on_progress(self, progress: Progress) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..nuclei.edits import propose
 from ..errors import UserError
 from ..formats.image_sizes import other_size
 from ..images.large_files import open_image
@@ -20,6 +19,7 @@ from ..masks import Mask
 from ..models.card import Card
 from ..models.detector import Detector
 from ..nuclei import Nuclei
+from ..nuclei.edits import propose
 from ..prediction import LOW
 from ..progress import Progress, within
 from .resume import Finished

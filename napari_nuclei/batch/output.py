@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..formats.sidecar import Beside
 from ..formats.clashes import check_names
 from ..formats.dataset import DataSet
 from ..formats.format import Format
 from ..formats.places import check_case, names_of, one_each
 from ..formats.places import name_of as name_for
 from ..formats.registry import FORMATS, WRITABLE
-from ..streams import check_open, is_stream
+from ..formats.sidecar import Sidecar
 from ..formats.writing import write
-from ..nuclei import ImageRecord
 from ..images.images import image_info
 from ..images.own_outputs import OVERLAY
+from ..nuclei import ImageRecord
+from ..streams import check_open, is_stream
 from .batch import Pixels, Segmented
 from .wanted import named_after, wanted
 from .writable import check_writable, make_folder, refuse_same
@@ -127,24 +127,24 @@ class _AnyOutput(_Collected):
         super().__init__(*arguments)
         self.format = format
         known = {record.file_name: path for path, record in self.records.items()}
-        self.beside = Beside(known=known, homes=())
+        self.sidecar = Sidecar(known=known, homes=())
 
     def _keep(self, result: Segmented) -> None:
         super()._keep(result)
         if self.format.per_image:
-            self.beside.pixel_size = self.pixel_size
+            self.sidecar.pixel_size = self.pixel_size
             image = self.data.images.pop()
             one = DataSet([image], {image.id: self.data.nuclei.pop(image.id)})
-            self.written += write(self.out, one, self.format, self.beside)
+            self.written += write(self.out, one, self.format, self.sidecar)
 
     def close(self) -> list[Path]:
         self._sort()
-        self.beside.pixel_size = self.pixel_size
+        self.sidecar.pixel_size = self.pixel_size
         if not self.format.per_image:
             files = {record.id: path for path, record in self.records.items()}
-            self.beside.arrays = Pixels(files, *self.part)
-            self.written = [*write(self.out, self.data, self.format, self.beside), *self.written]
-        self.remarks += dict.fromkeys(self.beside.remarks)
+            self.sidecar.arrays = Pixels(files, *self.part)
+            self.written = [*write(self.out, self.data, self.format, self.sidecar), *self.written]
+        self.remarks += dict.fromkeys(self.sidecar.remarks)
         return self.written
 
 
@@ -164,7 +164,7 @@ class _ResultsOutput(_AnyOutput):
             ids = f"1 to {len(self.paths)}"
             names = [_natural(path.name) for path in self.paths]
             order = "the file names" if names == sorted(names) else "the images as they were given"
-            self.beside.remarks.append(f"Image ids are {ids}, in the order of {order}.")
+            self.sidecar.remarks.append(f"Image ids are {ids}, in the order of {order}.")
         return super().close()
 
 

@@ -10,13 +10,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ..atomic_files import unwritable
 from ..errors import UserError
 from ..formats import coco
 from ..formats.coco_reader import from_json
 from ..formats.dataset import DataSet
-from ..atomic_files import unwritable
-from ..nuclei import ImageRecord
-from ..nuclei import Nuclei
+from ..nuclei import ImageRecord, Nuclei
 
 ENDING = ".unfinished.jsonl"
 

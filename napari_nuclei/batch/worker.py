@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from distributed import WorkerPlugin, get_worker
 
-from ..masks.box import Box
 from ..errors import UserError
 from ..images.large_image import LargeImage
 from ..masks import Mask
+from ..masks.box import Box
 from ..prediction.tiles import Tile
 from .batch import Settings, opened, reason_of
 from .resume import state_of

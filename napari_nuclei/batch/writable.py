@@ -6,8 +6,8 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import UserError
 from ..atomic_files import unwritable
+from ..errors import UserError
 from ..streams import is_stream
 
 

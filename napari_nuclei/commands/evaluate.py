@@ -50,9 +50,9 @@ def arguments(p: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Print the figures of predictions against the truth."""
     from ..batch.writable import check_writable
-    from ..streams import STDIN
     from ..scoring.per_image import write_csv
     from ..scoring.scoring import score_files
+    from ..streams import STDIN
 
     if options.truth == options.predictions == STDIN:
         raise UserError("truth and predictions cannot both come from stdin: name a file for one")

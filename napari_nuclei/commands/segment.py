@@ -94,8 +94,8 @@ def run(options: Namespace) -> int:
     from ..batch.output import make_output
     from ..batch.writable import refuse_same
     from ..formats.registry import by_ending, odd_ending, target_of
-    from ..streams import at_rest, is_stream
     from ..images.images import find_images
+    from ..streams import at_rest, is_stream
 
     refuse_two_answers(options)
     with ExitStack() as stack:

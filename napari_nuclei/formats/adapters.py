@@ -7,26 +7,25 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
-from ..nuclei import ImageRecord
+from ..nuclei import ImageRecord, Kind, Nuclei, Nucleus, Origin
 from ..nuclei.labels import draw
-from ..nuclei import Kind, Nuclei, Nucleus, Origin
 from ..progress import result_of
 from ..wording import are, counted
 from . import coco, label_files, label_tiff, mask_folders, results
 from .archives import json_of
-from .sidecar import Beside, stem_of
 from .categories import DEFAULT, Category
 from .coco_reader import from_json
 from .dataset import DataSet
 from .image_rows import TEXT_ID, texts_of
+from .sidecar import Sidecar, stem_of
 
 
-def read_coco(path: Path, beside: Beside) -> DataSet:
+def read_coco(path: Path, sidecar: Sidecar) -> DataSet:
     """Read a COCO data set: its file, or a folder or archive as CVAT and Label Studio export."""
     if path.is_dir():
         path = _only(sorted(path.glob("annotations/*.json")) or [path / "result.json"])
     value, _ = json_of(path, "coco")
-    return from_json(value, str(path), beside.on_broken, beside.images)
+    return from_json(value, str(path), sidecar.on_broken, sidecar.images)
 
 
 def _only(files: list[Path]) -> Path:
@@ -36,16 +35,16 @@ def _only(files: list[Path]) -> Path:
     return files[0]
 
 
-def write_coco(path: Path, data: DataSet, beside: Beside) -> None:
+def write_coco(path: Path, data: DataSet, sidecar: Sidecar) -> None:
     """Write a COCO data set."""
     coco.write(path, data)
 
 
-def read_results(path: Path, beside: Beside) -> DataSet:
+def read_results(path: Path, sidecar: Sidecar) -> DataSet:
     """Read a results list; images are called by their ids, scores are cut to 0…1."""
     value, _ = json_of(path, "results")
-    read = results.from_json(value, str(path), beside.on_broken)
-    beside.known = {}  # such a list knows no names
+    read = results.from_json(value, str(path), sidecar.on_broken)
+    sidecar.known = {}  # such a list knows no names
     names = {id: _category(id) for of in read.categories.values() for id in of}
     out = DataSet([], {}, categories=tuple(names[id] for id in sorted(names)) or (DEFAULT,))
     origin = Origin(Kind.IMPORT, path.name)
@@ -69,11 +68,11 @@ def read_results(path: Path, beside: Beside) -> DataSet:
         out.images.append(ImageRecord(image_id, name, *shape, extra=extra))
         out.nuclei[image_id] = Nuclei(shape, rows)
     if cut:
-        beside.remarks.append(
+        sidecar.remarks.append(
             f"{path.name}: {counted(cut, 'score')} outside of 0 to 1 {are(cut)} cut to that."
         )
     if empty:
-        beside.remarks.append(
+        sidecar.remarks.append(
             f"{path.name}: {counted(empty, 'entry')} without a pixel {are(empty)} left out."
         )
     return out
@@ -83,45 +82,45 @@ def _category(id: int) -> Category:
     return DEFAULT if id == DEFAULT.id else Category(id, f"category {id}")
 
 
-def write_results(path: Path, data: DataSet, beside: Beside) -> None:
+def write_results(path: Path, data: DataSet, sidecar: Sidecar) -> None:
     """Write a results list, under the ids of the images."""
     nuclei = {image.id: data.of(image) for image in data.images}
     results.write(path, nuclei, categories=data.categories, texts=texts_of(data.images))
 
 
-def read_labels(path: Path, beside: Beside) -> tuple[ImageRecord, Nuclei]:
+def read_labels(path: Path, sidecar: Sidecar) -> tuple[ImageRecord, Nuclei]:
     """Read a label image."""
     remarks: list[str] = []
-    nuclei = label_files.read(path, remarks, "" if beside.split else label_files.SPLIT)
-    beside.remarks += remarks
+    nuclei = label_files.read(path, remarks, "" if sidecar.split else label_files.SPLIT)
+    sidecar.remarks += remarks
     holder = label_files.image_of(path)
     said = label_tiff.image_name_in(path)
-    image = holder or beside.image_of(path, *[said] * bool(said))
+    image = holder or sidecar.image_of(path, *[said] * bool(said))
     name = said or (image.name if image else stem_of(path))
     return ImageRecord(1, name, *nuclei.shape), nuclei
 
 
-def write_labels(path: Path, image: ImageRecord, nuclei: Nuclei, beside: Beside) -> None:
+def write_labels(path: Path, image: ImageRecord, nuclei: Nuclei, sidecar: Sidecar) -> None:
     """Write a label image, and remark on what it cannot hold."""
-    lost = label_tiff.write(path, nuclei, beside.pixel_size_of(image), image.file_name)
+    lost = label_tiff.write(path, nuclei, sidecar.pixel_size_of(image), image.file_name)
     if lost:
         seen = np.count_nonzero(np.unique(draw(nuclei)))
         gone = sum(1 for n in nuclei.shown() if n.mask) - seen
         whole = f", {gone:,} of them whole" if gone > 0 else ""
-        beside.remarks.append(
+        sidecar.remarks.append(
             f"{path.name}: {lost:,} px of nuclei that lie below others{whole} are left out: "
             "a label image has one nucleus for each pixel. COCO keeps them all."
         )
 
 
-def read_masks(path: Path, beside: Beside) -> DataSet:
+def read_masks(path: Path, sidecar: Sidecar) -> DataSet:
     """Read folders of masks."""
     said: list[mask_folders.Said] = []
-    files = mask_folders.find_files(path, None if beside.strict else said)
-    prepared = result_of(mask_folders.read(files, strict=beside.strict))
-    beside.known, beside.homes = {file.name: file for file in files}, [path.resolve()]
-    beside.remarks += [*mask_folders.grouped(said), *prepared.remarks]
-    if not beside.split:
+    files = mask_folders.find_files(path, None if sidecar.strict else said)
+    prepared = result_of(mask_folders.read(files, strict=sidecar.strict))
+    sidecar.known, sidecar.homes = {file.name: file for file in files}, [path.resolve()]
+    sidecar.remarks += [*mask_folders.grouped(said), *prepared.remarks]
+    if not sidecar.split:
         words = f"the only mask of its image, in pieces, taken as one nucleus; {label_files.SPLIT}"
-        beside.remarks += mask_folders.grouped((path, words) for path in prepared.clumped)
+        sidecar.remarks += mask_folders.grouped((path, words) for path in prepared.clumped)
     return prepared.data

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
-from ..masks.box import Box
-from ..nuclei import ImageRecord
 from ..masks import Mask
-from ..nuclei import Crowd, Kind, Nuclei, Nucleus, Origin, State
+from ..masks.box import Box
+from ..nuclei import Crowd, ImageRecord, Kind, Nuclei, Nucleus, Origin, State
 from .broken import Broken
 from .categories import Names
 from .numbers import number, whole

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..errors import UserError
 from ..atomic_files import LIMIT, parse_json, read_json, unreadable
+from ..errors import UserError
 from .structure import HEAD, UNSURE, kind_of, kind_of_value
 
 DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError)

@@ -84,11 +84,11 @@ class Broken:
                 head = f"none of its {counted(total, self.kind)} can be used"
             raise UserError(f"{self.source}: {head}: {_listed(self._left)}")
         name = PurePath(self.source).name
-        for noted, deed in ((self._left, "left out"), (self._mended, "mended")):
+        for noted, operation in ((self._left, "left out"), (self._mended, "mended")):
             if noted:
                 self._remarks.append(
                     f"{name}: {len(noted):,} of {counted(total, self.kind)} "
-                    f"{are(len(noted))} {deed}: {_listed(noted)}."
+                    f"{are(len(noted))} {operation}: {_listed(noted)}."
                 )
 
 

@@ -16,19 +16,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..atomic_files import unreadable
 from ..errors import UserError
-from ..nuclei import ImageRecord
+from ..nuclei import ImageRecord, Nuclei
 from ..nuclei.label_check import whole
 from ..nuclei.labels import from_labels
-from ..nuclei import Nuclei
-from .sidecar import Beside, stem_of
-from ..atomic_files import unreadable
 from .image_names import last_of
+from .sidecar import Sidecar, stem_of
 
 MAGIC = b"\x93NUMPY"
 
 
-def read(path: Path, beside: Beside) -> tuple[ImageRecord, Nuclei]:
+def read(path: Path, sidecar: Sidecar) -> tuple[ImageRecord, Nuclei]:
     """Read the masks of a `_seg.npy` file; all else in it is passed over.
 
     Raises
@@ -49,7 +48,7 @@ def read(path: Path, beside: Beside) -> tuple[ImageRecord, Nuclei]:
         raise UserError(f"{path}: {error}") from error
     name = found.get("filename")
     said = [name] if isinstance(name, str) and last_of(name) else []
-    image = beside.image_of(path, *said)
+    image = sidecar.image_of(path, *said)
     file_name = image.name if image else last_of(said[0]) if said else stem_of(path)
     return ImageRecord(1, file_name, *nuclei.shape), nuclei
 

@@ -7,15 +7,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..masks.codec import encode
+from ..atomic_files import read_json, write_json
 from ..collector import without_collector
-from ..nuclei import ImageRecord
 from ..masks import Mask
-from ..nuclei import Crowd, Kind, Nucleus
+from ..masks.codec import encode
+from ..nuclei import Crowd, ImageRecord, Kind, Nucleus
 from .annotations import NAMESPACE
 from .coco_reader import VERSION, from_json
 from .dataset import DataSet
-from ..atomic_files import read_json, write_json
 
 __all__ = ["DataSet", "ImageRecord", "read", "to_json", "write"]
 

@@ -9,11 +9,9 @@ from typing import Any, TypeVar
 
 from ..collector import without_collector
 from ..errors import UserError
-from ..nuclei import ImageRecord
-from ..nuclei import Nuclei
+from ..nuclei import ImageRecord, Nuclei
 from ..nuclei.shape_edits import pieces
 from ..wording import worded
-from .sidecar import Beside
 from .categories import with_ids
 from .dataset import DataSet
 from .detect import detect
@@ -22,6 +20,7 @@ from .format import Format, function
 from .image_sizes import check_sizes
 from .images_of import find_images_of, numbered
 from .registry import READABLE, named, odd_ending, target_of
+from .sidecar import Sidecar
 from .writing import write
 
 T = TypeVar("T")
@@ -103,21 +102,21 @@ def convert(
     target = target_of(out, to, "--to")
     if out.exists() and any(p.exists() and out.samefile(p) for p in given):
         raise UserError(f"{out} is one of the files to read: name another one to write")
-    beside = Beside(images, pixel_size, strict=strict, split=split)
-    data, found = read(given, beside, source)
+    sidecar = Sidecar(images, pixel_size, strict=strict, split=split)
+    data, found = read(given, sidecar, source)
     if image_ids is not None:
-        data = numbered(data, image_ids, given[0], beside)
-    beside.remarks += filter(None, [odd_ending(out, target)])
-    written = write(out, data, target, beside)
+        data = numbered(data, image_ids, given[0], sidecar)
+    sidecar.remarks += filter(None, [odd_ending(out, target)])
+    written = write(out, data, target, sidecar)
     nuclei = sum(1 for image in data.images for _ in data.of(image).shown())
-    remarks = list(dict.fromkeys(beside.remarks))
+    remarks = list(dict.fromkeys(sidecar.remarks))
     return Converted(
-        len(data.images), nuclei, found.name, target.name, written, remarks, beside.failed
+        len(data.images), nuclei, found.name, target.name, written, remarks, sidecar.failed
     )
 
 
 def read(
-    paths: Sequence[Path], beside: Beside, source: str | None = None, compare: bool = True
+    paths: Sequence[Path], sidecar: Sidecar, source: str | None = None, compare: bool = True
 ) -> tuple[DataSet, Format]:
     """Read files of nuclei, whatever their format.
 
@@ -139,10 +138,10 @@ def read(
         If none of them can be read, one is of another format than the rest, or an image is at
         hand and of another size.
     """
-    files = [file for path in paths for file in files_in(path, source, beside.remarks)]
+    files = [file for path in paths for file in files_in(path, source, sidecar.remarks)]
     if not files:
         raise UserError("nothing to read was named: name a file of nuclei")
-    files, formats = _with_formats(files, source, beside)
+    files, formats = _with_formats(files, source, sidecar)
     first = formats[0]
     if other := next((k for k, f in enumerate(formats) if f != first), None):
         raise UserError(
@@ -152,18 +151,18 @@ def read(
     reader = function(first.reader)
     if len(files) > 1 and not first.per_image:
         raise UserError(f"{first.title} holds many images already: name one file of it")
-    beside.known = beside.homes = None
+    sidecar.known = sidecar.homes = None
     data: DataSet
     with without_collector():
         if first.per_image:
-            each = _read_each(files, reader, beside)
-            data = _together(each, beside)
-            find_images_of(data, [file for file, _ in each], beside)
+            each = _read_each(files, reader, sidecar)
+            data = _together(each, sidecar)
+            find_images_of(data, [file for file, _ in each], sidecar)
         else:
-            data = reader(files[0], beside)
-            if beside.known is None:
-                find_images_of(data, files * len(data.images), beside, compare)
-        return (_in_pieces(data) if beside.split else data), first
+            data = reader(files[0], sidecar)
+            if sidecar.known is None:
+                find_images_of(data, files * len(data.images), sidecar, compare)
+        return (_in_pieces(data) if sidecar.split else data), first
 
 
 def _in_pieces(data: DataSet) -> DataSet:
@@ -189,47 +188,51 @@ def _detected(path: Path) -> Format:
 
 
 def _with_formats(
-    files: list[Path], source: str | None, beside: Beside
+    files: list[Path], source: str | None, sidecar: Sidecar
 ) -> tuple[list[Path], list[Format]]:
     """Return the files that are of a format, and which."""
     if source:
         return files, [named(source, READABLE)] * len(files)
-    found = [(file, format) for file in files if (format := _tried(_detected, file, files, beside))]
+    found = [
+        (file, format) for file in files if (format := _tried(_detected, file, files, sidecar))
+    ]
     if not found:
-        raise UserError(beside.failed[0])
+        raise UserError(sidecar.failed[0])
     return [file for file, _ in found], [format for _, format in found]
 
 
-def _read_each(files: list[Path], reader: Any, beside: Beside) -> list[tuple[Path, Read]]:
+def _read_each(files: list[Path], reader: Any, sidecar: Sidecar) -> list[tuple[Path, Read]]:
     """Read files of an image each; what cannot be read does not stop the others."""
     out = []
 
     def of_its_size(path: Path) -> Read:
-        image, nuclei = reader(path, beside)
-        beside.remarks += check_sizes([image], beside.locate(path, [image]).files, path)
+        image, nuclei = reader(path, sidecar)
+        sidecar.remarks += check_sizes([image], sidecar.locate(path, [image]).files, path)
         return image, nuclei
 
     for file in files:
-        found = _tried(of_its_size, file, files, beside)
+        found = _tried(of_its_size, file, files, sidecar)
         if found is not None:
             out.append((file, found))
     if not out:
-        raise UserError(beside.failed[0])
+        raise UserError(sidecar.failed[0])
     return out
 
 
-def _tried(do: Callable[[Path], T], file: Path, files: Sequence[Path], beside: Beside) -> T | None:
+def _tried(
+    do: Callable[[Path], T], file: Path, files: Sequence[Path], sidecar: Sidecar
+) -> T | None:
     """Do something with one of several files; None if it fails, which is noted."""
     try:
         return do(file)
     except UserError as error:
-        if beside.strict or len(files) == 1:
+        if sidecar.strict or len(files) == 1:
             raise
-        beside.failed.append(str(error))
+        sidecar.failed.append(str(error))
         return None
 
 
-def _together(read: list[tuple[Path, Read]], beside: Beside) -> DataSet:
+def _together(read: list[tuple[Path, Read]], sidecar: Sidecar) -> DataSet:
     out = DataSet([], {}, categories=())
     names: dict[str, Path] = {}
     for id, (file, (image, nuclei)) in enumerate(read, 1):
@@ -241,6 +244,6 @@ def _together(read: list[tuple[Path, Read]], beside: Beside) -> DataSet:
         names[image.file_name] = file
         out.images.append(replace(image, id=id))
         out.nuclei[id] = nuclei
-    known = (beside.categories[name] for name in out.in_use if name in beside.categories)
+    known = (sidecar.categories[name] for name in out.in_use if name in sidecar.categories)
     out.categories = with_ids(known, out.in_use)
     return out

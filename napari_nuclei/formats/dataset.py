@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..nuclei import ImageRecord
-from ..nuclei import Nuclei
+from ..nuclei import ImageRecord, Nuclei
 from ..wording import counted
 from .categories import DEFAULT, Category, listed
 

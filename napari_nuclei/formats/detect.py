@@ -8,14 +8,14 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 
+from ..atomic_files import GZIP, read_json, unreadable
 from ..errors import UserError
 from ..images.decoders import TIFF_MAGIC
 from ..images.finding import is_zarr
 from . import archives
-from .sidecar import stem_of
-from ..atomic_files import GZIP, read_json, unreadable
 from .format import Format
 from .registry import FORMATS
+from .sidecar import stem_of
 from .structure import HEAD, UNSURE, kind_of, kind_of_value, text_of
 
 PICTURE_MAGIC = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"BM", b"GIF8", b"\0\0\0\x0cjP")

@@ -17,10 +17,10 @@ from ..images.finding import (
     why_not,
 )
 from ..images.own_outputs import OVERLAY
-from .sidecar import stem_of
+from ..streams import is_stream
 from .detect import detect
 from .registry import FORMATS, READABLE, named
-from ..streams import is_stream
+from .sidecar import stem_of
 
 NO_NUCLEI, UNMARKED = "not of one image's nuclei by its ending", "not called a label image"
 

@@ -9,12 +9,11 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from ..nuclei import ImageRecord
-from ..nuclei import NUCLEUS, Nuclei, Nucleus, State
-from ..masks.outlines import polygons, trace
-from .sidecar import Beside
-from .categories import Category
 from ..atomic_files import ODD, write_json
+from ..masks.outlines import polygons, trace
+from ..nuclei import NUCLEUS, ImageRecord, Nuclei, Nucleus, State
+from .categories import Category
+from .sidecar import Sidecar
 
 Row = dict[str, Any]
 
@@ -30,7 +29,7 @@ IGNORED = "Ignore*"
 """QuPath's own class for what is to be ignored."""
 
 
-def write(path: Path, image: ImageRecord, nuclei: Nuclei, beside: Beside) -> None:
+def write(path: Path, image: ImageRecord, nuclei: Nuclei, sidecar: Sidecar) -> None:
     """Write the nuclei that are shown as detections, and areas to ignore as annotations.
 
     What QuPath has a place for is written: an object id, a name (the remark, if there is one),
@@ -45,10 +44,10 @@ def write(path: Path, image: ImageRecord, nuclei: Nuclei, beside: Beside) -> Non
     rows = list(nuclei.shown())
     shapes = polygons(trace([n.mask for n in rows]), len(rows))
     plane = _plane(image)
-    size = beside.pixel_size_of(image)
+    size = sidecar.pixel_size_of(image)
     crc = zlib.crc32(image.file_name.encode("utf-8", ODD))
     features = [
-        _feature(nucleus, shape, plane, crc, size, beside.categories.get(nucleus.category))
+        _feature(nucleus, shape, plane, crc, size, sidecar.categories.get(nucleus.category))
         for nucleus, shape in zip(rows, shapes, strict=True)
         if shape
     ]

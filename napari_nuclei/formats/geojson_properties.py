@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ..nuclei import NUCLEUS, Kind, Nucleus, Origin, State
-from .sidecar import Beside
 from .broken import Broken
 from .categories import Category, colour_of
 from .geojson import CLASS, Row
 from .numbers import number
+from .sidecar import Sidecar
 
 SCORES = ("score", "detection probability", "probability", "class probability", "confidence")
 """Measurements and properties that are taken as the score, the first ones before the others, and
@@ -40,7 +40,7 @@ class Reader:
     """
 
     path: Path
-    beside: Beside
+    sidecar: Sidecar
     broken: Broken
 
     def nucleus(self, id: int, mask: Any, row: Row, label: str) -> Nucleus:
@@ -67,7 +67,7 @@ class Reader:
         return min(max(score, 0.0), 1.0)
 
     def _note_colour(self, category: str, properties: Row) -> None:
-        known = self.beside.categories
+        known = self.sidecar.categories
         if category == NUCLEUS or category in known:
             return
         of = object_of(properties.get("classification"))

@@ -13,16 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..nuclei import ImageRecord
-from ..nuclei import Crowd, Nuclei
+from ..nuclei import Crowd, ImageRecord, Nuclei
 from ..wording import are, counted
 from .archives import json_of
-from .sidecar import Beside, stem_of
 from .broken import Broken
 from .geojson import IGNORED, MARK, NAMESPACE, Row
 from .geojson_properties import Reader, category_in, class_of, object_of
 from .numbers import whole
 from .outlined import Outlines, corners_of
+from .sidecar import Sidecar, stem_of
 from .structure import GEOMETRIES
 
 OUTLINE = "its outline is not a list of three corners [x, y] or more in px"
@@ -60,7 +59,7 @@ class _Found:
         return is_crowd or (self.kind == "annotation" and class_of(self.row)[0] == IGNORED)
 
 
-def read(path: Path, beside: Beside) -> tuple[ImageRecord, Nuclei]:
+def read(path: Path, sidecar: Sidecar) -> tuple[ImageRecord, Nuclei]:
     """Read polygons; each feature is one nucleus.
 
     Of cells the nucleus is taken. Where there are detections or cells, annotations are taken
@@ -74,17 +73,17 @@ def read(path: Path, beside: Beside) -> tuple[ImageRecord, Nuclei]:
     """
     value, name = json_of(path, "geojson")
     features = _features(value, path)
-    broken = Broken(str(path), beside.on_broken, "feature")
+    broken = Broken(str(path), sidecar.on_broken, "feature")
     left: Counter[str] = Counter()
     found = _with_outlines(features, path, broken, left)
     ignored = [f for f in found if f.is_ignored]
     chosen = _chosen([f for f in found if not f.is_ignored], left)
     for what, count in left.items():
-        beside.remarks.append(
+        sidecar.remarks.append(
             f"{path.name}: {counted(count, 'feature')} {are(count)} left out ({what})."
         )
     if bare := sum(f.is_bare_cell for f in chosen):
-        beside.remarks.append(
+        sidecar.remarks.append(
             f"{path.name}: {counted(bare, 'cell')} without a nucleus {are(bare)} taken as a whole."
         )
     if features and not (chosen or ignored):
@@ -95,8 +94,8 @@ def read(path: Path, beside: Beside) -> tuple[ImageRecord, Nuclei]:
         outlines.add(each.label, each.rings)
     about = value.get(NAMESPACE) if isinstance(value, dict) else None
     stem = stem_of(path if name == path.name else Path(name))
-    image, masks = outlines.masks(path, stem, beside, broken, _image(about))
-    reader = Reader(path, beside, broken)
+    image, masks = outlines.masks(path, stem, sidecar, broken, _image(about))
+    reader = Reader(path, sidecar, broken)
     ids = _ids([f.row for f in chosen])
     rows = [
         reader.nucleus(id, mask, f.row, f.label)

@@ -17,9 +17,9 @@ from pathlib import Path, PurePath
 from urllib.parse import unquote
 
 from ..errors import UserError
-from ..nuclei import ImageRecord
 from ..images.images import IMAGE_SUFFIXES, is_zarr
 from ..images.own_outputs import is_own_output
+from ..nuclei import ImageRecord
 from ..wording import are, counted
 from .image_names import Level, Match, Names, has_ending, last_of, listed, parts_of, settled, shown
 

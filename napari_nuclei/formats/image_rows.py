@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..nuclei import ImageRecord
 from ..images.images import image_size
+from ..nuclei import ImageRecord
 from .image_files import files_near
 from .numbers import whole
 

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..errors import UserError
-from ..nuclei import ImageRecord
 from ..images.decoders import turn_hint
 from ..images.images import image_size
+from ..nuclei import ImageRecord
 from .image_names import listed
 
 Shape = tuple[int, int]

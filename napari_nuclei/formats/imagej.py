@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..atomic_files import replacing, unreadable
 from ..errors import UserError
-from ..nuclei import ImageRecord
-from ..nuclei import NUCLEUS, Kind, Nuclei, Nucleus, Origin, State
 from ..masks.outlines import trace
+from ..nuclei import NUCLEUS, ImageRecord, Kind, Nuclei, Nucleus, Origin, State
 from . import archives
-from .sidecar import Beside, stem_of
 from .broken import Broken
 from .categories import Category
-from ..atomic_files import replacing, unreadable
 from .numbers import number
 from .outlined import FAR, Outlines
 from .paths import CLOSE, LINE, MOVE, rings_of
+from .sidecar import Sidecar, stem_of
 
 if TYPE_CHECKING:
     from roifile import ROI_SUBTYPE, ImagejRoi
@@ -33,7 +32,7 @@ MOST_GROUPS = 255
 """The highest number of a group."""
 
 
-def write(path: Path, image: ImageRecord, nuclei: Nuclei, beside: Beside) -> None:
+def write(path: Path, image: ImageRecord, nuclei: Nuclei, sidecar: Sidecar) -> None:
     """Write the nuclei that are shown, one ROI each, as ImageJ's ROI Manager opens them.
 
     Outlines of one ring become traced ROIs, those with holes or of several parts composite
@@ -62,7 +61,7 @@ def write(path: Path, image: ImageRecord, nuclei: Nuclei, beside: Beside) -> Non
             if outline:
                 name = f"{nucleus.id:0{digits}d}"
                 roi = _roi(nucleus, name, outline, position)
-                _set_category(roi, nucleus.category, beside.categories.get(nucleus.category))
+                _set_category(roi, nucleus.category, sidecar.categories.get(nucleus.category))
                 z.writestr(f"{name}.roi", roi.tobytes())
 
 
@@ -108,7 +107,7 @@ def _roi(nucleus: Nucleus, name: str, rings: list[Any], position: int) -> Imagej
 # -- reading ----------------------------------------------------------------------------
 
 
-def read(path: Path, beside: Beside) -> tuple[ImageRecord, Nuclei]:
+def read(path: Path, sidecar: Sidecar) -> tuple[ImageRecord, Nuclei]:
     """Read ROIs that have an area; lines, points and texts are left out, with a remark.
 
     Raises
@@ -116,7 +115,7 @@ def read(path: Path, beside: Beside) -> tuple[ImageRecord, Nuclei]:
     UserError
         If it is no such file, no ROI can be used, or the size of the image is not known.
     """
-    broken = Broken(str(path), beside.on_broken, "ROI")
+    broken = Broken(str(path), sidecar.on_broken, "ROI")
     found, total = _rois(path, broken)
     if _planes([roi for _, roi in found]) > 1:
         raise UserError(f"{path} has ROIs on several planes of a stack: save one plane at a time")
@@ -133,9 +132,9 @@ def read(path: Path, beside: Beside) -> tuple[ImageRecord, Nuclei]:
         else:
             broken.leave_out(name, "has no outline of three corners or more")
     if kept:
-        image, masks = outlines.masks(path, stem_of(path), beside, broken, None)
+        image, masks = outlines.masks(path, stem_of(path), sidecar, broken, None)
     for kind, count in left.items():
-        beside.remarks.append(
+        sidecar.remarks.append(
             f"{path.name}: {count:,} ROIs of type {kind}, which have no area, are left out."
         )
     broken.tell(total)
@@ -143,7 +142,7 @@ def read(path: Path, beside: Beside) -> tuple[ImageRecord, Nuclei]:
         raise UserError(f"{path} holds no ROI that has an area, so there is no nucleus in it")
     ids = _ids([roi.name for roi in kept])
     rows = (
-        _nucleus(id, mask, roi, path, beside)
+        _nucleus(id, mask, roi, path, sidecar)
         for roi, mask, id in zip(kept, masks, ids, strict=True)
         if mask
     )
@@ -249,7 +248,7 @@ def _ids(names: list[str]) -> list[int]:
     return [next(free) if id is None else id for id in out]
 
 
-def _nucleus(id: int, mask: Any, roi: ImagejRoi, path: Path, beside: Beside) -> Nucleus:
+def _nucleus(id: int, mask: Any, roi: ImagejRoi, path: Path, sidecar: Sidecar) -> Nucleus:
     score, state = 1.0, State.PROPOSED
     group = int(roi.group or 0)
     category = f"group {group}" if group else NUCLEUS
@@ -263,6 +262,6 @@ def _nucleus(id: int, mask: Any, roi: ImagejRoi, path: Path, beside: Beside) -> 
     if group:
         colour = [*roi.stroke_color[1:4]]
         extra = {"color": colour} if any(roi.stroke_color) else {}
-        beside.categories.setdefault(category, Category(group, category, extra))
+        sidecar.categories.setdefault(category, Category(group, category, extra))
     origin = Origin(Kind.IMPORT, path.name)
     return Nucleus(id, mask, score, state, origin, category=category)

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .sidecar import Beside
 from .dataset import DataSet
 from .image_ids import Listed
 from .image_rows import TEXT_ID
 from .image_sizes import check_sizes
 from .results import read_image_ids
+from .sidecar import Sidecar
 
 
 def find_images_of(
-    data: DataSet, sources: Sequence[Path], beside: Beside, compare: bool = True
+    data: DataSet, sources: Sequence[Path], sidecar: Sidecar, compare: bool = True
 ) -> None:
     """Find the images of a data set, and compare their sizes with what its files say.
 
@@ -37,16 +37,16 @@ def find_images_of(
     homes: list[Path] = []
     for source in dict.fromkeys(sources):
         own = [i for i, its in zip(data.images, sources, strict=True) if its == source]
-        located = beside.locate(source, own)
+        located = sidecar.locate(source, own)
         if compare:
-            beside.remarks += check_sizes(own, located.files, source)
+            sidecar.remarks += check_sizes(own, located.files, source)
         known |= located.files
-        beside.gaps |= located.gaps
-        homes += beside.files(source).homes
-    beside.known, beside.homes = known, list(dict.fromkeys(homes))
+        sidecar.gaps |= located.gaps
+        homes += sidecar.files(source).homes
+    sidecar.known, sidecar.homes = known, list(dict.fromkeys(homes))
 
 
-def numbered(data: DataSet, image_ids: Path, source: Path, beside: Beside) -> DataSet:
+def numbered(data: DataSet, image_ids: Path, source: Path, sidecar: Sidecar) -> DataSet:
     """Give images the names and ids of a competition's list, in its order.
 
     Images that are not known by their old names are looked for by the new ones, beside `source`.
@@ -66,14 +66,14 @@ def numbered(data: DataSet, image_ids: Path, source: Path, beside: Beside) -> Da
         extra |= {k: v for k, v in record.extra.items() if k == TEXT_ID}
         out.images.append(replace(image, id=record.id, file_name=record.file_name, extra=extra))
         out.nuclei[record.id] = data.of(image)
-        if beside.known and image.file_name in beside.known:
-            known[record.file_name] = beside.known[image.file_name]
+        if sidecar.known and image.file_name in sidecar.known:
+            known[record.file_name] = sidecar.known[image.file_name]
     order = {record.id: k for k, record in enumerate(listed)}
     out.images.sort(key=lambda i: order[i.id])
     new = [image for image in out.images if image.file_name not in known]
-    files = beside.files(source / "file" if source.is_dir() else source)
+    files = sidecar.files(source / "file" if source.is_dir() else source)
     located = files.find_all(image.file_name for image in new)
-    beside.remarks += check_sizes(new, located.files, image_ids)
-    beside.gaps |= located.gaps
-    beside.known, beside.homes = {**known, **located.files}, files.homes
+    sidecar.remarks += check_sizes(new, located.files, image_ids)
+    sidecar.gaps |= located.gaps
+    sidecar.known, sidecar.homes = {**known, **located.files}, files.homes
     return out

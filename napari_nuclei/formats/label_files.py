@@ -16,9 +16,9 @@ from ..images.finding import is_zarr
 from ..images.planes import TURNS
 from ..images.trouble import one_line
 from ..images.zarr_files import holds_labels, image_levels, label_levels
+from ..nuclei import Nuclei
 from ..nuclei.label_check import from_lossy, ids_of_colours, remark_on, softened, whole
 from ..nuclei.labels import from_labels
-from ..nuclei import Nuclei
 
 Pixels = NDArray[Any]
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
-from ..nuclei.labels import draw
-from ..nuclei import Nuclei
 from ..atomic_files import replacing
+from ..errors import UserError
+from ..nuclei import Nuclei
+from ..nuclei.labels import draw
 
 SOFTWARE = "napari-nuclei"
 """Who has written a file, by a tag of TIFF's own; such a file knows the name of its image."""

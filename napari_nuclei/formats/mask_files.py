@@ -9,9 +9,9 @@ import numpy as np
 
 from ..errors import UserError
 from ..images.trouble import one_line
+from ..masks import Mask
 from ..nuclei.label_check import from_lossy, ids_of_colours, remark_on, softened, whole
 from ..nuclei.labels import from_labels
-from ..masks import Mask
 from . import bit_png
 from .label_files import numbers
 

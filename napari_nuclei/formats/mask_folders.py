@@ -12,14 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..atomic_files import unwritable
 from ..errors import UserError
-from ..nuclei import ImageRecord
 from ..images.finding import MOST_NAMED
 from ..images.images import IMAGE_SUFFIXES, find_images, image_size
-from ..nuclei import Kind, Nuclei, Nucleus, Origin
+from ..nuclei import ImageRecord, Kind, Nuclei, Nucleus, Origin
 from ..progress import Progress, within
 from .dataset import DataSet
-from ..atomic_files import unwritable
 from .image_files import lies_in
 from .mask_files import Found, read_mask, read_masks
 

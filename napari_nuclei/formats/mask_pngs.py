@@ -7,23 +7,22 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from ..atomic_files import unwritable
 from ..errors import UserError
-from ..nuclei import ImageRecord
 from ..images.images import read_image
-from ..nuclei import Nuclei
+from ..nuclei import ImageRecord, Nuclei
 from ..wording import counted
 from . import bit_png
-from .sidecar import Beside
 from .dataset import DataSet
-from ..atomic_files import unwritable
 from .image_ids import plane_of
 from .image_names import listed
 from .image_sizes import check_sizes
 from .mask_folders import IMAGES, MASKS, check_same
 from .places import names_of
+from .sidecar import Sidecar
 
 
-def write(folder: Path, data: DataSet, beside: Beside) -> list[Path]:
+def write(folder: Path, data: DataSet, sidecar: Sidecar) -> list[Path]:
     """Write the nuclei that are shown, a folder an image, and copy the images that are found.
 
     Overlaps and holes survive; scores, states and ids in other form than file names do not.
@@ -40,7 +39,7 @@ def write(folder: Path, data: DataSet, beside: Beside) -> list[Path]:
         have the same name but for the ending.
     """
     folders = folders_of(folder, data.images)
-    found = _images(folder, data, beside)
+    found = _images(folder, data, sidecar)
     nuclei = [data.of(image) for image in data.images]
     try:
         # Each new file waits for the disk, most of all for one on a network: so several at once.
@@ -65,18 +64,18 @@ def folders_of(folder: Path, images: Iterable[ImageRecord]) -> list[Path]:
     return folders
 
 
-def _images(folder: Path, data: DataSet, beside: Beside) -> list[Path | None]:
+def _images(folder: Path, data: DataSet, sidecar: Sidecar) -> list[Path | None]:
     """Return the images that are copied along, and remark on the others."""
-    located = beside.locate(folder / IMAGES, data.images)
-    beside.remarks += check_sizes(data.images, located.files, "the file of its nuclei")
-    astray = [n for n, path in located.files.items() if not beside.may_copy(folder / IMAGES, path)]
+    located = sidecar.locate(folder / IMAGES, data.images)
+    sidecar.remarks += check_sizes(data.images, located.files, "the file of its nuclei")
+    astray = [n for n, path in located.files.items() if not sidecar.may_copy(folder / IMAGES, path)]
     if astray:
-        beside.remarks.append(
+        sidecar.remarks.append(
             f"Not copied, since a link or the name leads out of the folder of the images: "
             f"{listed(astray)}. Copy what is wanted there, or name its own folder with --images."
         )
     if located.gaps:
-        beside.remarks.append(
+        sidecar.remarks.append(
             f"Not found, so that their folders {IMAGES}/ are empty: {len(located.gaps):,} of "
             f"{counted(len(data.images), 'image')} ({located.words()}). Name the folder of images "
             "with --images, or put them there."

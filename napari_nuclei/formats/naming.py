@@ -6,12 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import UserError
-from ..nuclei import ImageRecord
 from ..images.images import image_size, is_zarr
-from ..nuclei import Nuclei
-from .sidecar import Beside, stem_of
+from ..nuclei import ImageRecord, Nuclei
 from .dataset import DataSet
 from .format import Format
+from .sidecar import Sidecar, stem_of
 
 NAMELESS = ("labels", "imagej")
 """Formats that say nothing of the image."""
@@ -35,7 +34,9 @@ def data_set(nuclei: Nuclei | DataSet) -> DataSet:
     return DataSet([record], {record.id: nuclei})
 
 
-def named(nuclei: Nuclei, image: Path | None, out: Path, format: Format, beside: Beside) -> DataSet:
+def named(
+    nuclei: Nuclei, image: Path | None, out: Path, format: Format, sidecar: Sidecar
+) -> DataSet:
     """Return a data set to write; a name that has to be made up is remarked on.
 
     Parameters
@@ -54,16 +55,16 @@ def named(nuclei: Nuclei, image: Path | None, out: Path, format: Format, beside:
     (record,) = data.images
     if image is None and nuclei.image is None:
         name = stem_of(Path(out.name.removesuffix(format.ending)))
-        image = _beside(out, name, nuclei.shape, beside)
+        image = _sidecar(out, name, nuclei.shape, sidecar)
         if image is None:
             image = Path(name)
             if format.name == "results":
-                beside.remarks.append(
+                sidecar.remarks.append(
                     f"{out.name}: the image's id is not known, and taken to be {record.id}: write "
                     "a DataSet to give it"
                 )
             elif format.name not in NAMELESS:
-                beside.remarks.append(
+                sidecar.remarks.append(
                     f"{out.name}: the image's name is not known, and taken to be {image.name!r}: "
                     "name it with image="
                 )
@@ -76,9 +77,9 @@ def named(nuclei: Nuclei, image: Path | None, out: Path, format: Format, beside:
     return data
 
 
-def _beside(out: Path, name: str, shape: tuple[int, int], beside: Beside) -> Path | None:
+def _sidecar(out: Path, name: str, shape: tuple[int, int], sidecar: Sidecar) -> Path | None:
     """Return the image that a file is named after, if it lies beside it."""
-    found = beside.image(out, name)
+    found = sidecar.image(out, name)
     return found if found is not None and image_size(found) == shape else None
 
 

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..nuclei import ImageRecord
 from ..masks import Mask
 from ..masks.outlines import Rings, fill
-from .sidecar import Beside
+from ..nuclei import ImageRecord
 from .broken import Broken
+from .sidecar import Sidecar
 
 FAR = 1e7
 """Coordinates beyond this are no pixels."""
@@ -56,7 +56,7 @@ class Outlines:
         self.labels.append(label)
 
     def masks(
-        self, path: Path, name: str, beside: Beside, broken: Broken, image: ImageRecord | None
+        self, path: Path, name: str, sidecar: Sidecar, broken: Broken, image: ImageRecord | None
     ) -> tuple[ImageRecord, list[Mask]]:
         """Fill the outlines.
 
@@ -84,7 +84,7 @@ class Outlines:
         # A pixel is taken if its centre lies inside.
         wide, tall = np.ceil(points.max(0, initial=0.5) - 0.5).astype(int).tolist()
         if image is None:
-            image = beside.record(path, name, (tall, wide), loose=True)
+            image = sidecar.record(path, name, (tall, wide), loose=True)
         low, high = self._boxes(points, sizes)
         size = np.array([image.width, image.height])
         middle = (low + high) / 2

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ..atomic_files import replacing
 from ..images.levels import normalize
-from ..nuclei.labels import draw
 from ..nuclei import Nuclei
+from ..nuclei.labels import draw
 
 OUTLINE = (255, 176, 0)
 """A yellow that the colour-blind tell from stains and from gray."""

@@ -9,12 +9,12 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
+from ..atomic_files import unwritable
 from ..errors import UserError
 from ..nuclei import ImageRecord
-from ..atomic_files import unwritable
+from ..streams import is_stream
 from .format import Format
 from .image_ids import plane_of
-from ..streams import is_stream
 
 _FORBIDDEN = re.compile(r'[<>:"|?*]' if os.name == "nt" else "(?!)")
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import UserError
-from .format import Format
 from ..streams import is_stream, name_of
+from .format import Format
 
 FORMATS = {
     f.name: f

@@ -8,15 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..masks.codec import encode
+from ..atomic_files import read_json, write_json
 from ..errors import UserError
-from ..nuclei import ImageRecord
 from ..masks import Mask
-from ..nuclei import Kind, Nuclei, Nucleus, State
+from ..masks.codec import encode
+from ..nuclei import ImageRecord, Kind, Nuclei, Nucleus, State
 from .broken import Broken
 from .categories import DEFAULT, Category, listed
 from .coco_reader import read_images
-from ..atomic_files import read_json, write_json
 from .image_rows import with_whole_image_ids
 from .numbers import number, whole
 from .segmentation import Shape, read_all, size_of

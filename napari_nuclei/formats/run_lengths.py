@@ -14,26 +14,24 @@ from typing import Any
 
 import numpy as np
 
-from ..masks import codec, rle
+from ..atomic_files import ODD, replacing, unreadable
 from ..errors import UserError
-from ..nuclei import ImageRecord
 from ..images.images import image_size
-from ..masks import Mask
-from ..nuclei import Kind, Nuclei, Nucleus, Origin
+from ..masks import Mask, codec, rle
 from ..masks.topmost import topmost
-from .sidecar import Beside
+from ..nuclei import ImageRecord, Kind, Nuclei, Nucleus, Origin
 from .broken import Broken
 from .dataset import DataSet
-from ..atomic_files import ODD, replacing, unreadable
 from .image_files import MISSING, Located
 from .image_names import last_of, parts_of, shown
 from .places import names_of
+from .sidecar import Sidecar
 from .structure import HEAD, text_of
 
 IMAGE, PIXELS = "ImageId", "EncodedPixels"
 
 
-def write(path: Path, data: DataSet, beside: Beside) -> None:
+def write(path: Path, data: DataSet, sidecar: Sidecar) -> None:
     """Write the nuclei that are shown; each pixel goes to one of them, as the bowl demands.
 
     Where nuclei overlap, the one drawn on top has the pixels; how many are lost is remarked on.
@@ -54,7 +52,7 @@ def write(path: Path, data: DataSet, beside: Beside) -> None:
     with replacing(path) as stream:
         stream.write(("\n".join(lines) + "\n").encode("utf-8", ODD))
     if lost:
-        beside.remarks.append(
+        sidecar.remarks.append(
             f"{path.name}: {lost:,} px of nuclei below others are left out: "
             "this format has one nucleus for each pixel."
         )
@@ -75,7 +73,7 @@ def _texts(nuclei: Nuclei) -> tuple[list[str], int]:
     return texts, total - int((ends - starts).sum())
 
 
-def read(path: Path, beside: Beside) -> DataSet:
+def read(path: Path, sidecar: Sidecar) -> DataSet:
     """Read the bowl's CSV; columns Height and Width are used where there are any.
 
     Raises
@@ -83,10 +81,10 @@ def read(path: Path, beside: Beside) -> DataSet:
     UserError
         If it is no such file, no line can be used, or the size of no image is known.
     """
-    broken = Broken(str(path), beside.on_broken, "line")
+    broken = Broken(str(path), sidecar.on_broken, "line")
     lines, total = _lines(path, broken)
     data = DataSet([], {})
-    located = beside.files(path).find_all(lines)
+    located = sidecar.files(path).find_all(lines)
     sizeless: list[UserError] = []
     for name, rows in lines.items():
         id = len(data.images) + 1

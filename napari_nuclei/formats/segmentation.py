@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..masks.codec import decode
 from ..masks import Mask
+from ..masks.codec import decode
 from .numbers import is_whole, number, whole
 
 Shape = tuple[int, int]

@@ -12,8 +12,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..nuclei import ImageRecord
 from ..images.images import image_size
+from ..nuclei import ImageRecord
 from ..wording import worded
 from .categories import Category
 from .image_files import MISSING, ImageFiles, Located, files_near, lies_in
@@ -29,7 +29,7 @@ PIXEL_SIZE = "pixel_size_um"
 
 
 @dataclass
-class Beside:
+class Sidecar:
     """What a person can say besides, and what is found beside a file.
 
     Attributes

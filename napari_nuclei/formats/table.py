@@ -13,18 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..atomic_files import ODD, replacing
 from ..errors import UserError
-from ..nuclei import ImageRecord
 from ..images.large_files import open_image
 from ..masks.measure import measure
-from ..nuclei import Nuclei
+from ..nuclei import ImageRecord, Nuclei
 from ..wording import counted, worded
-from .sidecar import Beside
 from .dataset import DataSet
-from ..atomic_files import ODD, replacing
 from .image_files import Located
 from .image_ids import channels_of, plane_of
 from .image_sizes import other_size
+from .sidecar import Sidecar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +38,7 @@ AREAS = ("area", "area_convex")
 """Columns in px² that are given in µm² as well."""
 
 
-def write_csv(path: Path, data: DataSet, beside: Beside) -> None:
+def write_csv(path: Path, data: DataSet, sidecar: Sidecar) -> None:
     """Write a table of the nuclei that are shown as CSV (UTF-8, commas, points in numbers).
 
     Raises
@@ -48,12 +47,12 @@ def write_csv(path: Path, data: DataSet, beside: Beside) -> None:
         If the file cannot be written, or an image is not of the size that its nuclei have.
     """
     # Through text, at once: pandas writes to binary streams in small pieces.
-    text = _all(path, data, beside).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    text = _all(path, data, sidecar).to_csv(index=False, float_format="%.6g", lineterminator="\n")
     with replacing(path) as stream:
         stream.write(text.encode("utf-8", ODD))
 
 
-def write_parquet(path: Path, data: DataSet, beside: Beside) -> None:
+def write_parquet(path: Path, data: DataSet, sidecar: Sidecar) -> None:
     """Write the same table as Parquet, which needs pyarrow.
 
     Raises
@@ -66,32 +65,32 @@ def write_parquet(path: Path, data: DataSet, beside: Beside) -> None:
             'Parquet needs pyarrow: pip install "napari-nuclei[parquet]", or write a CSV table'
         )
     stream = io.BytesIO()
-    _all(path, data, beside).to_parquet(stream, engine="pyarrow", index=False)
+    _all(path, data, sidecar).to_parquet(stream, engine="pyarrow", index=False)
     with replacing(path) as out:
         out.write(stream.getvalue())
 
 
-def _all(path: Path, data: DataSet, beside: Beside) -> pd.DataFrame:
+def _all(path: Path, data: DataSet, sidecar: Sidecar) -> pd.DataFrame:
     import pandas as pd
 
-    frames = list(_frames(path, data, beside))
+    frames = list(_frames(path, data, sidecar))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
-def _frames(path: Path, data: DataSet, beside: Beside) -> Iterator[pd.DataFrame]:
+def _frames(path: Path, data: DataSet, sidecar: Sidecar) -> Iterator[pd.DataFrame]:
     without, unscaled, images = 0, 0, len(data.images)
-    located = beside.locate(path, data.images)
+    located = sidecar.locate(path, data.images)
     gaps: dict[str, str] = {}
     unread: list[str] = []
     for image in data.images:
-        pixels = _pixels_of(image, located, beside, unread)
+        pixels = _pixels_of(image, located, sidecar, unread)
         if pixels is None and image.file_name in located.gaps:
             without, gaps[image.file_name] = without + 1, located.gaps[image.file_name]
-        size = beside.pixel_size_of(image)
+        size = sidecar.pixel_size_of(image)
         unscaled += size is None
         yield frame(image, data.of(image), pixels, size)
     if without:
-        beside.remarks.append(
+        sidecar.remarks.append(
             f"{path.name}: no intensities for {without:,} of {counted(images, 'image')}, not "
             f"found ({Located(gaps=gaps).words()}): "
             + worded(
@@ -102,18 +101,18 @@ def _frames(path: Path, data: DataSet, beside: Beside) -> Iterator[pd.DataFrame]
         )
     if unread:
         more = f" and {len(unread) - 1:,} more" if len(unread) > 1 else ""
-        beside.remarks.append(f"{path.name}: no intensities for {unread[0]}{more}.")
+        sidecar.remarks.append(f"{path.name}: no intensities for {unread[0]}{more}.")
     if unscaled:
-        beside.remarks.append(
+        sidecar.remarks.append(
             f"{path.name}: lengths are in px only for {unscaled:,} of "
             f"{counted(images, 'image')}: the size of a pixel is not known"
             + worded(" (give it with --pixel-size).", " (give it with pixel_size=).", ".")
         )
 
 
-def _pixels_of(image: ImageRecord, located: Located, beside: Beside, unread: list[str]) -> Any:
+def _pixels_of(image: ImageRecord, located: Located, sidecar: Sidecar, unread: list[str]) -> Any:
     """Return the pixels of an image; None, and why, if they are not to be had."""
-    if (pixels := beside.arrays.get(image.id)) is not None:
+    if (pixels := sidecar.arrays.get(image.id)) is not None:
         return pixels
     file = located.files.get(image.file_name)
     if file is None:

@@ -12,7 +12,7 @@ from .format import Format, function
 from .places import places
 
 
-def write(path: Path, data: DataSet, format: Format, beside: Any) -> list[Path]:
+def write(path: Path, data: DataSet, format: Format, sidecar: Any) -> list[Path]:
     """Write a data set in any format.
 
     Parameters
@@ -38,14 +38,14 @@ def write(path: Path, data: DataSet, format: Format, beside: Any) -> list[Path]:
         If it cannot be written.
     """
     write_one = function(format.writer)
-    beside.remarks += losses(path.name, data, format)
-    beside.categories |= {category.name: category for category in data.all_categories}
+    sidecar.remarks += losses(path.name, data, format)
+    sidecar.categories |= {category.name: category for category in data.all_categories}
     if not format.per_image:
-        written = write_one(path, data, beside)
+        written = write_one(path, data, sidecar)
         return written if isinstance(written, list) else [path]
     paths = places(path, data.images, format)
     for image, place in zip(data.images, paths, strict=True):
-        write_one(place, image, data.of(image), beside)
+        write_one(place, image, data.of(image), sidecar)
     return paths
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..masks.box import Box
 from ..errors import UserError
+from ..masks.box import Box
 from .levels import find_levels
 
 WHOLE = 1 << 24

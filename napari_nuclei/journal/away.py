@@ -13,8 +13,8 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from platformdirs import user_data_path
 
-from ..errors import UserError
 from ..atomic_files import replacing, unwritable, write_json
+from ..errors import UserError
 from .fingerprint import digest_of_pixels
 from .naming import Plane, journal_name
 

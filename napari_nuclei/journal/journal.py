@@ -20,11 +20,11 @@ from typing import Any
 from filelock import FileLock
 from psygnal import EmitLoopError, Signal
 
-from ..nuclei.edit import Edit, login_name
-from ..errors import UserError
 from ..atomic_files import replacing, unwritable
-from ..nuclei.history import History
+from ..errors import UserError
 from ..nuclei import Nuclei
+from ..nuclei.edit import Edit, login_name
+from ..nuclei.history import History
 from .contents import remember
 from .fingerprint import Fingerprint, fingerprint_soon
 from .lines import as_line, edit_row, nuclei_row

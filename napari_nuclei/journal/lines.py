@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..masks import Mask
 from ..masks.codec import decode, encode
+from ..nuclei import NUCLEUS, Crowd, Kind, Nuclei, Nucleus, Origin, State
 from ..nuclei.edit import Edit
 from ..nuclei.history import History
-from ..masks import Mask
-from ..nuclei import NUCLEUS, Crowd, Kind, Nuclei, Nucleus, Origin, State
 
 Row = dict[str, Any]
 Shape = tuple[int, int]

@@ -9,9 +9,9 @@ import uuid
 from dataclasses import asdict
 from pathlib import Path
 
+from ..atomic_files import replacing
 from ..collector import without_collector
 from ..errors import UserError
-from ..atomic_files import replacing
 from ..images.decoders import is_turned
 from ..nuclei import Nuclei
 from ..wording import are, counted

@@ -12,8 +12,8 @@ from typing import Any
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from ..errors import UserError
 from ..atomic_files import unwritable
+from ..errors import UserError
 from ..resources import resource_folder
 from . import lost
 from .about import about

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ..collector import without_collector
 from ..errors import UserError
-from ..nuclei.history import History
 from ..nuclei import Nuclei
+from ..nuclei.history import History
 from .journal import CHECKED, Row, snapshot_of
 from .lines import DAMAGE, Replayed, nuclei_of, replay
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from .. import models
+from ..atomic_files import read_json, write_json
 from ..batch.batch import Segmented
 from ..batch.writable import make_folder
 from ..errors import UserError
 from ..formats import coco, results
 from ..formats.dataset import DataSet
-from ..atomic_files import read_json, write_json
 from ..formats.image_files import all_in, image_in
 from ..images.images import read_image
 from ..models.card import Card, sha256_of

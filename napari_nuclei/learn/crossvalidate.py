@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from ..atomic_files import replacing
 from ..batch.writable import make_folder
 from ..errors import UserError
-from ..atomic_files import replacing
 from ..models import load
 from ..models.card import read_card
 from ..progress import Progress

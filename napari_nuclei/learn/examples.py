@@ -16,12 +16,12 @@ from torch.nn import functional as F
 from ..errors import UserError
 from ..formats.dataset import DataSet
 from ..formats.image_files import all_in, image_in
-from ..nuclei import ImageRecord
 from ..images.images import is_zarr, read_image
 from ..images.large_files import open_zarr
 from ..images.levels import normalize
 from ..masks import Mask
 from ..models.maskrcnn import INPUT_MEAN
+from ..nuclei import ImageRecord
 
 LOCKED = -1
 """Label of what is kept for judging: never seen by the network, as what lies beyond the border."""

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import UserError
 from ..atomic_files import replacing
+from ..errors import UserError
 from ..models.maskrcnn import MaskRCNN
 from ..progress import Progress
 from .examples import Example

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..masks.box import Box
 from ..masks import Mask
+from ..masks.box import Box
 from .agreement import Agreement
 from .locked import Tile
 from .reviewed import Reviewed

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..formats.dataset import DataSet
-from ..nuclei import ImageRecord
-from ..nuclei import Nuclei
+from ..nuclei import ImageRecord, Nuclei
 
 SAME_LOOK = 1.15
 """Looks closer than this are one experiment's: chosen by eye on the groups of dsb2018."""

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from ..formats.dataset import DataSet
 from ..formats.results import Results
-from ..nuclei import ImageRecord
 from ..masks import Mask
-from ..nuclei import Crowd
+from ..nuclei import Crowd, ImageRecord
 from ..scoring.compared import MOSTLY
 from ..scoring.match import Pairs, best_of, overlaps, shares_in
 from ..scoring.scoring import CAP, Figures, score

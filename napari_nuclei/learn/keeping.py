@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
 from ..atomic_files import read_json, unwritable, write_json
+from ..errors import UserError
 from ..models.card import Card, sha256_of
 from ..models.maskrcnn import MaskRCNN
 from ..models.registry import user_folder

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from ..errors import UserError
 from ..atomic_files import replacing
+from ..errors import UserError
 from ..models.losses import Sampling, Target, losses
 from ..models.maskrcnn import Architecture, MaskRCNN
 from ..models.runtime import autocast

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
 from ..atomic_files import replacing, unwritable, write_json
+from ..errors import UserError
 from ..models.card import Card
 from .disturb import CHANGES, PLAIN
 from .experiments import Run

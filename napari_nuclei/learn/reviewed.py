@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..masks.box import Box, touches
-from ..nuclei.counts import is_complete
 from ..errors import UserError
 from ..formats.dataset import DataSet
 from ..formats.image_files import files_in
-from ..nuclei import ImageRecord
 from ..masks import Mask
-from ..nuclei import Kind, Nuclei, Nucleus, State
+from ..masks.box import Box, touches
+from ..nuclei import ImageRecord, Kind, Nuclei, Nucleus, State
+from ..nuclei.counts import is_complete
 from ..progress import Progress
 from ..scoring.compared import MOSTLY
 from ..scoring.match import shares_in

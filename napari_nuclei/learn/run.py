@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..atomic_files import replacing
 from ..batch.writable import make_folder
 from ..errors import UserError
-from ..atomic_files import replacing
 from ..models.card import Card
 from ..models.maskrcnn import Architecture, MaskRCNN
 from ..models.maskrcnn_detector import MaskRCNNDetector

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ..errors import UserError
 from ..atomic_files import replacing, unwritable
+from ..errors import UserError
 from ..wording import option, worded
 from .card import Card, sha256_of
 from .registry import DEFAULT, IN_USE, SHIPPED, cards, current, find, in_use, user_folder

@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from ..errors import UserError
 from ..atomic_files import replacing
+from ..errors import UserError
 from .card import Card, sha256_of
 from .maskrcnn import Architecture, MaskRCNN
 from .registry import SHIPPED, WEIGHTS, find, weights_beside

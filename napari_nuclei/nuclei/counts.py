@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
-from .nucleus import Kind, Nucleus, State
-from .nuclei import Nuclei
 from ..wording import counted
+from .nuclei import Nuclei
+from .nucleus import Kind, Nucleus, State
 
 
 @dataclass(slots=True)

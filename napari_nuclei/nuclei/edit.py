@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from ..masks.box import Box
 from ..errors import UserError
 from ..masks import Mask
-from .nucleus import Crowd, Kind, Nucleus, State
+from ..masks.box import Box
 from .nuclei import Nuclei
+from .nucleus import Crowd, Kind, Nucleus, State
 
 
 class EditError(UserError):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from ..masks import Mask
 from ..masks.box import Box, has_middle, touches
 from .edit import Edit, EditError, on_record, take
-from ..masks import Mask
-from .nucleus import Kind, Nucleus, Origin, State
 from .nuclei import Nuclei
+from .nucleus import Kind, Nucleus, Origin, State
 from .shape_edits import (
     fill_holes,
     grow,

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import overload
 
-from .edit import Edit
 from ..errors import UserError
+from .edit import Edit
 
 
 class History(Sequence[Edit]):

@@ -7,13 +7,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..masks import codec, rle
+from ..masks import Mask, codec, rle
 from ..masks.box import Box
-from .edit import Edit, EditError, on_record
-from ..masks import Mask
 from ..masks.mask import enclosing
-from .nucleus import Kind, Nucleus, Origin, State
+from .edit import Edit, EditError, on_record
 from .nuclei import Nuclei
+from .nucleus import Kind, Nucleus, Origin, State
 
 Labels = NDArray[np.int32]
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from ..masks import shaping
+from ..masks import Mask, shaping
 from .edit import Edit, EditError, changed, on_record, take
-from ..masks import Mask
 from .nuclei import Nuclei
 from .nucleus import Nucleus, Origin
 

@@ -9,10 +9,10 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..masks.box import Box, has_middle
 from ..images.large_image import LargeImage
 from ..images.levels import normalize
 from ..masks import Mask
+from ..masks.box import Box, has_middle
 from ..models.detector import Detector
 from ..progress import Progress, result_of
 from . import LOW as LOW

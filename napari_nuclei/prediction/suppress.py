@@ -9,8 +9,8 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from ..masks.box import Box
 from ..masks import Mask
+from ..masks.box import Box
 
 MOST = 0.7
 """Largest share of the smaller of two masks that the other one may cover."""

@@ -11,8 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from ..masks.box import Box
 from ..images.large_image import LargeImage
+from ..masks.box import Box
 from ..models.detector import Detector
 from ..progress import Progress
 from .detecting import Detecting

@@ -74,10 +74,10 @@ def other_readings(prompter: Prompter, nuclei: Nuclei, id: int) -> list[OtherRea
     return _different(sorted(found, key=lambda r: -r.value))[:OFFERED]
 
 
-def _different(readings: Sequence[OtherReading]) -> list[OtherReading]:
+def _different(alternatives: Sequence[OtherReading]) -> list[OtherReading]:
     """Drop readings that say nearly the same as a better one."""
     kept: list[OtherReading] = []
-    for r in readings:
+    for r in alternatives:
         if not any(_alike(r, k) for k in kept):
             kept.append(r)
     return kept

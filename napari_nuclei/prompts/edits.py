@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ..masks import shaping
+from ..masks import Mask, shaping
+from ..nuclei import Kind, Nuclei, Nucleus, Origin, State
 from ..nuclei.edit import Edit, EditError, changed, on_record, take
 from ..nuclei.edits import accept
-from ..masks import Mask
-from ..nuclei import Kind, Nuclei, Nucleus, Origin, State
 from .soft_mask import SoftMask
 
 MOSTLY = 0.6
@@ -72,7 +71,7 @@ def put(nuclei: Nuclei, answer: Answer, name: str) -> Edit:
     return Edit(name, (*covered, *holding), (*made, *(n for n in smaller if n.mask)))
 
 
-def take_reading(nuclei: Nuclei, ids: Sequence[int], answers: Sequence[Answer]) -> Edit:
+def apply_alternative(nuclei: Nuclei, ids: Sequence[int], answers: Sequence[Answer]) -> Edit:
     """Put another reading in the place of nuclei; the first id stays with the largest mask."""
     rows = take(nuclei, ids, "read anew")
     inside = [replace(a, mask=a.mask.clip(nuclei.shape)) for a in answers]

@@ -12,13 +12,13 @@ from itertools import islice
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..masks.box import Box
-from ..nuclei.edit import EditError
 from ..masks import Mask
+from ..masks.box import Box
 from ..nuclei import Nuclei
+from ..nuclei.edit import EditError
 from ..progress import Progress
-from .prompter import Prompter
 from .alternatives import unlike
+from .prompter import Prompter
 from .window import Boxes, Seen, Window
 
 SEVERAL = 2000

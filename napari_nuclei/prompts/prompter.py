@@ -11,8 +11,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..masks.box import Box, touches
 from ..images.large_image import LargeImage
+from ..masks.box import Box, touches
 from ..models.prompting import Judged, PromptableDetector
 from ..prediction.tiles import Tile, cut
 from ..progress import Progress

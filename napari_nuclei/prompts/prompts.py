@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..nuclei.edit import EditError
+from .alternatives import OtherReading, other_readings
 from .pointing import at_point
 from .prompter import Prompter
-from .alternatives import OtherReading, other_readings
 from .soft_mask import SoftMask, mean_of
 from .window import Seen, Window
 

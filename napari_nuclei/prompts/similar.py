@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..nuclei.edit import Edit, EditError
-from ..nuclei.edits import accept, delete, grow, shrink
 from ..masks import Mask
 from ..nuclei import Nuclei, Nucleus, State
+from ..nuclei.edit import Edit, EditError
+from ..nuclei.edits import accept, delete, grow, shrink
 from ..progress import Progress
 from .edits import promote
 
 if TYPE_CHECKING:
     from .prompter import Prompter
 
-Deed = Literal["delete", "accept", "promote", "grow", "shrink"]
+Operation = Literal["delete", "accept", "promote", "grow", "shrink"]
 
-DEEDS: dict[str, Deed] = {
+OPERATIONS: dict[str, Operation] = {
     "delete": "delete",
     "reject": "delete",
     "accept": "accept",
@@ -92,7 +92,7 @@ def learn_steps(
 
 
 @dataclass(frozen=True, slots=True)
-class SameKind:
+class Similar:
     """What could be treated like the examples.
 
     Attributes
@@ -107,13 +107,15 @@ class SameKind:
         How many are of the kind, by the look of it: where a slider begins.
     """
 
-    deed: Deed
+    operation: Operation
     ids: tuple[int, ...]
     likeness: NDArray[np.float32]
     likely: int
 
 
-def same_kind(nuclei: Nuclei, features: Features, examples: Sequence[int], deed: Deed) -> SameKind:
+def find_similar(
+    nuclei: Nuclei, features: Features, examples: Sequence[int], operation: Operation
+) -> Similar:
     """Rank nuclei by their likeness to examples.
 
     Parameters
@@ -133,28 +135,28 @@ def same_kind(nuclei: Nuclei, features: Features, examples: Sequence[int], deed:
         raise EditError("Delete, accept or promote one first: then more of its kind can be found.")
     chosen = set(examples)
     others = [n for n in nuclei if n.id in features and n.id not in chosen]
-    open_to = [n for n in others if _is_open(nuclei, n, deed)]
+    open_to = [n for n in others if _is_open(nuclei, n, operation)]
     if not open_to:
         raise EditError("There is no other nucleus to do this to.")
-    contrast = [n.id for n in others if n.state is not State.PROPOSED and not _alike(n, deed)]
+    contrast = [n.id for n in others if n.state is not State.PROPOSED and not _alike(n, operation)]
     ids = [n.id for n in open_to]
     values = _likeness(features.of(known), features.of(contrast), features.of(ids))
     order = np.argsort(-values, kind="stable")
     ranked = tuple(ids[k] for k in order.tolist())
-    return SameKind(deed, ranked, values[order], int((values >= 0.5).sum()))
+    return Similar(operation, ranked, values[order], int((values >= 0.5).sum()))
 
 
-def _is_open(nuclei: Nuclei, nucleus: Nucleus, deed: Deed) -> bool:
+def _is_open(nuclei: Nuclei, nucleus: Nucleus, operation: Operation) -> bool:
     """Whether a deed makes sense for a nucleus that nobody has treated yet."""
     if nucleus.touched:
         return False
-    return nuclei.is_shown(nucleus) != (deed == "promote")
+    return nuclei.is_shown(nucleus) != (operation == "promote")
 
 
-def _alike(nucleus: Nucleus, deed: Deed) -> bool:
+def _alike(nucleus: Nucleus, operation: Operation) -> bool:
     """Whether a person has already said of a nucleus what the deed would say."""
     rejected = nucleus.state is State.REJECTED
-    return rejected if deed == "delete" else not rejected
+    return rejected if operation == "delete" else not rejected
 
 
 def _likeness(
@@ -180,17 +182,17 @@ def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     return out
 
 
-def fix(nuclei: Nuclei, kind: SameKind, count: int) -> Edit:
+def fix(nuclei: Nuclei, kind: Similar, count: int) -> Edit:
     """Do to the `count` likest what was done to the examples, in one edit."""
     ids = [i for i in kind.ids[:count] if i in nuclei]
     if not ids:
         raise EditError("Choose at least one nucleus to do this to.")
     make = {"delete": delete, "accept": accept, "promote": promote, "grow": grow, "shrink": shrink}
-    edit = make[kind.deed](nuclei, ids)
+    edit = make[kind.operation](nuclei, ids)
     return replace(edit, name=f"{edit.name} all of this kind")
 
 
-def examples_of(done: Sequence[Edit], most: int = 20) -> tuple[list[int], Deed | None]:
+def examples_of(done: Sequence[Edit], most: int = 20) -> tuple[list[int], Operation | None]:
     """Find what a person has done lately, and to which nuclei.
 
     Parameters
@@ -203,12 +205,12 @@ def examples_of(done: Sequence[Edit], most: int = 20) -> tuple[list[int], Deed |
     list of int, Deed or None
         Ids of the last edits that are alike; nothing where the last one is no example.
     """
-    deed: Deed | None = None
+    operation: Operation | None = None
     ids: list[int] = []
     for k in range(1, min(most, len(done)) + 1):
-        this = DEEDS.get(done[-k].name)
-        if this is None or (deed is not None and this != deed):
+        this = OPERATIONS.get(done[-k].name)
+        if this is None or (operation is not None and this != operation):
             break
-        deed = this
+        operation = this
         ids += [n.id for n in done[-k].before]
-    return ids, deed
+    return ids, operation

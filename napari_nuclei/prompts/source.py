@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..masks.box import Box
 from ..images.large_image import LargeImage
+from ..masks.box import Box
 from ..prediction.tiles import Tile
 
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..nuclei import ImageRecord
 from ..masks import Mask
-from ..nuclei import Nuclei
+from ..nuclei import ImageRecord, Nuclei
 from .aggregated import Aggregated, aggregated
 from .match import Pairs, best_of, overlaps, shares_in
 

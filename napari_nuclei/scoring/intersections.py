@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..masks import rle
-from ..masks import Mask
+from ..masks import Mask, rle
 
 Ints = NDArray[np.int64]
 

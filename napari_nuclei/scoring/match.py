@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..masks import codec
+from ..masks import Mask, codec
 from ..masks.box import touches
-from ..masks import Mask
 from ..masks.mask import enclosing
 from .assignment import heaviest
 from .intersections import in_common

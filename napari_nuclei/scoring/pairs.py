@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..atomic_files import read_json
 from ..formats import coco, results
-from ..formats.sidecar import Beside
 from ..formats.convert import read
 from ..formats.dataset import DataSet
 from ..formats.detect import detect
-from ..atomic_files import read_json
 from ..formats.naming import joined
+from ..formats.sidecar import Sidecar
 from ..nuclei import Nuclei
 
 Given = str | Path | DataSet | Nuclei
 
 
-def pair_of(truth: Given, predictions: Given, beside: Beside) -> tuple[Any, Any]:
+def pair_of(truth: Given, predictions: Given, sidecar: Sidecar) -> tuple[Any, Any]:
     """Read what is a file, and join the two by file name; a file of results goes by image id.
 
     Raises
@@ -25,15 +25,15 @@ def pair_of(truth: Given, predictions: Given, beside: Beside) -> tuple[Any, Any]
     UserError
         If one of them cannot be read, or the two are not of the same images.
     """
-    pair = _value(truth, False, beside), _value(predictions, True, beside)
+    pair = _value(truth, False, sidecar), _value(predictions, True, sidecar)
     return pair if isinstance(pair[1], results.Results) else joined(*pair)
 
 
-def _value(given: Given, listed: bool, beside: Beside) -> Any:
+def _value(given: Given, listed: bool, sidecar: Sidecar) -> Any:
     if not isinstance(given, str | Path):
         return given
     if listed and (format := detect(Path(given))) and format.name == "results":
-        return results.from_json(read_json(given), str(given), beside.remarks)
+        return results.from_json(read_json(given), str(given), sidecar.remarks)
     if Path(given).suffix.lower() == ".json":
-        return coco.read(given, beside.remarks)
-    return read([Path(given)], beside)[0]
+        return coco.read(given, sidecar.remarks)
+    return read([Path(given)], sidecar)[0]

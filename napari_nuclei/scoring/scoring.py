@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ..atomic_files import read_json
 from ..errors import UserError
 from ..formats import coco, coco_reader, results
 from ..formats.dataset import DataSet
-from ..atomic_files import read_json
 from ..formats.image_ids import Listed
 from ..formats.results import Results, score_of
 from ..nuclei import ImageRecord

@@ -9,8 +9,8 @@ from collections.abc import Generator, Iterable
 
 from ..nuclei import Nucleus
 from ..progress import Progress
-from ..prompts.similar import said
 from ..prompts.prompter import Prompter
+from ..prompts.similar import said
 from .doubts import Evidence
 
 AT_ONCE = 256

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..nuclei.edit import Edit
 from ..nuclei import Nuclei
+from ..nuclei.edit import Edit
 from ..progress import Progress, result_of
 from . import weights as doubt_weights
 from .default_weights import DEFAULT

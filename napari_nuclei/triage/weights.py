@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
 from ..atomic_files import replacing
+from ..errors import UserError
 from ..nuclei import Kind, Nuclei, Nucleus, State
 from .doubts import NAMES
 

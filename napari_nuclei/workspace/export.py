@@ -8,13 +8,12 @@ from typing import Any
 
 from ..errors import UserError
 from ..formats.dataset import DataSet
-from ..nuclei import ImageRecord
 from ..images.images import image_info
 from ..journal.about import about
 from ..journal.fingerprint import Fingerprint
 from ..journal.naming import channels_of_part
 from ..journal.place import Plane, locate
-from ..nuclei import Nuclei
+from ..nuclei import ImageRecord, Nuclei
 from ..progress import Progress
 from .files import Item, planes_of
 from .workspace import Key, Workspace

@@ -10,16 +10,16 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from ..atomic_files import read_json, write_json
 from ..errors import UserError
 from ..formats.coco_reader import from_json, read_images
 from ..formats.dataset import DataSet
-from ..atomic_files import read_json, write_json
 from ..formats.image_files import MISSING, files_in
 from ..formats.image_names import shown
-from ..nuclei import ImageRecord
 from ..images.images import find_images, image_info, is_zarr
 from ..journal.naming import part_of_channels
 from ..journal.place import FOLDER, Plane, user_folder
+from ..nuclei import ImageRecord
 
 
 class MissingImagesError(UserError):

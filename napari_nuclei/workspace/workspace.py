@@ -6,7 +6,6 @@ import threading
 from dataclasses import asdict
 from pathlib import Path
 
-from ..nuclei.counts import Counts, Stage, Standing
 from ..errors import UserError
 from ..formats.categories import DEFAULT, Category
 from ..formats.image_files import files_in
@@ -18,6 +17,7 @@ from ..journal.place import Plane, home_of, locate
 from ..journal.safe_file import KEEPER
 from ..journal.snapshot import peek
 from ..nuclei import Nuclei
+from ..nuclei.counts import Counts, Stage, Standing
 from ..review import Review
 from ..wording import are, counted
 from .files import Place, SmallFile, items_of, most_alike, planes_of

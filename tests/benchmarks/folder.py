@@ -26,9 +26,9 @@ import napari
 import numpy as np
 from qtpy.QtWidgets import QApplication
 
-from napari_nuclei.nuclei import edits
 from napari_nuclei._napari.widget import NucleiWidget
 from napari_nuclei.masks import Mask
+from napari_nuclei.nuclei import edits
 
 SIZE = (1280, 800)
 

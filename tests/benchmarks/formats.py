@@ -27,14 +27,13 @@ import numpy as np
 import tifffile
 from journal import made
 
-from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.convert import read
 from napari_nuclei.formats.dataset import DataSet
 from napari_nuclei.formats.registry import FORMATS, READABLE
+from napari_nuclei.formats.sidecar import Sidecar
 from napari_nuclei.formats.writing import write
-from napari_nuclei.nuclei import ImageRecord
+from napari_nuclei.nuclei import ImageRecord, Nuclei, Nucleus, Origin
 from napari_nuclei.nuclei.labels import draw
-from napari_nuclei.nuclei import Nuclei, Nucleus, Origin
 
 LIMIT = 3.0
 
@@ -106,7 +105,7 @@ def measure(name: str, folder: Path, data: DataSet, rounds: int) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
     def save() -> None:
-        write(path, data, format, Beside(folder, 0.25))
+        write(path, data, format, Sidecar(folder, 0.25))
 
     if format.writer:
         times = times_of(save, clear, rounds)
@@ -120,7 +119,7 @@ def measure(name: str, folder: Path, data: DataSet, rounds: int) -> None:
         np.save(path, {"masks": masks, "outlines": masks, "filename": "image1.tif"})  # type: ignore[arg-type]
     if name in READABLE:
         back: list[DataSet] = []
-        times = times_of(lambda: back.append(read([path], Beside(folder))[0]), back.clear, rounds)
+        times = times_of(lambda: back.append(read([path], Sidecar(folder))[0]), back.clear, rounds)
         pairs = zip(data.images, back[0].images, strict=True)
         same = sum(
             a.mask == b.mask

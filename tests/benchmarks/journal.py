@@ -16,9 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_nuclei.nuclei import edits
 from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import Nuclei
+from napari_nuclei.nuclei import Nuclei, edits
 from napari_nuclei.review import Review
 
 

@@ -1,6 +1,6 @@
 """How long a reviewer waits for prompts, medians over 200.
 
-* ``box``, ``click``, ``reading``: on features that are cached, for a click those of the closer
+* ``box``, ``click``, ``alternative``: on features that are cached, for a click those of the closer
   look too, as they are once the mouse has rested over a zoomed view;
 * ``first box``, ``first click``: on a tile that is not;
 * ``nudge``: the soft mask and the edit;
@@ -22,20 +22,19 @@ from collections.abc import Callable
 import numpy as np
 from review_data import machine
 
-from napari_nuclei.nuclei import edits
 from napari_nuclei import models
-from napari_nuclei.nuclei.edit import EditError
 from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import Nuclei
+from napari_nuclei.nuclei import Nuclei, edits
+from napari_nuclei.nuclei.edit import EditError
 from napari_nuclei.progress import result_of
 from napari_nuclei.prompts.edits import nudge
 from napari_nuclei.prompts.feature_cache import FeatureCache, Identity
-from napari_nuclei.prompts.similar import Features, fix, same_kind
 from napari_nuclei.prompts.pointing import looking_closer, usual_diameter
 from napari_nuclei.prompts.prompter import Prompter
 from napari_nuclei.prompts.prompts import at_point, in_box, other_readings
-from napari_nuclei.triage.review_queue import ReviewQueue
+from napari_nuclei.prompts.similar import Features, find_similar, fix
 from napari_nuclei.synthetic.scenes import make_sample
+from napari_nuclei.triage.review_queue import ReviewQueue
 
 GOALS = {"box": 60, "click": 60, "reading": 60, "first box": 400, "first click": 400, "nudge": 30,
          "kind": 300, "next": 50}  # fmt: skip
@@ -122,7 +121,7 @@ def many() -> dict[str, Callable[[int], object]]:
 
     def kind(k: int) -> object:
         ids = list(range(1 + 5 * abs(k), 6 + 5 * abs(k)))
-        return fix(nuclei, same_kind(nuclei, features, ids, "delete"), 500)
+        return fix(nuclei, find_similar(nuclei, features, ids, "delete"), 500)
 
     def go_on(k: int) -> object:
         entry = queue.next()

@@ -35,7 +35,6 @@ import torch
 from napari_nuclei import models
 from napari_nuclei.formats import coco
 from napari_nuclei.formats.dataset import DataSet
-from napari_nuclei.nuclei import ImageRecord
 from napari_nuclei.images.images import read_image
 from napari_nuclei.learn.job import Job
 from napari_nuclei.learn.locked import Grid, digest_of
@@ -43,7 +42,7 @@ from napari_nuclei.learn.retrain import retrain
 from napari_nuclei.learn.validate import predict_set
 from napari_nuclei.masks import Mask
 from napari_nuclei.models.runtime import name_of
-from napari_nuclei.nuclei import Nuclei, Nucleus
+from napari_nuclei.nuclei import ImageRecord, Nuclei, Nucleus
 from napari_nuclei.progress import result_of
 from napari_nuclei.scoring.scoring import score
 

@@ -72,8 +72,8 @@ class Bench:
         from PIL import Image as Picture
         from qtpy.QtWidgets import QApplication
 
-        from napari_nuclei.nuclei import edits
         from napari_nuclei._napari.widget import NucleiWidget
+        from napari_nuclei.nuclei import edits
         from napari_nuclei.review import Review
 
         self.repeats = repeats
@@ -205,8 +205,7 @@ def segmenting() -> Iterator[None]:
 
 def memory() -> float:
     """Return the bytes that a review of 100,000 nuclei takes, its arrays not counted."""
-    from napari_nuclei.nuclei import edits
-    from napari_nuclei.nuclei import Nuclei
+    from napari_nuclei.nuclei import Nuclei, edits
     from napari_nuclei.review import Review
 
     found = masks(100_000, 8192)

@@ -18,12 +18,12 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from napari_nuclei import models
-from napari_nuclei.masks.box import touches
-from napari_nuclei.nuclei.edits import propose
 from napari_nuclei.formats import coco
 from napari_nuclei.images.images import read_image
 from napari_nuclei.masks import Mask
+from napari_nuclei.masks.box import touches
 from napari_nuclei.nuclei import Nuclei
+from napari_nuclei.nuclei.edits import propose
 from napari_nuclei.prediction.predict import Prediction, segment
 from napari_nuclei.prompts.feature_cache import Identity
 from napari_nuclei.prompts.prompter import Prompter

@@ -27,17 +27,15 @@ import numpy as np
 from by_hand import PICK, Hand, Way
 from review_data import Case, Need, needs
 
-from napari_nuclei.nuclei import edits
 from napari_nuclei import models
-from napari_nuclei.masks import shaping
+from napari_nuclei.masks import Mask, shaping
+from napari_nuclei.nuclei import Nuclei, Nucleus, edits
 from napari_nuclei.nuclei.edit import Edit, EditError
-from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import Nuclei, Nucleus
 from napari_nuclei.progress import result_of
 from napari_nuclei.prompts.edits import Answer, nudge, promote, put
-from napari_nuclei.prompts.similar import Deed, Features, fix, learn_steps, same_kind
 from napari_nuclei.prompts.prompter import Prompter
 from napari_nuclei.prompts.prompts import in_box, others_in_box
+from napari_nuclei.prompts.similar import Features, Operation, find_similar, fix, learn_steps
 from napari_nuclei.prompts.window import Seen
 
 ORDER = ("false", "split", "merged", "boundary", "missed")
@@ -78,7 +76,7 @@ class Reviewer:
                 self._remove(some)
                 continue
             if kind == "missed":
-                self._take_ghosts(some)
+                self._take_candidates(some)
             for need in some:
                 self._correct(need)
         self._finish()
@@ -146,9 +144,9 @@ class Reviewer:
             gone += self._like(gone[-5:], ids, "delete")
             ids = [i for i in ids if i not in gone]
 
-    def _take_ghosts(self, wanted: Sequence[Need]) -> None:
+    def _take_candidates(self, wanted: Sequence[Need]) -> None:
         lost = [self.case.truth[k] for need in wanted for k in need.truth]
-        ids = [n.id for t in lost if (n := self._ghost(t)) is not None]
+        ids = [n.id for t in lost if (n := self._candidate(t)) is not None]
         taken: list[int] = []
         while ids:
             taken.append(ids.pop(0))
@@ -160,13 +158,13 @@ class Reviewer:
             taken += self._like(taken[-5:], ids, "promote")
             ids = [i for i in ids if i not in taken]
 
-    def _like(self, examples: list[int], right: Sequence[int], deed: Deed) -> list[int]:
+    def _like(self, examples: list[int], right: Sequence[int], operation: Operation) -> list[int]:
         """Do it with K to the likest, up to the first wrong one, where that is worth it."""
         if len(right) < WORTH:
             return []
         result_of(learn_steps(self.prompter, self.nuclei, self.features))
         try:
-            kind = same_kind(self.nuclei, self.features, examples, deed)
+            kind = find_similar(self.nuclei, self.features, examples, operation)
         except EditError:
             return []
         wrong = [k for k, id in enumerate(kind.ids) if id not in right]
@@ -177,7 +175,7 @@ class Reviewer:
         self._spend("kind", 3)
         return list(kind.ids[:count])
 
-    def _ghost(self, truth: Mask) -> Nucleus | None:
+    def _candidate(self, truth: Mask) -> Nucleus | None:
         """A candidate below the threshold that is seen to be right."""
         here = [n for n in self.nuclei.in_box(truth.box)
                 if not n.touched and not self.nuclei.is_shown(n)]  # fmt: skip

@@ -20,14 +20,13 @@ from foreign_tools import MISSING
 from PIL import Image
 
 from napari_nuclei.formats import coco
-from napari_nuclei.formats.sidecar import Beside
 from napari_nuclei.formats.convert import read
 from napari_nuclei.formats.dataset import DataSet
 from napari_nuclei.formats.registry import FORMATS
+from napari_nuclei.formats.sidecar import Sidecar
 from napari_nuclei.formats.writing import write
-from napari_nuclei.nuclei import ImageRecord
 from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import Nuclei, Nucleus
+from napari_nuclei.nuclei import ImageRecord, Nuclei, Nucleus
 from napari_nuclei.resources import resource_folder
 
 HERE = Path(__file__).parent
@@ -98,7 +97,7 @@ def trip(data: DataSet, trip: tuple[str, str, str], python: str) -> Outcome | st
             (folder / "back").mkdir(parents=True)
             stem = Path(part.images[0].file_name).stem
             source, out = folder / f"{stem}{format.ending}", folder / "back" / f"{stem}{ending}"
-            write(source, part, format, Beside())
+            write(source, part, format, Sidecar())
             for image in part.images if format.per_image else ():
                 Image.new("L", image.shape[::-1]).save(folder / f"{stem}.png")
             command = [python, str(HERE / "foreign_tools.py"), tool, str(source), str(out)]
@@ -107,7 +106,7 @@ def trip(data: DataSet, trip: tuple[str, str, str], python: str) -> Outcome | st
                 return f"not installed: {done.stdout.strip()}"
             if done.returncode or not out.exists():
                 return f"failed: {done.stderr.strip().splitlines()[-1:]}"
-            back, _ = read([out], Beside(folder))
+            back, _ = read([out], Sidecar(folder))
             by_name = {Path(i.file_name).stem: back.of(i) for i in back.images}
             for image in part.images:
                 outcome.add(part.of(image), by_name[Path(image.file_name).stem])

@@ -12,18 +12,17 @@ from numpy.typing import NDArray
 
 from ...errors import UserError
 from ...formats import results
-from ...formats.sidecar import Beside
 from ...formats.dataset import DataSet
 from ...formats.image_ids import Listed
 from ...formats.registry import FORMATS
+from ...formats.sidecar import Sidecar
 from ...formats.writing import write
-from ...nuclei import ImageRecord
-from ...nuclei import Nuclei
+from ...nuclei import ImageRecord, Nuclei
 from ...wording import Place, counted, read_here
-from ..session.openers import pixels_at
-from ..layers.viewport import is_large
 from ..layers.record import Plane, Record
 from ..layers.source import micrometres_per_pixel, shape_of
+from ..layers.viewport import is_large
+from ..session.openers import pixels_at
 
 TOO_LARGE = "Intensities are left out: the image is too large to be read whole."
 
@@ -74,25 +73,25 @@ def save(record: Record, plane: Plane, request: Request, image: Image | None = N
     keys = {about.id: key for key, about in record.images().items()}
     if format.per_image or format.name == "results":
         data, keys = _in_view(record, plane, request.image_id), {request.image_id: plane}
-    beside = beside_of(record, image)
+    sidecar = sidecar_of(record, image)
     if image is not None and format.name in ("table", "parquet"):
         if is_large(record.shape) and not isinstance(image.data, np.ndarray):
-            beside.remarks.append(TOO_LARGE)
+            sidecar.remarks.append(TOO_LARGE)
         else:
-            beside.arrays = {id: _pixels(record, image, key) for id, key in keys.items()}
-    write(request.path, data, format, beside)
+            sidecar.arrays = {id: _pixels(record, image, key) for id, key in keys.items()}
+    write(request.path, data, format, sidecar)
     number = sum(1 for _, nuclei in data for _ in nuclei.shown())
     what = counted(number, "nucleus")
-    return " ".join([f"Wrote {what} to {request.path.name}.", *dict.fromkeys(beside.remarks)])
+    return " ".join([f"Wrote {what} to {request.path.name}.", *dict.fromkeys(sidecar.remarks)])
 
 
-def beside_of(record: Record, image: Image | None) -> Beside:
+def sidecar_of(record: Record, image: Image | None) -> Sidecar:
     """Return what is known of an image besides its nuclei."""
-    beside = Beside(pixel_size=micrometres_per_pixel(image) if image is not None else None)
+    sidecar = Sidecar(pixel_size=micrometres_per_pixel(image) if image is not None else None)
     file = record.file or (Path(image.source.path) if image and image.source.path else None)
-    beside.known = {} if file is None or not file.exists() else {record.file_name: file}
-    beside.homes = record.homes
-    return beside
+    sidecar.known = {} if file is None or not file.exists() else {record.file_name: file}
+    sidecar.homes = record.homes
+    return sidecar
 
 
 def _in_view(record: Record, plane: Plane, image_id: int) -> DataSet:

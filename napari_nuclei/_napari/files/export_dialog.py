@@ -7,10 +7,10 @@ from pathlib import Path
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QSpinBox, QWidget
 
 from ...errors import UserError
+from ..layers.record import Record
+from ..qt_helpers import line
 from .export import Request, find_image_id
 from .format_dialog import FormatDialog
-from ..qt_helpers import line
-from ..layers.record import Record
 
 
 class ExportDialog(FormatDialog):

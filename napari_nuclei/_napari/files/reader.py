@@ -14,19 +14,19 @@ from napari.utils.notifications import show_warning
 from numpy.typing import NDArray
 
 from ...errors import UserError
-from ...formats.sidecar import Beside
 from ...formats.convert import read as read_nuclei
 from ...formats.dataset import DataSet
 from ...formats.detect import detect
 from ...formats.image_files import MISSING, Located
+from ...formats.sidecar import Sidecar
 from ...nuclei import ImageRecord
 from ...review import Review
 from ...wording import Place, are, counted, read_here
 from ..layers.drawing import first_pixels
-from ..layers.lazy_layers import levels_of
-from ..layers.viewport import is_large
-from ..layers.record import KEY, Plane, Record, number_of
 from ..layers.features import Table
+from ..layers.lazy_layers import levels_of
+from ..layers.record import KEY, Plane, Record, number_of
+from ..layers.viewport import is_large
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -71,13 +71,13 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
 
 
 def _read(path: Path) -> list[LayerData]:
-    beside = Beside(guess_size=True)
-    data, format = read_nuclei([path], beside, compare=False)  # those that are opened are
+    sidecar = Sidecar(guess_size=True)
+    data, format = read_nuclei([path], sidecar, compare=False)  # those that are opened are
     records = _of_data_set(data)
     if data.crowds:
         what = f"{counted(data.crowds, 'area')} to ignore {are(data.crowds)}"
-        beside.remarks.append(f"{path.name}: {what} kept, not shown.")
-    for remark in dict.fromkeys(beside.remarks):
+        sidecar.remarks.append(f"{path.name}: {what} kept, not shown.")
+    for remark in dict.fromkeys(sidecar.remarks):
         show_warning(remark)
     is_list = format.name == "results"  # which knows no names
     if len(records) > MOST_IMAGES:
@@ -89,9 +89,9 @@ def _read(path: Path) -> list[LayerData]:
     missing: dict[str, str] = {}
     layers: list[LayerData] = []
     for record in records:
-        found = [] if is_list else _image_layer(path, record, beside)
+        found = [] if is_list else _image_layer(path, record, sidecar)
         if found == [] and not is_list:
-            missing[record.file_name] = beside.gaps.get(record.file_name, MISSING)
+            missing[record.file_name] = sidecar.gaps.get(record.file_name, MISSING)
         layers += [*(found or []), _nuclei_layer(record)]
     if missing:
         words = Located(gaps=missing).words()
@@ -131,10 +131,10 @@ def _place(image: ImageRecord) -> tuple[Plane, tuple[int, ...]]:
     return tuple(plane), tuple(stack)
 
 
-def _image_layer(source: Path, record: Record, beside: Beside) -> list[LayerData] | None:
+def _image_layer(source: Path, record: Record, sidecar: Sidecar) -> list[LayerData] | None:
     """Return the image layer, [] if there is no file, None if it could not be opened."""
     name = Path(record.file_name.replace("\\", "/"))
-    path = beside.image(source, record.file_name)
+    path = sidecar.image(source, record.file_name)
     if path is None:
         return []
     try:
@@ -149,7 +149,7 @@ def _image_layer(source: Path, record: Record, beside: Beside) -> list[LayerData
     if levels[0].shape[: len(record.layer_shape)] != record.layer_shape:
         size, said = (" × ".join(map(str, s)) for s in (levels[0].shape, record.layer_shape))
         raise UserError(f"{path} is of size {size}, but the file with its nuclei says {said}.")
-    record.file, record.homes = path.absolute(), tuple(beside.homes or ())
+    record.file, record.homes = path.absolute(), tuple(sidecar.homes or ())
     about: dict[str, Any] = {"name": name.stem, "metadata": {KEY: record}}
     if isinstance(pixels, list):
         about["multiscale"] = True

@@ -9,16 +9,16 @@ import numpy as np
 from napari.utils.notifications import show_info, show_warning
 from numpy.typing import NDArray
 
-from ...errors import UserError
 from ...atomic_files import replacing
+from ...errors import UserError
 from ...formats.registry import by_ending
 from ...formats.writing import write as write_file
 from ...review import Review
 from ...wording import Place, read_here
-from .export import beside_of
-from ..layers.viewport import is_part
 from ..layers.record import KEY, Record, nuclei_and_remark
 from ..layers.strokes import by_plane, differences, take
+from ..layers.viewport import is_part
+from .export import sidecar_of
 
 
 @read_here(Place.WINDOW)
@@ -42,9 +42,9 @@ def write(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
             f"{format.title} has a file a plane, and {len(found.images)} planes have nuclei: "
             "save a COCO data set, or export the plane in view from the Nuclei widget."
         )
-    beside = beside_of(record, None)
-    write_file(Path(path), found, format, beside)
-    for remark in dict.fromkeys(beside.remarks):
+    sidecar = sidecar_of(record, None)
+    write_file(Path(path), found, format, sidecar)
+    for remark in dict.fromkeys(sidecar.remarks):
         show_info(remark)
     return [path]
 

@@ -19,15 +19,15 @@ from qtpy.QtWidgets import (
 
 from ...errors import UserError
 from ...progress import Progress
+from ..background.runner import Runner
+from ..background.time_left import TimeLeft, spoken
+from ..qt_helpers import line
 from ..segment.engine import Engine
+from ..segment.settings_panel import SettingsPanel
 from .export_all import ask_export_all, export_all
 from .folder import Folder
-from ..qt_helpers import line
-from ..background.runner import Runner
 from .segment_all import SegmentAll
 from .segment_job import Options, Summary
-from ..segment.settings_panel import SettingsPanel
-from ..background.time_left import TimeLeft, spoken
 
 SEGMENT = (
     "Segment all images that this model has not segmented yet, with the model, device and diameter "

@@ -8,8 +8,8 @@ from functools import partial
 
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
-from ...nuclei.counts import Stage, Standing
 from ...errors import UserError
+from ...nuclei.counts import Stage, Standing
 from ...workspace.workspace import Workspace
 from ..background.tasks import Outcome, Tasks
 

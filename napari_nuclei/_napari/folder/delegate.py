@@ -12,8 +12,8 @@ from qtpy.QtGui import QColor, QPainter, QPen, QPixmap, QPolygonF
 from qtpy.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from ...nuclei.counts import Stage, Standing
-from .list_model import CURRENT, PROBLEM, STANDING, words
 from ..layers.outlines import COLORS, Look
+from .list_model import CURRENT, PROBLEM, STANDING, words
 
 PICTURE = 44
 """Side of a thumbnail in px."""

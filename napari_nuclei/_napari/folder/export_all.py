@@ -11,15 +11,14 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog, QPushButton, QWidget
 
 from ...errors import UserError
 from ...formats import results
-from ...formats.sidecar import Beside
 from ...formats.clashes import check_names
 from ...formats.dataset import DataSet
 from ...formats.image_ids import Listed
 from ...formats.image_rows import texts_of
 from ...formats.registry import FORMATS
+from ...formats.sidecar import Sidecar
 from ...formats.writing import losses, write
-from ...nuclei import ImageRecord
-from ...nuclei import Nuclei
+from ...nuclei import ImageRecord, Nuclei
 from ...progress import Progress
 from ...wording import counted
 from ...workspace.export import gather
@@ -106,10 +105,10 @@ def export_all(
         remarks += losses(request.path.name, data, FORMATS[RESULTS])
     else:
         known = {item.name: item.path for item in workspace.items}
-        beside = Beside(known=known, homes=workspace.homes)
-        write(request.path, data, FORMATS[request.format], beside)
+        sidecar = Sidecar(known=known, homes=workspace.homes)
+        write(request.path, data, FORMATS[request.format], sidecar)
         count = sum(1 for _, of_image in data for _ in of_image.shown())
-        remarks = list(dict.fromkeys(beside.remarks))
+        remarks = list(dict.fromkeys(sidecar.remarks))
     return " ".join([_words(request.path.name, count, len(data.images), problems), *remarks])
 
 

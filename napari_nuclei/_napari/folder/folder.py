@@ -23,14 +23,14 @@ from ...errors import UserError
 from ...journal.lost import Trace
 from ...workspace.files import Item, MissingImagesError
 from ...workspace.workspace import Workspace
+from ..background.tasks import Outcome, Tasks
 from ..layers.bridge import Bridge
+from ..session.session import Session
 from .counts import Standings
-from .loading import Loader
-from .places import Places
 from .item_layers import ItemLayers
 from .item_reading import Loaded
-from ..session.session import Session
-from ..background.tasks import Outcome, Tasks
+from .loading import Loader
+from .places import Places
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer

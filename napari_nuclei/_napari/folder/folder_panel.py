@@ -22,13 +22,13 @@ from qtpy.QtWidgets import (
 
 from ...nuclei.counts import Stage
 from ...wording import counted
-from .all_panel import AllPanel
-from ..segment.engine import Engine
-from .folder import Folder
-from .delegate import FolderDelegate
-from .list_model import NUMBER, Filter, FolderFilter, FolderModel
 from ..qt_helpers import combo, line, on_keys, when_closed
+from ..segment.engine import Engine
 from ..segment.settings_panel import SettingsPanel
+from .all_panel import AllPanel
+from .delegate import FolderDelegate
+from .folder import Folder
+from .list_model import NUMBER, Filter, FolderFilter, FolderModel
 
 HEIGHT = 190
 """Of the list in px: room for three images and a half."""

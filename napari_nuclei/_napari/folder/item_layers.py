@@ -10,12 +10,12 @@ from napari.layers import Image
 
 from ...workspace.workspace import Workspace
 from ..layers.bridge import Bridge
-from .loading import ItemReviews
-from .item_reading import Loaded
 from ..layers.layer_list import turning
-from .views import Looks
 from ..layers.record import Record
 from ..session.session import Session
+from .item_reading import Loaded
+from .loading import ItemReviews
+from .views import Looks
 
 
 class ItemLayers:

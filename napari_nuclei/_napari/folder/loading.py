@@ -15,11 +15,11 @@ from ...nuclei import Nuclei
 from ...review import Review
 from ...workspace.files import Item
 from ...workspace.workspace import Workspace
-from .item_reading import Loaded, read_item
+from ..background.tasks import Outcome, Tasks
+from ..layers.record import Plane
 from ..session.offers import copy, first_trace
 from ..session.openers import IN_MEMORY
-from ..layers.record import Plane
-from ..background.tasks import Outcome, Tasks
+from .item_reading import Loaded, read_item
 
 Tell = Callable[[str], None]
 

@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Qt, Signal  # type: ignore[attr-defined]
 
-from ...nuclei.counts import Standing
 from ...errors import UserError
+from ...nuclei.counts import Standing
 from ...progress import Progress
 from ...wording import Place, read_in
+from ..background.runner import MOST_OFTEN
+from ..background.tasks import step_back
+from ..layers.record import Plane
 from ..segment.engine import Engine
 from .folder import Folder
-from ..layers.record import Plane
-from ..background.runner import MOST_OFTEN
 from .segment_job import Job, Options
-from ..background.tasks import step_back
 
 if TYPE_CHECKING:
     from ...prediction.predict import Prediction

@@ -11,20 +11,19 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from ...nuclei import edits
-from ...nuclei.counts import Standing, is_complete
 from ...errors import UserError
 from ...journal.opening import ELSEWHERE
 from ...models.card import Card
-from ...nuclei import Kind, Nuclei
+from ...nuclei import Kind, Nuclei, edits
+from ...nuclei.counts import Standing, is_complete
 from ...progress import Progress, within
 from ...review import Review
 from ...wording import counted
 from ...workspace.files import planes_of
-from ..segment.engine import Engine
-from .loading import Loader
-from .item_reading import read_plane
 from ..layers.record import Plane
+from ..segment.engine import Engine
+from .item_reading import read_plane
+from .loading import Loader
 
 if TYPE_CHECKING:
     from ...prediction.predict import Prediction

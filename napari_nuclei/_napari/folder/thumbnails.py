@@ -18,8 +18,8 @@ from ...images.large_files import is_read_in_parts
 from ...images.large_image import WHOLE, LargeImage
 from ...images.levels import normalize
 from ...workspace.files import Item
-from .item_reading import read_plane
 from ..background.tasks import step_back
+from .item_reading import read_plane
 
 SIDE = 88
 """Longest side of a thumbnail in px of the screen; twice that of the list, for fine screens."""

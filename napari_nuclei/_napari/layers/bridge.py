@@ -20,19 +20,19 @@ from napari import layers
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from ...masks.box import Box
-from ...nuclei.edits import Edit
 from ...errors import UserError
+from ...masks.box import Box
 from ...masks.mask import enclosing
 from ...nuclei import Nuclei
+from ...nuclei.edits import Edit
 from ...review import Review
 from .drawing import Drawing
-from .review_layer import give_to
-from .next_label import NextLabel
-from .viewport import Pane, is_part
-from .record import KEY, Plane, Record
-from .strokes import Pixels, UnderWay, by_plane, differences, pixels_of, take
 from .features import Table
+from .next_label import NextLabel
+from .record import KEY, Plane, Record
+from .review_layer import give_to
+from .strokes import Pixels, UnderWay, by_plane, differences, pixels_of, take
+from .viewport import Viewport, is_part
 
 SETTLE_MS = 150
 """How long the features table waits for further changes."""
@@ -142,14 +142,14 @@ class Bridge:
         return self.review_at(self.plane)
 
     @property
-    def pane(self) -> Pane:
+    def viewport(self) -> Viewport:
         """The part of the image that the layer holds."""
-        return self._drawing.pane
+        return self._drawing.viewport
 
     def move(self, box: Box) -> None:
         """Have the layer hold another part of the plane in view."""
         self._give_up_encircling()
-        self._drawing.move(replace(self.pane, box=box))
+        self._drawing.move(replace(self.viewport, box=box))
         self._next_label.leave()
         self._timer.start(SETTLE_MS)
         self.moved.emit()
@@ -159,9 +159,9 @@ class Bridge:
         if plane != self.plane:
             self._next_label.renew()
         self.plane = plane
-        if self.pane.index(plane) is None:
+        if self.viewport.index(plane) is None:
             self.review_at(plane)
-            self._drawing.move(replace(self.pane, plane=plane))
+            self._drawing.move(replace(self.viewport, plane=plane))
             self.moved.emit()
         self._next_label.settle(self._painting)
         self.update_features()
@@ -236,7 +236,7 @@ class Bridge:
     def _on_paint(self, event: Any) -> None:
         points, values = pixels_of(event.value)
         new = self.stroke.forget()
-        self._take((points + self.pane.origin, values), new)
+        self._take((points + self.viewport.origin, values), new)
 
     def _on_data(self, event: Any) -> None:
         """Take a label image that somebody has assigned as a stroke of all that differs."""
@@ -251,7 +251,7 @@ class Bridge:
         if known and data.shape == expected.shape and data.dtype.kind in "iu":
             planes = [(p, expected[p]) for p in np.ndindex(*expected.shape[:-2])]
             points, values = differences(data, planes)
-            self._take((points + self.pane.origin, values))
+            self._take((points + self.viewport.origin, values))
 
     def _take(self, pixels: Pixels, new: Collection[int] = ()) -> None:
         name = STROKE_NAMES.get(str(self.layer.mode), "paint")
@@ -283,8 +283,8 @@ class Bridge:
         """Bring the layer's features table up to date now."""
         self._timer.stop()
         nuclei = self.review.nuclei
-        part = self.pane.box != (0, 0, *nuclei.shape)
-        rows = nuclei.in_box(self.pane.box) if part else nuclei
+        part = self.viewport.box != (0, 0, *nuclei.shape)
+        rows = nuclei.in_box(self.viewport.box) if part else nuclei
         self.layer.features = self._table.of([n for n in rows if nuclei.is_shown(n)])
 
 

@@ -1,4 +1,4 @@
-"""`Ghosts`: faint outlines of candidates below the threshold, which come and go."""
+"""`Candidates`: faint outlines of candidates below the threshold, which come and go."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COVERED = 0.5
 """Share of a candidate that shown nuclei may cover: others only repeat them."""
 
 
-class Ghosts:
+class Candidates:
     """The ghosts of one review layer; hidden at first."""
 
     def __init__(self, bridge: Bridge, viewer: Viewer) -> None:
@@ -34,11 +34,11 @@ class Ghosts:
         """Return the candidates that could be nuclei of their own, where the layer is."""
         nuclei = self.bridge.review.nuclei
 
-        def covered(ghost: Nucleus) -> float:
-            near = [n for n in nuclei.in_box(ghost.mask.box) if nuclei.is_shown(n)]
-            return sum(ghost.mask.overlap(n.mask) for n in near) / ghost.mask.area
+        def covered(candidate: Nucleus) -> float:
+            near = [n for n in nuclei.in_box(candidate.mask.box) if nuclei.is_shown(n)]
+            return sum(candidate.mask.overlap(n.mask) for n in near) / candidate.mask.area
 
-        here = nuclei.in_box(self.bridge.pane.box)
+        here = nuclei.in_box(self.bridge.viewport.box)
         hidden = [n for n in here if not nuclei.is_shown(n) and n.state is State.PROPOSED]
         return [n for n in hidden if n.mask and covered(n) < COVERED]
 
@@ -48,17 +48,17 @@ class Ghosts:
         if viewer is None:
             return False
         found = self.candidates()
-        pane = self.bridge.pane
+        viewport = self.bridge.viewport
         overlay = self._shown(viewer)
-        overlay.fit(pane.shape)
-        at = pane.index(self.bridge.plane)
+        overlay.fit(viewport.shape)
+        at = viewport.index(self.bridge.plane)
         assert at is not None
         view = overlay.layer.data[at]
         view[...] = 0
         if found:
             drawn = np.zeros(view.shape, np.int32)
-            for ghost in sorted(found, key=lambda n: n.score):
-                ghost.mask.paint(drawn, ghost.id, *pane.box[:2])
+            for candidate in sorted(found, key=lambda n: n.score):
+                candidate.mask.paint(drawn, candidate.id, *viewport.box[:2])
             view[...] = outlined(drawn, (0, 0, *view.shape)) > 0
         overlay.refresh()
         for signal in (self.bridge.changed, self.bridge.moved):

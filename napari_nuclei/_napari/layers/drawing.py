@@ -9,11 +9,11 @@ from napari import layers
 from napari.utils.transforms import Affine
 from numpy.typing import NDArray
 
-from ...nuclei import labels
 from ...masks.box import Box
-from .review_layer import set_pixels
-from .viewport import Pane, is_part
+from ...nuclei import labels
 from .record import Plane, Record
+from .review_layer import set_pixels
+from .viewport import Viewport, is_part
 
 MANY = 200_000
 """Changed pixels from which on a whole redraw is cheaper than `data_setitem`."""
@@ -36,16 +36,16 @@ class Drawing:
     def __init__(self, layer: layers.Labels, record: Record) -> None:
         self._layer, self._record = layer, record
         self.busy = False
-        self.pane = Pane.first(record.layer_shape)
-        layer.pane = self.pane
+        self.viewport = Viewport.first(record.layer_shape)
+        layer.viewport = self.viewport
 
     def pixels(self) -> NDArray[np.int32]:
         """Draw all that the layer holds."""
-        out = np.zeros(self.pane.shape, np.int32)
+        out = np.zeros(self.viewport.shape, np.int32)
         for plane, review in self._record.reviews.items():
-            at = self.pane.index(plane)
+            at = self.viewport.index(plane)
             if at is not None:
-                out[at] = labels.draw(review.nuclei, self.pane.box)
+                out[at] = labels.draw(review.nuclei, self.viewport.box)
         return out
 
     def put(self, data: NDArray[np.int32]) -> None:
@@ -56,29 +56,29 @@ class Drawing:
         finally:
             self.busy = False
 
-    def move(self, pane: Pane) -> None:
+    def move(self, viewport: Viewport) -> None:
         """Have the layer hold another part of the image, at its place in the world."""
         layer = self._layer
-        step = np.subtract(pane.origin, self.pane.origin)
-        self.pane = pane
-        layer.pane = pane
+        step = np.subtract(viewport.origin, self.viewport.origin)
+        self.viewport = viewport
+        layer.viewport = viewport
         self.put(self.pixels())
         if step.any():
             layer.translate = np.asarray(layer.translate) + linear_of(layer) @ step
 
     def draw(self, plane: Plane, boxes: list[Box]) -> list[Box]:
         """Bring the pixels of some boxes of a plane up to date; return what of them was drawn."""
-        at = self.pane.index(plane)
+        at = self.viewport.index(plane)
         if at is None:
             return []
         nuclei = self._record.reviews[plane].nuclei
-        parts = self.pane.parts(boxes)
+        parts = self.viewport.parts(boxes)
         area = sum((y1 - y0) * (x1 - x0) for y0, x0, y1, x1 in parts)
-        y0, x0, y1, x1 = self.pane.box
+        y0, x0, y1, x1 = self.viewport.box
         if len(parts) > MANY_BOXES or area > (y1 - y0) * (x1 - x0) // 2:
-            parts = [self.pane.box]
+            parts = [self.viewport.box]
         view = self._layer.data[at]
-        fresh = [(self.pane.local(box), labels.draw(nuclei, box)) for box in parts]
+        fresh = [(self.viewport.local(box), labels.draw(nuclei, box)) for box in parts]
         changes = [_changes(view, box, drawn) for box, drawn in fresh]
         if sum(len(values) for _, _, values in changes) > MANY:
             for (y0, x0, y1, x1), drawn in fresh:
@@ -95,7 +95,7 @@ class Drawing:
 def first_pixels(record: Record) -> NDArray[np.int32]:
     """Return the data with which a layer of a record begins: bare where it will hold a part."""
     shape = record.layer_shape
-    return np.zeros(Pane.first(shape).shape, np.int32) if is_part(shape) else record.draw()
+    return np.zeros(Viewport.first(shape).shape, np.int32) if is_part(shape) else record.draw()
 
 
 def linear_of(layer: Any) -> NDArray[np.float64]:

@@ -66,7 +66,7 @@ class Arrivals:
             return
         self._bridge, self._source = bridge, source
         name = f"{source.image.name} found so far"
-        shape = bridge.pane.shape
+        shape = bridge.viewport.shape
         self._overlay = OverlayLayer(viewer, bridge.layer, shape, name, {1: COLOR}, OPACITY)
         bridge.moved.connect(self._draw_all)
         bridge.changed.connect(self._on_changed)
@@ -78,7 +78,7 @@ class Arrivals:
 
     def _draw_all(self) -> None:
         if self._overlay is not None and self._bridge is not None:
-            self._overlay.fit(self._bridge.pane.shape)
+            self._overlay.fit(self._bridge.viewport.shape)
             self._overlay.layer.data[...] = 0
             self._draw(self._masks)
             self._overlay.refresh()
@@ -87,15 +87,15 @@ class Arrivals:
         assert self._bridge is not None
         assert self._overlay is not None
         assert self._source is not None
-        pane = self._bridge.pane
-        at = pane.index(self._source.plane)
+        viewport = self._bridge.viewport
+        at = viewport.index(self._source.plane)
         if at is None:
             return
         view = self._overlay.layer.data[at]
-        top, left = pane.box[:2]
+        top, left = viewport.box[:2]
         for mask in masks:
             y0, x0, y1, x1 = mask.box
-            if not pane.parts([mask.box]):
+            if not viewport.parts([mask.box]):
                 continue
             drawn = np.zeros((y1 - y0 + 2, x1 - x0 + 2), np.int32)
             mask.paint(drawn, 1, y0 - 1, x0 - 1)

@@ -14,8 +14,8 @@ import numpy as np
 from napari.layers import Labels
 from psygnal import Signal
 
-from .viewport import to_image
 from .preview import Preview
+from .viewport import to_image
 
 Point = tuple[float, float]
 """y and x in px of the image; whole numbers are the middles of pixels."""

@@ -14,9 +14,9 @@ from ...errors import UserError
 from ...images.images import read_image
 from ...images.large_files import open_image
 from ...images.large_image import LargeImage
-from .viewport import is_large
 from .record import Plane
 from .source import shape_of
+from .viewport import is_large
 
 
 def is_equal(

@@ -70,17 +70,17 @@ class NextLabel:
 
     def _is_above_all(self, label: int) -> bool:
         """Whether a label is napari's word for a new one, where others lie out of its sight."""
-        pane = getattr(self._layer, "pane", None)
-        if pane is None or pane.shape == pane.whole:
+        viewport = getattr(self._layer, "pane", None)
+        if viewport is None or viewport.shape == viewport.whole:
             return False
         return label == int(np.max(self._layer.data)) + 1
 
     def leave(self) -> None:
         """Draw a new nucleus next if the one in hand has gone out of what the layer holds."""
         label, review = int(self._layer.selected_label), self._review()
-        pane = getattr(self._layer, "pane", None)
-        if pane is None or not label or label not in review.nuclei:
+        viewport = getattr(self._layer, "pane", None)
+        if viewport is None or not label or label not in review.nuclei:
             return
-        if not pane.parts([review.nuclei[label].mask.box]):
+        if not viewport.parts([review.nuclei[label].mask.box]):
             self.renew()
             self.settle(False)

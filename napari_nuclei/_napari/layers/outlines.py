@@ -12,9 +12,9 @@ from qtpy.QtCore import QTimer
 from ...masks.box import Box
 from ...nuclei import Kind, Nucleus, State
 from .bridge import Bridge
-from .review_layer import set_pixels
 from .overlay_layer import OverlayLayer
 from .record import Plane
+from .review_layer import set_pixels
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -112,7 +112,7 @@ class Outlines:
     def draw(self) -> None:
         """Draw the whole plane in view anew."""
         self._timer.stop()
-        at = self.bridge.pane.index(self.bridge.plane)
+        at = self.bridge.viewport.index(self.bridge.plane)
         if at is None:  # the layer is about to move there
             return
         view = self.layer.data[at]
@@ -131,7 +131,7 @@ class Outlines:
         """Return how each nucleus is shown, by its id."""
         nuclei = self.bridge.review.nuclei
         looks = np.zeros(nuclei.next_id, np.uint8)
-        for nucleus in nuclei.in_box(self.bridge.pane.box):
+        for nucleus in nuclei.in_box(self.bridge.viewport.box):
             if nuclei.is_shown(nucleus):
                 looks[nucleus.id] = look_of(nucleus)
         looks[list(self.bridge.review.selection)] = Look.SELECTED
@@ -140,7 +140,7 @@ class Outlines:
     def _on_drawn(self, plane: Any, boxes: list[Box]) -> None:
         if plane != self.bridge.plane:
             return
-        height, width = self.bridge.pane.shape[-2:]
+        height, width = self.bridge.viewport.shape[-2:]
         area = sum((y1 - y0) * (x1 - x0) for y0, x0, y1, x1 in boxes)
         if len(boxes) > MANY or 2 * area > height * width:
             self._timer.start(LATER_MS)  # a slider that is being dragged need not wait for it
@@ -159,12 +159,12 @@ class Outlines:
         self._draw([nuclei[i].mask.box for i in both if i in nuclei])
 
     def _draw(self, boxes: list[Box]) -> None:
-        pane = self.bridge.pane
-        at = pane.index(self.bridge.plane)
+        viewport = self.bridge.viewport
+        at = viewport.index(self.bridge.plane)
         if at is None:
             return
         around = [(y0 - 1, x0 - 1, y1 + 1, x1 + 1) for y0, x0, y1, x1 in boxes]
-        parts = [self._pixels(at, pane.local(box)) for box in pane.parts(around)]
+        parts = [self._pixels(at, viewport.local(box)) for box in viewport.parts(around)]
         parts = [part for part in parts if len(part[2])]
         if not parts:
             return

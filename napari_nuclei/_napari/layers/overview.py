@@ -46,7 +46,7 @@ class Overview:
         viewer = self._viewer()
         if viewer is None or (self._overlay is not None and self._overlay.is_shown):
             return
-        height, width = self._bridge.pane.whole[-2:]
+        height, width = self._bridge.viewport.whole[-2:]
         by = self._by
         over = self._bridge.layer
         shape = (*(1,) * (over.ndim - 2), -(-height // by), -(-width // by))
@@ -70,7 +70,7 @@ class Overview:
     @property
     def _by(self) -> int:
         """Px of the image for one px of the picture."""
-        return -(-max(self._bridge.pane.whole[-2:]) // SIDE)
+        return -(-max(self._bridge.viewport.whole[-2:]) // SIDE)
 
     def _place(self) -> None:
         """Lie where the whole image lies, which the review layer is a part of."""
@@ -79,7 +79,7 @@ class Overview:
         over, layer = self._bridge.layer, self._overlay.layer
         for name in GEOMETRY:
             setattr(layer, name, getattr(over, name))
-        corner = -np.array(self._bridge.pane.origin, float)
+        corner = -np.array(self._bridge.viewport.origin, float)
         corner[:-2] = 0
         corner[-2:] += (self._by - 1) / 2  # the middle of its first px
         layer.translate = np.asarray(over.translate) + linear_of(over) @ corner

@@ -10,13 +10,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...nuclei import labels
 from ...errors import UserError
 from ...formats.categories import DEFAULT, Category
 from ...formats.dataset import DataSet
-from ...nuclei import ImageRecord
+from ...nuclei import ImageRecord, Nuclei, labels
 from ...nuclei.label_check import remark_on, whole
-from ...nuclei import Nuclei
 from ...review import Review
 
 KEY = "napari_nuclei"

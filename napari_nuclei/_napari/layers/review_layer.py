@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from napari import layers
 from napari.utils.key_bindings import KeyBinding
 
-from .viewport import Pane
+from .viewport import Viewport
 
 
 class Owner(Protocol):
@@ -37,7 +37,7 @@ class Labels(layers.Labels):
     owner: Owner | None = None
     """Where undo and redo go; with None the layer is like any other."""
 
-    pane: Pane | None = None
+    viewport: Viewport | None = None
     """The part of its image that the layer holds; None where nobody has said."""
 
     suspended: bool = False

@@ -19,8 +19,8 @@ from ...errors import UserError
 from ...images.large_image import WHOLE, LargeImage
 from .drawing import linear_of
 from .lazy_layers import LazyPlane
-from .viewport import is_large, to_image
 from .record import Plane
+from .viewport import is_large, to_image
 
 MOST_CHANNELS = 8
 """Longest axis that is offered as channels."""
@@ -233,8 +233,8 @@ def follow(image: Image, layer: Any, moved: Callable[[], object] | None = None) 
         image, layer = leader(), target()
         if image is None or layer is None:
             return {}
-        pane = getattr(layer, "pane", None)
-        part = (layer.data.shape,) if pane is None else (pane.whole, pane.origin)
+        viewport = getattr(layer, "pane", None)
+        part = (layer.data.shape,) if viewport is None else (viewport.whole, viewport.origin)
         return geometry_of(image, *part)
 
     def move(event: Any = None) -> None:

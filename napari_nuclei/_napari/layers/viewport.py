@@ -1,4 +1,4 @@
-"""`Pane`: the part of an image that a review layer holds.
+"""`Viewport`: the part of an image that a review layer holds.
 
 Of images of ordinary size it is all of it, so that both are the same.
 """
@@ -30,7 +30,7 @@ FIRST = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Pane:
+class Viewport:
     """A part of an image.
 
     Attributes
@@ -48,7 +48,7 @@ class Pane:
     plane: Plane | None = None
 
     @classmethod
-    def first(cls, whole: Sequence[int]) -> Pane:
+    def first(cls, whole: Sequence[int]) -> Viewport:
         """Return what a layer of an image of this size holds at first."""
         shape = tuple(int(n) for n in whole)
         height, width = shape[-2:]
@@ -96,13 +96,13 @@ def is_large(shape: Sequence[int]) -> bool:
 
 def is_part(shape: Sequence[int]) -> bool:
     """Whether a review layer of this size holds but a part: of each plane, or of the stack."""
-    return Pane.first(shape).shape != tuple(shape)
+    return Viewport.first(shape).shape != tuple(shape)
 
 
 def origin_of(layer: Any) -> NDArray[np.int64]:
     """Return the first px of a layer's data in px of its image, along all axes."""
-    pane: Pane | None = getattr(layer, "pane", None)
-    return np.array((0,) * layer.ndim if pane is None else pane.origin, np.int64)
+    viewport: Viewport | None = getattr(layer, "pane", None)
+    return np.array((0,) * layer.ndim if viewport is None else viewport.origin, np.int64)
 
 
 def to_image(layer: Any, world: Sequence[float] | NDArray[Any]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""`PaneFollower`: the pane of a large image's review layer goes where the camera looks."""
+"""`ViewportFollower`: the pane of a large image's review layer goes where the camera looks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MIDDLE = (
 )
 
 
-class PaneFollower:
+class ViewportFollower:
     """Moves the pane of one review layer.
 
     It waits while the mouse is held, since a stroke under way is in px of the layer.
@@ -78,15 +78,15 @@ class PaneFollower:
         if self._held:
             self._timer.start(EVERY_MS)
             return
-        layer, pane = self._bridge.layer, self._bridge.pane
+        layer, viewport = self._bridge.layer, self._bridge.viewport
         view = view_box(viewer, layer)
-        core = _core(view, (pane.whole[-2], pane.whole[-1]))
+        core = _core(view, (viewport.whole[-2], viewport.whole[-1]))
         if core is None:
             return
         # A polygon under way is in px of the layer too: it goes on as long as it can.
-        waits = str(layer.mode) == "polygon" and _holds_middle(pane.box, core)
-        if not _holds(pane.box, core) and not waits:
-            self._bridge.move(_around(core, (pane.whole[-2], pane.whole[-1])))
+        waits = str(layer.mode) == "polygon" and _holds_middle(viewport.box, core)
+        if not _holds(viewport.box, core) and not waits:
+            self._bridge.move(_around(core, (viewport.whole[-2], viewport.whole[-1])))
         partial = max(view[2] - view[0], view[3] - view[1]) > MOST
         if partial and not self._partial:
             self._tell(MIDDLE)

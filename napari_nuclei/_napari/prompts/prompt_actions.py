@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...masks.box import Box
-from ...nuclei.edit import Edit, EditError
 from ...nuclei import Kind, Nuclei, Nucleus
-from ...prompts.edits import Answer, nudge, promote, put, take_reading
+from ...nuclei.edit import Edit, EditError
+from ...prompts.edits import Answer, apply_alternative, nudge, promote, put
+from ..layers.candidates import Candidates
 from ..layers.gestures import Point, Tool
-from ..layers.candidates import Ghosts
-from ..session.host import PromptService
 from ..layers.in_view import needs_view
 from ..layers.keys import filled
-from .similar_actions import KindActions, Questions
+from ..session.host import PromptService
+from .similar_actions import Questions, SimilarActions
 
 if TYPE_CHECKING:
     from ...prompts.alternatives import OtherReading
@@ -37,7 +37,7 @@ class _Cycle:
     """Another reading under way: what there is, and which one is shown."""
 
     review: Review
-    readings: Sequence[tuple[str, Callable[[Nuclei], Edit]]]
+    alternatives: Sequence[tuple[str, Callable[[Nuclei], Edit]]]
     edit: Edit | None = None
     at: int = -1
 
@@ -55,16 +55,16 @@ class Prompts:
         self, actions: Actions, service: Callable[[], PromptService | None], viewer: Any
     ) -> None:
         self._actions, self._questions = actions, Questions(actions, service)
-        self.kinds = KindActions(actions, self._questions)
-        actions.cancels.append(self.kinds.cancel)
-        self.ghosts_shown = Ghosts(actions.bridge, viewer)
+        self.similar = SimilarActions(actions, self._questions)
+        actions.cancels.append(self.similar.cancel)
+        self.candidates_shown = Candidates(actions.bridge, viewer)
         self._cycle: _Cycle | None = None
         actions.gestures.tool_changed.connect(self._on_tool)
 
     def close(self) -> None:
         """Let the layer go."""
         self._actions.gestures.tool_changed.disconnect(self._on_tool)
-        self.ghosts_shown.hide()
+        self.candidates_shown.hide()
 
     def in_view(self) -> bool:
         """Whether the plane is in view; says why nothing can be done where it is not."""
@@ -130,28 +130,28 @@ class Prompts:
     # -- ghosts -----------------------------------------------------------------------
 
     @needs_view
-    def ghosts(self) -> None:
+    def candidates(self) -> None:
         """Show or hide candidates below the threshold; a click promotes one."""
         hint = "Click a candidate to promote it."
-        self._actions.gestures.take(Tool("ghosts", "click", self._on_ghost, hint))
+        self._actions.gestures.take(Tool("ghosts", "click", self._on_candidate, hint))
         tool = self._actions.gestures.tool
-        if tool is not None and tool.name == "ghosts" and not self.ghosts_shown.show():
+        if tool is not None and tool.name == "ghosts" and not self.candidates_shown.show():
             self._actions.told.emit("There is no candidate below the threshold here.")
 
-    def _on_ghost(self, points: list[Point]) -> None:
+    def _on_candidate(self, points: list[Point]) -> None:
         y, x = (round(v) for v in points[0])
-        ids = self.ghosts_shown.at(y, x)
+        ids = self.candidates_shown.at(y, x)
         if self._questions.do(self._actions.review, lambda nuclei: promote(nuclei, ids)):
             self._actions.told.emit(self._actions.review.done[-1].words())
 
     def _on_tool(self, tool: Tool | None) -> None:
         if tool is None or tool.name != "ghosts":
-            self.ghosts_shown.hide()
+            self.candidates_shown.hide()
 
     # -- another reading --------------------------------------------------------------
 
     @needs_view
-    def reading(self) -> None:
+    def alternative(self) -> None:
         """Put another reading in the place of a nucleus; again, the next one."""
         cycle, review = self._cycle, self._actions.review
         if cycle and cycle.review is review and self._goes_on(cycle):
@@ -167,11 +167,13 @@ class Prompts:
         model, made_by = self._questions.model, review.nuclei[id].origin.model
         choose = self._questions.chooser()
 
-        def then(readings: list[OtherReading]) -> None:
-            if not readings:
+        def then(alternatives: list[OtherReading]) -> None:
+            if not alternatives:
                 self._actions.told.emit("The model has no other reading of this nucleus.")
                 return
-            self._cycle = _Cycle(review, [(r.words, partial(_read, r, model)) for r in readings])
+            self._cycle = _Cycle(
+                review, [(r.words, partial(_read, r, model)) for r in alternatives]
+            )
             self._turn(self._cycle, choose)
             if made_by and not self._questions.knows(made_by):
                 self._actions.told.emit(LOST.format(name=made_by, now=model))
@@ -192,15 +194,15 @@ class Prompts:
             self._actions.bridge.attempt(cycle.review.undo)
             cycle.edit = None
         cycle.at += 1
-        if cycle.at >= len(cycle.readings):
+        if cycle.at >= len(cycle.alternatives):
             self._cycle = None
             self._actions.told.emit(filled("As it was. {reading} begins anew."))
             return
-        words, make = cycle.readings[cycle.at]
+        words, make = cycle.alternatives[cycle.at]
         if self._questions.do(cycle.review, make):
             cycle.edit = cycle.review.done[-1]
             choose(cycle.edit.after[0].id)
-            place = f"{cycle.at + 1} of {len(cycle.readings)}"
+            place = f"{cycle.at + 1} of {len(cycle.alternatives)}"
             key = filled("{reading}")
             self._actions.told.emit(f"Reading {place}: {words}. {key} shows the next.")
 
@@ -246,9 +248,9 @@ class Prompts:
             self._actions.told.emit(said[0] if said else review.done[-1].words())
 
 
-def _read(reading: OtherReading, model: str, nuclei: Nuclei) -> Edit:
-    answers = [Answer(s.mask, s.score, model) for s in reading.seen]
-    return take_reading(nuclei, reading.ids, answers)
+def _read(alternative: OtherReading, model: str, nuclei: Nuclei) -> Edit:
+    answers = [Answer(s.mask, s.score, model) for s in alternative.seen]
+    return apply_alternative(nuclei, alternative.ids, answers)
 
 
 def _round(y: float, x: float) -> Box:

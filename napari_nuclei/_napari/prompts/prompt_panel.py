@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ...prompts.similar import SameKind
+from ...prompts.similar import Similar
 from ...triage.self_check import SHARE
 from ...wording import are
 from ..layers.keys import KEYS, filled
@@ -46,7 +46,7 @@ CHECK = (
     "so you see how consistent you are."
 )
 
-DEEDS = {
+OPERATIONS = {
     "delete": "Delete",
     "accept": "Accept",
     "promote": "Take as nuclei",
@@ -67,13 +67,15 @@ class PromptPanel(QWidget):
             self.buttons[name].setCheckable(True)
         self.kind = QWidget()
         self.kind_line = line()
-        self.kind_slider = QSlider(Qt.Orientation.Horizontal)
-        self.kind_slider.setMinimum(1)
-        self.kind_slider.valueChanged.connect(self._on_slider)
-        self.kind_do = QPushButton()
+        self.similar_slider = QSlider(Qt.Orientation.Horizontal)
+        self.similar_slider.setMinimum(1)
+        self.similar_slider.valueChanged.connect(self._on_slider)
+        self.similar_do = QPushButton()
         self.kind_drop = QPushButton("Not now")
-        self.kind_do.clicked.connect(self._on_do)
-        self.kind_drop.clicked.connect(lambda: self._with_prompts(lambda p: p.kinds.drop_kind()))
+        self.similar_do.clicked.connect(self._on_do)
+        self.kind_drop.clicked.connect(
+            lambda: self._with_prompts(lambda p: p.similar.drop_similar())
+        )
         self.check_box = QCheckBox("Show one again now and then")
         self.check_box.setChecked(True)
         self.check_box.toggled.connect(self._on_check)
@@ -94,9 +96,9 @@ class PromptPanel(QWidget):
         kind = QVBoxLayout(self.kind)
         kind.setContentsMargins(0, 0, 0, 0)
         kind.addWidget(self.kind_line)
-        kind.addWidget(self.kind_slider)
+        kind.addWidget(self.similar_slider)
         row = QHBoxLayout()
-        row.addWidget(self.kind_do, 1)
+        row.addWidget(self.similar_do, 1)
         row.addWidget(self.kind_drop)
         kind.addLayout(row)
         column.addWidget(self.kind)
@@ -117,32 +119,32 @@ class PromptPanel(QWidget):
 
     # -- fix all of this kind ---------------------------------------------------------
 
-    def _on_kind(self, kind: SameKind | None) -> None:
+    def _on_kind(self, kind: Similar | None) -> None:
         self.kind.setVisible(kind is not None)
         if kind is not None:
-            with quiet(self.kind_slider):
-                self.kind_slider.setMaximum(len(kind.ids))
-                self.kind_slider.setValue(max(1, kind.likely))
+            with quiet(self.similar_slider):
+                self.similar_slider.setMaximum(len(kind.ids))
+                self.similar_slider.setValue(max(1, kind.likely))
             self._say_how_many()
 
     def _on_slider(self, count: int) -> None:
         if self._watched is not None:
-            self._watched.kinds.preview_kind(count)
+            self._watched.similar.preview_kind(count)
         self._say_how_many()
 
     def _say_how_many(self) -> None:
-        kind = self._watched.kinds.kind if self._watched else None
+        kind = self._watched.similar.kind if self._watched else None
         if kind is None:
             return
-        count = self.kind_slider.value()
+        count = self.similar_slider.value()
         self.kind_line.setText(
             f"{count:,} of {len(kind.ids):,} {are(count)} selected, the likest first."
         )
-        self.kind_do.setText(f"{DEEDS[kind.deed]} {count:,}")
+        self.similar_do.setText(f"{OPERATIONS[kind.operation]} {count:,}")
 
     def _on_do(self) -> None:
         if self._watched is not None:
-            self._watched.kinds.apply_kind(self.kind_slider.value())
+            self._watched.similar.apply_kind(self.similar_slider.value())
 
     # -- the self-check ---------------------------------------------------------------
 
@@ -163,11 +165,11 @@ class PromptPanel(QWidget):
         prompts = prompts_of(actions)
         if prompts is not self._watched:
             if self._watched is not None:
-                self._watched.kinds.kind_changed.disconnect(self._on_kind, missing_ok=True)
+                self._watched.similar.kind_changed.disconnect(self._on_kind, missing_ok=True)
             self._watched = prompts
             if prompts is not None:
-                prompts.kinds.kind_changed.connect(self._on_kind)
-            self._on_kind(prompts.kinds.kind if prompts else None)
+                prompts.similar.kind_changed.connect(self._on_kind)
+            self._on_kind(prompts.similar.kind if prompts else None)
         self.setVisible(prompts is not None)
         if actions is None:
             return

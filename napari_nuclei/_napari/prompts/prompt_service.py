@@ -17,24 +17,24 @@ from weakref import WeakKeyDictionary
 from napari.layers import Image
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
-from ...masks.box import Box
 from ...errors import UserError
+from ...masks.box import Box
 from ...progress import Progress
 from ...prompts.feature_cache import FeatureCache, Identity
-from ..layers.camera import camera_of, view_box
-from ..segment.engine import Engine
-from ..review.reviewing import actions_of
 from ..background.runner import Runner
-from ..segment.settings_panel import SettingsPanel
+from ..layers.camera import camera_of, view_box
 from ..layers.source import Channels, Source, channel_choices, source_of
+from ..review.reviewing import actions_of
+from ..segment.engine import Engine
+from ..segment.settings_panel import SettingsPanel
 
 if TYPE_CHECKING:
     from ...prompts.prompter import Prompter
-    from ...triage.doubts import Evidence
     from ...review import Review
+    from ...triage.doubts import Evidence
     from ..layers.bridge import Bridge
-    from ..session.messages import Spot
     from ..review.navigator import QueueWalk
+    from ..session.messages import Spot
     from ..session.session import Session
 
 Question = Callable[["Prompter"], Generator[Progress, None, Any]]

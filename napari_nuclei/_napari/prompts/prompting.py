@@ -7,18 +7,18 @@ from collections.abc import Callable, Mapping
 from weakref import WeakKeyDictionary
 
 from ..review.actions import Actions
-from .prompt_actions import Prompts
 from ..review.reviewing import Reviewing
 from ..session.session import Session
+from .prompt_actions import Prompts
 
 ON_KEYS: Mapping[str, Callable[[Prompts], object]] = {
     "box": Prompts.box,
     "click": Prompts.click,
-    "ghosts": Prompts.ghosts,
-    "reading": Prompts.reading,
+    "ghosts": Prompts.candidates,
+    "reading": Prompts.alternative,
     "nudge_in": Prompts.nudge_in,
     "nudge_out": Prompts.nudge_out,
-    "fix_kind": lambda prompts: prompts.kinds.fix_kind(),
+    "fix_kind": lambda prompts: prompts.similar.fix_similar(),
 }
 """What keys of a review layer do here, by their names in `keys.KEYS`."""
 

@@ -1,4 +1,4 @@
-"""`Questions`: how prompts reach the detector; `KindActions`: fixing all of a kind (K)."""
+"""`Questions`: how prompts reach the detector; `SimilarActions`: fixing all of a kind (K)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,21 @@ from weakref import WeakKeyDictionary
 
 from psygnal import Signal
 
-from ...nuclei.edit import Edit
 from ...nuclei import Nuclei, Nucleus
+from ...nuclei.edit import Edit
 from ...progress import Progress
-from ...prompts.similar import Deed, Features, SameKind, examples_of, fix, learn_steps, same_kind
-from ..session.host import PromptService
+from ...prompts.similar import (
+    Features,
+    Operation,
+    Similar,
+    examples_of,
+    find_similar,
+    fix,
+    learn_steps,
+)
 from ..layers.in_view import needs_view
 from ..layers.keys import filled
+from ..session.host import PromptService
 
 if TYPE_CHECKING:
     from ...prompts.prompter import Prompter
@@ -89,7 +97,7 @@ class Questions:
         return self._actions.bridge.attempt(lambda: review.do(make(review.nuclei)))
 
 
-class KindActions:
+class SimilarActions:
     """What K does on one review layer.
 
     Attributes
@@ -104,7 +112,7 @@ class KindActions:
 
     def __init__(self, actions: Actions, questions: Questions) -> None:
         self._actions, self._questions = actions, questions
-        self.kind: SameKind | None = None
+        self.kind: Similar | None = None
         self._kind_of: Review | None = None
         self._features: WeakKeyDictionary[Review, dict[Hashable, Features]] = WeakKeyDictionary()
 
@@ -116,31 +124,31 @@ class KindActions:
         """Offer nothing any more; returns whether anything was offered."""
         offered = self.kind is not None
         if offered:
-            self.drop_kind()
+            self.drop_similar()
         return offered
 
     @needs_view
-    def fix_kind(self) -> None:
+    def fix_similar(self) -> None:
         """Offer to do to all of its kind what was done last; again, do it."""
         review = self._actions.review
         if self.kind is not None and self._kind_of is review:
             self.apply_kind(len(review.selection))
             return
-        self.drop_kind()
-        examples, deed = examples_of(review.done)
-        if deed is None:
+        self.drop_similar()
+        examples, operation = examples_of(review.done)
+        if operation is None:
             self._actions.told.emit(filled(FIRST))
             return
         nuclei, known = review.nuclei.copy(), self._features.setdefault(review, {})
 
-        def steps(prompter: Prompter) -> Generator[Progress, None, SameKind]:
+        def steps(prompter: Prompter) -> Generator[Progress, None, Similar]:
             features = known.setdefault(prompter.key, Features())
-            yield from learn_steps(prompter, _concerned(nuclei, examples, deed), features)
-            return same_kind(nuclei, features, examples, deed)
+            yield from learn_steps(prompter, _concerned(nuclei, examples, operation), features)
+            return find_similar(nuclei, features, examples, operation)
 
         self._questions.ask_steps(steps, partial(self._offer, review))
 
-    def _offer(self, review: Review, kind: SameKind) -> None:
+    def _offer(self, review: Review, kind: Similar) -> None:
         if review is not self._actions.review:
             self._actions.told.emit("Another plane is in view now: K asks anew for it.")
             return
@@ -149,7 +157,9 @@ class KindActions:
         self.preview_kind(kind.likely)
         many = f"{kind.likely:,} of {len(kind.ids):,} look like it"
         key = filled("{fix_kind}")
-        self._actions.told.emit(f"{kind.deed}: {many}. {key} does it, the slider says how many.")
+        self._actions.told.emit(
+            f"{kind.operation}: {many}. {key} does it, the slider says how many."
+        )
 
     def preview_kind(self, count: int) -> None:
         """Select the likest ones, so that they are seen."""
@@ -165,9 +175,9 @@ class KindActions:
             self._actions.told.emit("What K offers is in another plane: go back there, or drop it.")
         elif self._questions.do(review, lambda n: fix(n, kind, count)):
             self._actions.told.emit(review.done[-1].words())
-            self.drop_kind()
+            self.drop_similar()
 
-    def drop_kind(self) -> None:
+    def drop_similar(self) -> None:
         """Offer nothing any more."""
         review, self._kind_of = self._kind_of, None
         if self.kind is not None:
@@ -177,8 +187,8 @@ class KindActions:
             self.kind_changed.emit(None)
 
 
-def _concerned(nuclei: Nuclei, examples: Sequence[int], deed: Deed) -> list[Nucleus]:
+def _concerned(nuclei: Nuclei, examples: Sequence[int], operation: Operation) -> list[Nucleus]:
     """Return the nuclei whose features are needed: those shown, or the candidates, and examples."""
     chosen = set(examples)
-    hidden = deed == "promote"
+    hidden = operation == "promote"
     return [n for n in nuclei if n.id in chosen or n.touched or nuclei.is_shown(n) != hidden]

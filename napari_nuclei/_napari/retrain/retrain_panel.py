@@ -20,15 +20,15 @@ from qtpy.QtWidgets import (
 
 from ...masks.box import Box
 from ...models.registry import user_folder
+from ..background.runner import Runner
+from ..qt_helpers import confirmed, line, main_window_of, scroll
+from ..session.session import Session
 from .curve import Curve
 from .gate_view import GateView
-from ..qt_helpers import confirmed, line, main_window_of, scroll
 from .retrain_child import Child
 from .retrain_form import RetrainForm
 from .retrain_places import go_to, show_locked
 from .retrain_source import Summary, choices, open_planes, summary, write
-from ..background.runner import Runner
-from ..session.session import Session
 from .versions_view import VersionsView
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from napari.layers import Image
 
 from ...masks.box import Box
 from ..layers.camera import look_at
-from ..session.openers import file_of
-from ..review.reviewing import actions_of
-from ..session.session import Session
 from ..layers.source import geometry_of, shape_of
+from ..review.reviewing import actions_of
+from ..session.openers import file_of
+from ..session.session import Session
 
 LOCKED = "locked tiles"
 

@@ -11,19 +11,18 @@ from napari.layers import Image
 from numpy.typing import NDArray
 
 from ...batch.writable import make_folder
-from ...nuclei.counts import Counts
 from ...errors import UserError
 from ...formats import coco
 from ...formats.dataset import DataSet
-from ...nuclei import ImageRecord
-from ...nuclei import Kind, Nuclei
+from ...nuclei import ImageRecord, Kind, Nuclei
+from ...nuclei.counts import Counts
 from ...progress import Progress
 from ...wording import counted
 from ...workspace.export import gather
 from ...workspace.workspace import Workspace
 from ..folder.folder import Folder
-from ..session.openers import file_of, pixels_at
 from ..layers.record import Plane
+from ..session.openers import file_of, pixels_at
 from ..session.session import Session
 
 

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from ...nuclei import edits
 from ...masks import outlines, shaping
+from ...nuclei import Nuclei, edits
 from ...nuclei.edits import Edit
-from ...nuclei import Nuclei
 from ...triage.walk import Walk
 from ..layers.bridge import Bridge
 from ..layers.camera import bring_into_view, look_at
-from .drawn_tools import DrawnTools
 from ..layers.gestures import Gestures, Point, Tool
 from ..layers.in_view import needs_view, why_not
 from ..layers.keys import filled
 from ..layers.preview import Preview
+from .drawn_tools import DrawnTools
 from .navigator import QueueWalk
 
 if TYPE_CHECKING:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from ...nuclei import edits
+from ...nuclei import Nuclei, edits
 from ...nuclei.edits import Edit
-from ...nuclei import Nuclei
 from ..layers.gestures import Gestures, Point, Tool
 from ..layers.in_view import needs_view
 

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 from platformdirs import user_data_path
 from qtpy.QtCore import QTimer
 
-from ...masks.box import Box
-from ...nuclei.edit import Edit
 from ...errors import UserError
+from ...masks.box import Box
 from ...nuclei import Nuclei, Nucleus
+from ...nuclei.edit import Edit
 from ...triage import weights as doubt_weights
 from ...triage.default_weights import DEFAULT
 from ...triage.doubts import Evidence, is_entry
 from ...triage.review_queue import Entry, ReviewQueue
 from ...triage.self_check import SelfCheck
-from ...triage.weights import Weights
 from ...triage.walk import Walk
+from ...triage.weights import Weights
 from .. import PLUGIN
 
 if TYPE_CHECKING:

@@ -17,17 +17,16 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ...nuclei import edits
-from ...nuclei.counts import is_complete
 from ...journal.journal import Journal
 from ...journal.place import is_chosen, user_folder
-from ...nuclei import Nuclei
-from .actions import Actions
-from ..layers.keys import KEYS
-from .legend import Legend
-from ..qt_helpers import line, quiet
-from .reviewing import ON_KEYS
+from ...nuclei import Nuclei, edits
+from ...nuclei.counts import is_complete
 from ..layers.features import state_of
+from ..layers.keys import KEYS
+from ..qt_helpers import line, quiet
+from .actions import Actions
+from .legend import Legend
+from .reviewing import ON_KEYS
 
 BUTTONS = {
     "accept": "Accept",

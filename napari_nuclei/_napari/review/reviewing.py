@@ -9,10 +9,10 @@ from weakref import WeakKeyDictionary
 
 from psygnal import Signal
 
-from .actions import Actions
 from ..layers.bridge import Bridge
 from ..layers.review_layer import Labels
 from ..session.session import Session
+from .actions import Actions
 
 ON_KEYS: Mapping[str, Callable[[Actions], object]] = {
     "accept": Actions.accept,

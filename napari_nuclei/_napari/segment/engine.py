@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
 
-from ...masks.box import Box
 from ...images.large_image import LargeImage
+from ...masks.box import Box
 from ...models.card import Card
 from ...progress import Progress
 from .llvm import hide_triton_from_mesa

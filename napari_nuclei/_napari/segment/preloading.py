@@ -13,9 +13,9 @@ from typing import Any
 
 from qtpy.QtCore import QObject, Qt, QTimer, Signal  # type: ignore[attr-defined]
 
+from ..background.tasks import step_back
 from .engine import Engine
 from .settings_panel import SettingsPanel
-from ..background.tasks import step_back
 
 SWITCH = "NAPARI_NUCLEI_PRELOAD"
 """Variable of the environment that turns it off with 0, for tests."""

@@ -6,17 +6,16 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...nuclei import edits
 from ...masks.box import Box
 from ...models.card import Card
-from ...nuclei import Kind
+from ...nuclei import Kind, edits
 from ...progress import Progress, within
 from ..layers.bridge import Bridge
-from .engine import Engine, read_and_segment
-from ..session.openers import note_channels
 from ..layers.record import Record
-from ..session.session import Session
 from ..layers.source import Source
+from ..session.openers import note_channels
+from ..session.session import Session
+from .engine import Engine, read_and_segment
 
 if TYPE_CHECKING:
     from ...prediction.predict import Prediction

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Shapes
 
-from ...masks.box import Box
 from ...errors import UserError
+from ...masks.box import Box
 from ..layers.camera import view_box
-from ..layers.viewport import to_image
 from ..layers.source import shape_of
+from ..layers.viewport import to_image
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 
-class Scope(Enum):
+class Region(Enum):
     """How much is segmented; the value is for a person."""
 
     IMAGE = "Whole image"
@@ -33,11 +33,11 @@ KEPT = (
 )
 
 TIPS = {
-    Scope.IMAGE: "The whole plane in view. What you have reviewed stays as it is.",
-    Scope.VIEW: f"Only what you see now. {KEPT}",
-    Scope.REGION: "A box that you draw after pressing Segment, or the rectangle that is selected "
+    Region.IMAGE: "The whole plane in view. What you have reviewed stays as it is.",
+    Region.VIEW: f"Only what you see now. {KEPT}",
+    Region.REGION: "A box that you draw after pressing Segment, or the rectangle that is selected "
     f"in a Shapes layer. {KEPT}",
-    Scope.PLANES: "Each plane of the stack, the one in view first. Each has a review of its own; "
+    Region.PLANES: "Each plane of the stack, the one in view first. Each has a review of its own; "
     "Cancel keeps the planes that are done.",
 }
 

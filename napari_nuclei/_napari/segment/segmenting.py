@@ -12,28 +12,28 @@ import numpy as np
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
-from ...masks.box import Box
-from ...nuclei.counts import is_complete
 from ...errors import UserError
 from ...masks import Mask
+from ...masks.box import Box
 from ...models.card import Card
+from ...nuclei.counts import is_complete
 from ...progress import Progress
 from ...wording import counted
-from ..layers.found_so_far import Arrivals
-from .engine import Engine
-from ..layers.gestures import Point, Tool
-from ..session.hand import Whereabouts
-from ..layers.keys import filled
-from ..session.openers import writable
-from .proposing import Found, propose, record_for, steps_of, threshold_for
-from ..layers.record import Record
-from ..review.reviewing import actions_of
 from ..background.runner import Runner
-from .regions import DRAW, Scope, area_in_view, area_of_shapes, box_of
-from ..session.session import Session
-from .settings_panel import SettingsPanel
-from ..layers.source import Source, source_of
 from ..background.time_left import TimeLeft
+from ..layers.found_so_far import Arrivals
+from ..layers.gestures import Point, Tool
+from ..layers.keys import filled
+from ..layers.record import Record
+from ..layers.source import Source, source_of
+from ..review.reviewing import actions_of
+from ..session.hand import Whereabouts
+from ..session.openers import writable
+from ..session.session import Session
+from .engine import Engine
+from .proposing import Found, propose, record_for, steps_of, threshold_for
+from .regions import DRAW, Region, area_in_view, area_of_shapes, box_of
+from .settings_panel import SettingsPanel
 
 if TYPE_CHECKING:
     from ...prediction.predict import Prediction
@@ -110,7 +110,7 @@ class Segmenting(QObject):
             return False
         return int(np.prod(source.shape[:-2])) > 1
 
-    def start(self, scope: Scope = Scope.IMAGE, area: Box | None = None) -> None:
+    def start(self, region: Region = Region.IMAGE, area: Box | None = None) -> None:
         """Segment the chosen image, or a part of it, in the background.
 
         For a region without an `area` the mouse is to draw one, unless a shape is selected.
@@ -122,16 +122,16 @@ class Segmenting(QObject):
         viewer = self.session.viewer
         try:
             source = source_of(image, self.settings.channels, viewer.dims.point)
-            if scope is Scope.VIEW:
+            if region is Region.VIEW:
                 area = area_in_view(viewer, image)
-            elif scope is Scope.REGION and area is None:
+            elif region is Region.REGION and area is None:
                 area = area_of_shapes(viewer, image)
-            sources = self._planes(source) if scope is Scope.PLANES else [source]
+            sources = self._planes(source) if region is Region.PLANES else [source]
             sources = writable(self.session, sources)
         except UserError as error:
             self.said.emit(str(error), True)
             return
-        if scope is Scope.REGION and area is None:
+        if region is Region.REGION and area is None:
             self._draw_region(source)
             return
         diameter = self.settings.diameter
@@ -189,7 +189,7 @@ class Segmenting(QObject):
             except UserError as error:
                 self.said.emit(str(error), True)
                 return
-            self.start(Scope.REGION, area)
+            self.start(Region.REGION, area)
             self.began.emit()
 
         gestures.take(Tool("segment region", "box", on_box, DRAW))

@@ -10,10 +10,10 @@ from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QWidget
 
 from ...models import registry
 from ...models.card import Card
-from .engine import Engine
+from ..layers.source import Channels, channel_choices, micrometres_per_pixel
 from ..qt_helpers import combo, line, quiet, refill
 from ..session.preferences import preference
-from ..layers.source import Channels, channel_choices, micrometres_per_pixel
+from .engine import Engine
 
 LARGEST = 2000.0
 """Largest diameter that can be set, in px."""

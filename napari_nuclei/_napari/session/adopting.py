@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from napari.layers import Image, Labels
 
-from ...nuclei import edits
-from ...nuclei import Nuclei
+from ...nuclei import Nuclei, edits
 from ...nuclei.shape_edits import pieces
 from ..layers.bridge import Bridge
 from ..layers.keys import filled
 from ..layers.layer_list import below
 from ..layers.record import nuclei_and_remark
-from .session import Session
 from ..layers.source import shape_of
+from .session import Session
 
 
 def adoptable(session: Session, image: Image | None) -> Labels | None:

@@ -10,11 +10,11 @@ from napari.layers import Image
 
 from ..layers.bridge import Bridge
 from ..layers.guard import MOVED, Guard
-from .host import Host
 from ..layers.outlines import Outlines
-from ..layers.viewport import is_large
-from ..layers.viewport_follower import PaneFollower
 from ..layers.source import follow
+from ..layers.viewport import is_large
+from ..layers.viewport_follower import ViewportFollower
+from .host import Host
 
 
 class Companions:
@@ -23,7 +23,7 @@ class Companions:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._outlines: dict[Bridge, Outlines] = {}
-        self._followers: dict[Bridge, PaneFollower] = {}
+        self._followers: dict[Bridge, ViewportFollower] = {}
         self._guards: dict[Bridge, Guard] = {}
         self._images: WeakKeyDictionary[Image, Guard] = WeakKeyDictionary()
         self._leaders: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
@@ -32,8 +32,8 @@ class Companions:
     def join(self, bridge: Bridge) -> None:
         """Give a new review layer its companions."""
         self._guards[bridge] = Guard(bridge.layer, bridge.refused.emit)
-        if is_large(bridge.pane.whole):
-            follower = PaneFollower(bridge, self._host.viewer, self._host.hint)
+        if is_large(bridge.viewport.whole):
+            follower = ViewportFollower(bridge, self._host.viewer, self._host.hint)
             self._followers[bridge] = follower
         self._show(bridge)
 
@@ -64,7 +64,7 @@ class Companions:
             self._images[image] = Guard(image, self._host.tell, is_reviewed)
         self._images[image].look()
 
-    def follower_of(self, bridge: Bridge) -> PaneFollower | None:
+    def follower_of(self, bridge: Bridge) -> ViewportFollower | None:
         """Return what moves the pane of a review layer; None where it holds all."""
         return self._followers.get(bridge)
 

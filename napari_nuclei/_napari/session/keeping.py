@@ -8,15 +8,14 @@ import numpy as np
 from napari.layers import Image
 from numpy.typing import NDArray
 
-from ...nuclei import labels
 from ...journal.snapshot import peek
-from ...nuclei import Nuclei
+from ...nuclei import Nuclei, labels
 from ...review import Review
+from ..layers.origin import Origin
+from ..layers.record import Plane, Record
+from ..layers.viewport import is_large
 from .host import Teller
 from .openers import LayerReviews, file_of
-from ..layers.origin import Origin
-from ..layers.viewport import is_large
-from ..layers.record import Plane, Record
 
 
 def kept(record: Record, image: Image | None, teller: Teller) -> str:

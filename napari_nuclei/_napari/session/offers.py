@@ -15,9 +15,9 @@ from ...atomic_files import unwritable
 from ...journal import lost
 from ...journal.fingerprint import Fingerprint
 from ...journal.place import begun, kept_as
+from ..background.tasks import Outcome, Tasks
 from .host import Host
 from .openers import file_of
-from ..background.tasks import Outcome, Tasks
 
 if TYPE_CHECKING:
     from ..layers.bridge import Bridge

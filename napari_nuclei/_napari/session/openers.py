@@ -22,11 +22,11 @@ from ...journal.place import away_for, begun, find, home_of, locate, user_folder
 from ...nuclei import Nuclei
 from ...review import Review
 from ...wording import counted
-from .host import Host, Teller
 from ..layers.known_by import known_at
 from ..layers.known_by import pixels_at as pixels_at
 from ..layers.origin import Address, Origin
 from ..layers.record import Plane, Record
+from .host import Host, Teller
 
 if TYPE_CHECKING:
     from ..layers.source import Source

@@ -11,10 +11,10 @@ from napari.layers import Image
 
 from ...formats.image_names import Names, last_of
 from ...journal.naming import part_of_channels
-from .openers import file_of
 from ..layers.origin import Origin
 from ..layers.record import Record
 from ..layers.source import shape_of
+from .openers import file_of
 
 
 class Records:

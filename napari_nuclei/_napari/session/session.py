@@ -15,19 +15,19 @@ from napari.layers import Labels as AnyLabels
 from psygnal import Signal
 
 from ..layers.bridge import Bridge
-from .companions import Companions
 from ..layers.drawing import first_pixels
+from ..layers.layer_list import insert
+from ..layers.record import KEY, Opener, Plane, Record
+from ..layers.review_layer import Labels, is_review
+from ..layers.source import geometry_of, name_of, plane_in_view, shape_of, shapes_of
+from .companions import Companions
 from .hand import Hand
 from .host import PromptService
 from .keeping import kept
-from ..layers.review_layer import Labels, is_review
-from ..layers.layer_list import insert
 from .offers import Offers
 from .openers import is_cheap, reviews_of
 from .preferences import apply_folder
-from ..layers.record import KEY, Opener, Plane, Record
 from .records import Records
-from ..layers.source import geometry_of, name_of, plane_in_view, shape_of, shapes_of
 from .taking_over import TakingOver
 from .voice import Voice
 
@@ -192,7 +192,7 @@ class Session(Voice):
         self.changed.emit()  # the panel says whether keys work
 
     def _plane_of(self, layer: AnyLabels) -> tuple[int, ...]:
-        return plane_in_view(layer, self.bridges[layer].pane.whole, self.viewer.dims.point)
+        return plane_in_view(layer, self.bridges[layer].viewport.whole, self.viewer.dims.point)
 
     def adopt(self, layer: Any) -> Bridge | None:
         """Make a layer a review layer if it carries a record; return its bridge.

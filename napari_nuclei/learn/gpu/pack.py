@@ -24,8 +24,8 @@ from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from ...errors import UserError
 from ...atomic_files import replacing
+from ...errors import UserError
 from ...images.levels import HIGH, LOW, normalize
 from ...models.maskrcnn import Architecture
 from ..examples import Example, flattened, outside, pixels_of, scaled

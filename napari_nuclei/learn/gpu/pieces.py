@@ -16,8 +16,8 @@ from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from ...errors import UserError
 from ...atomic_files import read_json, replacing
+from ...errors import UserError
 from ...models.maskrcnn import Architecture
 from ..loop import State, new_state
 from .pack import halved

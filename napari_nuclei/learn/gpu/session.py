@@ -23,8 +23,8 @@ from typing import Any
 import torch
 import torchvision
 
-from ...errors import UserError
 from ...atomic_files import replacing
+from ...errors import UserError
 from ...models.runtime import name_of, pick_device, use_threads
 from ..examples import Example
 from ..loop import new_state
