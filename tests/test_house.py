@@ -23,7 +23,7 @@ PACKAGE = Path(napari_nuclei.__file__).parent
 PROJECT = PACKAGE.parent / "pyproject.toml"
 
 ROOMS = """
-errors progress resources atomic_files wording checks collector
+errors progress resources streams atomic_files wording checks collector
 masks nuclei images formats synthetic
 journal review workspace
 models scoring prediction prompts triage batch learn
@@ -34,7 +34,7 @@ commands cli __main__
 """.split()
 """Rooms from the ground up: what lies in one may know those before it."""
 
-TOP = {"_napari.widget", "_napari.panels", "_napari.launch", "_napari.commands"}
+TOP = {f"_napari.{name}" for name in ("assembly", "commands", "launch", "panels", "widget")}
 """Files that put the window together, above its rooms."""
 
 USED_UNSEEN = {"magicgui": "its first forms come with the window's next version"}
