@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from .errors import UserError
+from .errors import EditError, UserError
 from .journal.about import about
 from .journal.journal import LEAST, Journal, Subject
 from .journal.opening import ELSEWHERE, open_journal, take_over
@@ -17,7 +17,7 @@ from .journal.pixels import pixels_of, shape_of
 from .journal.place import Pixels, Plane
 from .nuclei import Nuclei
 from .nuclei.counts import Counts
-from .nuclei.edit import Edit, EditError, difference
+from .nuclei.edit import Edit, difference
 from .nuclei.history import History
 
 
