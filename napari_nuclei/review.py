@@ -88,8 +88,7 @@ class Review:
             With what a new review begins, and of what size the plane is; by default no
             nuclei, and the size is read from the file. An existing journal goes first.
         pixels : ndarray or callable, optional
-            The plane, or what returns it, for a journal that cannot lie beside the image;
-            by default it is read from the file.
+            The plane, or what returns it, for a journal away from the image; else read from it.
         part : str
             Which part of the plane, such as ``"c1"`` for its channel 1; all of it by default.
         at : Path, optional

@@ -1,7 +1,4 @@
-"""`Session`: the reviews of one viewer.
-
-No widgets.
-"""
+"""`Session`: the reviews of one viewer."""
 
 from __future__ import annotations
 
