@@ -28,6 +28,7 @@ from napari_nuclei._napari.files.format_dialog import FormatDialog
 from napari_nuclei._napari.folder.export_all import ExportAllDialog
 from napari_nuclei._napari.layers.record import Record
 from napari_nuclei._napari.qt_helpers import confirmed, scroll
+from napari_nuclei.formats import format as formats_format
 from napari_nuclei.formats import registry
 from napari_nuclei.workspace.workspace import Workspace
 
@@ -131,7 +132,7 @@ def test_an_ending_of_another_format_is_said(dialog: Any, tmp_path: Path) -> Non
 def test_parquet_is_offered_where_it_can_be_written(
     qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "find_spec", lambda name: None)
+    monkeypatch.setattr(formats_format, "find_spec", lambda name: None)
     dialog = ExportDialog(Record((60, 80), "cells.png"))
     qtbot.addWidget(dialog)
     titles = [dialog.format_box.itemText(k) for k in range(dialog.format_box.count())]

@@ -49,7 +49,11 @@ class Scene(Voice):
         self.settings = SimpleNamespace(image=self.a)
         dims = SimpleNamespace(point=(0,), events=SimpleNamespace(current_step=self.stepped))
         self.viewer = SimpleNamespace(dims=dims)
-        self.messages = Messages(self.label, self, self.settings)  # type: ignore[arg-type]
+        self.messages = Messages(
+            self.label,
+            self,  # type: ignore[arg-type]
+            lambda: self.settings.image,
+        )
 
     def bridge_of(self, image: Any) -> None:
         """No image has a review layer here."""
