@@ -44,7 +44,7 @@ def command_line() -> str:
         "",
         f"`{PROGRAM}`, also `python -m napari_nuclei`. Exit code 0: all done; 1: some inputs "
         "failed, each named on stderr, all others are written; 2: bad use or unreadable input, "
-        "with one line that says what and how to mend it.",
+        "with one line that says what is wrong and how to fix it.",
         "",
     ]
     commands = next(

@@ -217,7 +217,7 @@ class Review:
         self._check()
         whole = self.done[-1].then(edit) if self.done else None
         if whole is None:
-            raise ValueError(f"the edit {edit.name!r} does not go on with the last one")
+            raise ValueError(f"the edit {edit.name!r} does not follow the last one")
         line = None if self.journal is None else self.journal.line_of(whole, 2)
         edit.apply_to(self.nuclei)
         if self.journal is not None and line is not None:
@@ -284,7 +284,7 @@ class Review:
     def _check(self) -> None:
         if self.read_only:
             assert self.journal is not None
-            raise EditError("This review is closed here." if self.journal.closed else ELSEWHERE)
+            raise EditError("This review is closed." if self.journal.closed else ELSEWHERE)
         if self.journal is not None:
             self.journal.prepare()
 

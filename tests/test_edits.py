@@ -137,7 +137,7 @@ def test_repaint(of: Nuclei) -> None:
     (new,) = edits.repaint(of, 1, square.shift(-1, 0)).after
     assert new.mask.area == 12
     assert (new.state, new.corrected, new.origin) == (State.ACCEPTED, True, of[1].origin)
-    with pytest.raises(EditError, match="already so"):
+    with pytest.raises(EditError, match="already like that"):
         edits.repaint(of, 1, square)
     with pytest.raises(EditError, match="Delete it instead"):
         edits.repaint(of, 1, Mask())

@@ -42,9 +42,9 @@ def test_a_folder_names_what_it_leaves_out(folder: Path) -> None:
     found = [p.name for p in find_images(folder, remarks)]
     assert found == ["q.jfif", "v.ome.tf2", "w.btf", "x.tif", "y.lsm", "z.svs"]
     assert remarks == [
-        f"{folder}: left out 4: broken.png (broken link); "
-        "scan.czi (kind that is not read: export it as OME-TIFF); "
-        "notes.txt (not an image by its ending); below (folder, not searched)."
+        f"{folder}: left out 4: broken.png (broken link); scan.czi (unsupported format: export "
+        "it as OME-TIFF); notes.txt (not an image, by its extension); below (folder, not "
+        "searched)."
     ]
     assert Workspace(folder).remarks == remarks
 

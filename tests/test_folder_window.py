@@ -95,7 +95,7 @@ def test_a_turned_image_is_upright_once_it_is_dropped_on_the_panel(
     assert person.viewer.open(str(path), plugin="napari")[0].data.shape[:2] == (60, 80)
     widget.segment()
     person.wait(lambda: not widget.segmenting.running)
-    assert "drop it on the panel of Plugins ▸ Nuclei" in turned_words(person.viewer.layers[0])
+    assert "drop it on the Nuclei widget" in turned_words(person.viewer.layers[0])
     assert widget.acceptDrops()
     assert drop(person, path, on=widget), "all of the panel takes it, not its upper part alone"
     person.wait(lambda: person.path == path and person.is_there())

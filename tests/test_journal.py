@@ -138,7 +138,7 @@ def test_a_closed_review_refuses_changes(image: Path) -> None:
     of = worked(image)
     of.close()
     for act in (of.undo, of.redo, lambda: add(of, 1)):
-        with pytest.raises(UserError, match="closed here"):
+        with pytest.raises(UserError, match="closed"):
             act()
     assert same(of, opened(image))
 

@@ -62,9 +62,9 @@ def test_a_box_gives_a_nucleus_that_fills_it(prompter: Prompter, box: tuple[floa
 @pytest.mark.parametrize(
     ("box", "words"),
     [
-        ((95, 10, 99, 20), "outside of the image"),
-        ((-9, -9, 0, 0), "outside of the image"),
-        ((10, 10, 10, 20), "outside of the image"),
+        ((95, 10, 99, 20), "outside the image"),
+        ((-9, -9, 0, 0), "outside the image"),
+        ((10, 10, 10, 20), "outside the image"),
         ((0, 0, 90, 130), "far larger than a nucleus"),
     ],
 )
@@ -115,7 +115,7 @@ def test_a_click_gives_a_nucleus_that_holds_it(
 
 @pytest.mark.parametrize("point", [(-0.1, 5), (5, 110), (90, 5), (1e9, -1e9)])
 def test_a_click_outside_of_the_image(prompter: Prompter, point: tuple[float, float]) -> None:
-    with pytest.raises(EditError, match="outside of the image"):
+    with pytest.raises(EditError, match="outside the image"):
         at_point(prompter, *point)
 
 

@@ -233,7 +233,7 @@ def test_out_of_memory_is_told_and_survived(
     code, out, _ = run(*arguments(review, "--lines"))
     assert code in (0, 1), "judged all the same"
     assert calls[:2] == [2, 1]
-    assert "Out of memory: going on with 1 crop of 64 px at a time" in out
+    assert "Out of memory: continuing with 1 crop of 64 px at a time" in out
 
 
 def test_training_is_polite() -> None:
@@ -356,7 +356,7 @@ def test_a_stopped_run_goes_on(models: Path, review: Path, monkeypatch: pytest.M
     going = (s.new for s in again if s.new and s.new["event"] in ("told", "loss"))
     told = list(itertools.islice(going, 2))
     again.close()
-    assert told[0]["text"] == "Going on from step 3"
+    assert told[0]["text"] == "Continuing from step 3"
     assert told[1]["step"] == 4
     other = retrain.retrain(retrain.Job(review, review.parent, "base", "mine", 6), "cpu")
     first = next(step.new for step in other if step.new and step.new["event"] != "plan")
@@ -375,7 +375,7 @@ def test_a_broken_checkpoint_is_told(models: Path, review: Path) -> None:
     again = retrain.retrain(job, "cpu")
     told = next(s.new for s in again if s.new and s.new["event"] == "told")
     again.close()
-    assert told["text"] == "The checkpoint is damaged: beginning anew"
+    assert told["text"] == "The checkpoint is damaged: starting over"
 
 
 @pytest.fixture
@@ -404,7 +404,7 @@ def test_a_disk_that_fills_up(
     versions.use("base")
     before = sorted(models.iterdir())
     code, out, err = run(*arguments(review, "--lines"))
-    assert "Going on without checkpoints: cannot write" in out
+    assert "Continuing without checkpoints: cannot write" in out
     assert "the disk is full" in out
     assert code in (0, 1), err  # it could still be judged, and there was room for the small model
     with (small_disk / "ballast").open("wb", buffering=0) as file, contextlib.suppress(OSError):

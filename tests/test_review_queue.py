@@ -194,7 +194,7 @@ def test_weights_are_kept_in_a_file(tmp_path: Path) -> None:
     assert doubt_weights.read(path, DEFAULT) == DEFAULT
     for text in ("{", "[]", '{"bias": "x"}', '{"bias": NaN}', '{"bias": 1, "signs": 3}'):
         path.write_text(text)
-        with pytest.raises(UserError, match="Reset the queue"):
+        with pytest.raises(UserError, match="Forget what was learned about doubt"):
             doubt_weights.read(path, DEFAULT)
 
 

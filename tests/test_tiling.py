@@ -272,7 +272,7 @@ def test_too_large_a_tile_is_cut_until_it_fits() -> None:
     assert segment(image, Limited(250 * 250), 26.0, side=600).found == whole
     assert len(whole) == len(truth)
     told = [s.message for s in segment_steps(image, Limited(250 * 250), 26.0, side=600)]
-    assert "Out of memory: going on in smaller tiles" in told
+    assert "Out of memory: continuing with smaller tiles" in told
 
 
 def test_where_nothing_fits_it_says_so() -> None:
@@ -355,8 +355,8 @@ def test_out_of_memory_batches_are_halved(sample: Any) -> None:
         except StopIteration as end:
             same(end.value.found, alone)
             break
-    assert "Out of memory: going on with 2 tiles at a time" in told
-    assert told.count("Out of memory: going on with 1 tile at a time") == 1
+    assert "Out of memory: continuing with 2 tiles at a time" in told
+    assert told.count("Out of memory: continuing with 1 tile at a time") == 1
     assert (set(detector.took), detector.batch) == ({1}, 1)
 
 

@@ -153,7 +153,7 @@ def test_a_run_writes_all_that_belongs_to_it_and_can_go_on(
     assert card.training["steps"] == len(first)
     assert load(str(out / "small.safetensors"), "cpu").card.threshold == card.threshold
 
-    with pytest.raises(UserError, match="holds an earlier run: go on with --resume"):
+    with pytest.raises(UserError, match="holds an earlier run: continue with --resume"):
         run_recipe(data_folder, out, 1)
     with (out / "losses.csv").open("a", encoding="utf-8") as file:
         file.write("999,1,1,1,1,1,1,1,1\n1000,")  # a run that was killed

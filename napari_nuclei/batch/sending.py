@@ -142,7 +142,7 @@ class Sending:
             answer = future.result()
         except (CancelledError, OSError):
             raise UserError(
-                "the connection to the cluster is lost. Run the same command again to go on."
+                "the connection to the cluster is lost. Run the same command again to continue."
             ) from None
         if isinstance(answer, Trouble):
             return self._failed(image, answer.reason)
@@ -237,8 +237,8 @@ class _Later:
 def _why(error: BaseException | None, path: Path) -> str:
     if isinstance(error, KilledWorker):
         return (
-            f"{path}: {error.allowed_failures + 1} workers died while they were at it, most likely "
-            "for want of memory. Give workers more of it, or have fewer on a machine."
+            f"{path}: {error.allowed_failures + 1} workers died while working on it, most likely "
+            "out of memory. Give each worker more, or run fewer on a machine."
         )
     said = " ".join(str(error).split())[:200]
     return f"{path}: failed on a worker: {type(error).__name__}: {said}"

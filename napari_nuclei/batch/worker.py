@@ -223,8 +223,8 @@ def look_at_tile(name: str, job: Job, layout: Layout, tile: Tile) -> list[Scored
 def _plugin(name: str, job: Job) -> Segmenter:
     if not job.path.exists():
         raise UserError(
-            f"{job.path}: the worker on {socket.gethostname()} does not see it. Images must lie "
-            "on a disk that all workers share, under the same path."
+            f"{job.path}: the worker on {socket.gethostname()} cannot see it. Images must be on "
+            "a disk that all workers share, under the same path."
         )
     plugin = get_worker().plugins.get(name)
     if not isinstance(plugin, Segmenter):

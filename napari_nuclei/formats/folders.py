@@ -22,7 +22,7 @@ from .detect import detect
 from .registry import FORMATS, READABLE, named
 from .sidecar import stem_of
 
-NO_NUCLEI, UNMARKED = "not of one image's nuclei by its ending", "not called a label image"
+NO_NUCLEI, UNMARKED = "not the nuclei of one image, by its extension", "not called a label image"
 
 
 def files_in(path: Path, source: str | None, remarks: list[str]) -> list[Path]:

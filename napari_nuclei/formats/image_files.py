@@ -122,7 +122,7 @@ class ImageFiles:
             others = [other for other in match.rivals if other != name]
             return f"cannot be told from {listed(others)}: there is one file for both"
         if match.rivals:
-            return f"may be {listed(match.rivals)}: which of them is not said"
+            return f"may be {listed(match.rivals)}: it is not clear which"
         stem = PurePath(last_of(name)).stem
         near = [self._listed(f, "").find_at(Level.STEM, stem).value for f in self.folders]
         other = next((path.name for path in near if path is not None), "")

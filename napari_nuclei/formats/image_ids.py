@@ -70,7 +70,7 @@ class Listed:
             if record.id in taken:
                 raise UserError(
                     f"{shown(image.file_name)} and {shown(taken[record.id].file_name)} are the "
-                    f"same image of {self.source}, {shown(record.file_name)}: give one of them"
+                    f"same image of {self.source}, {shown(record.file_name)}: keep one of them"
                 )
             if sizes and record.shape != image.shape:
                 raise other_size(shown(image.file_name), image.shape, record.shape, self.source)
@@ -99,7 +99,7 @@ class Listed:
         found = self._by_name[match.value]
         same = [record for record in found if plane_of(record) == plane_of(image)] or found
         if len(same) > 1:
-            raise UserError(f"{self.source} lists more than once the image {name}")
+            raise UserError(f"{self.source} lists the image {name} more than once")
         return same[0]
 
     def _gap(self, name: str, match: Match[str]) -> str:

@@ -171,7 +171,7 @@ def _only(folder: Path, said: list[Said] | None) -> Path | None:
     try:
         files = find_images(folder)
         if len(files) > 1:
-            raise UserError(f"{folder}: holds {len(files)} images, where one is expected")
+            raise UserError(f"{folder}: holds {len(files)} images, but one is expected")
     except UserError as error:
         if said is None:
             raise
@@ -185,7 +185,7 @@ def _plain(folder: Path) -> list[Path]:
         return find_images(folder)
     except UserError:
         raise UserError(
-            f"{folder}: no images. Expected a folder an image, with {IMAGES}/ and {MASKS}/ in "
+            f"{folder}: no images. Expected one folder per image, with {IMAGES}/ and {MASKS}/ in "
             "it, or image files."
         ) from None
 
@@ -254,7 +254,7 @@ def gather(
     if copy and home is not None:
         home = home.resolve()
         if astray := next((file for file in files if not lies_in(file, [home])), None):
-            raise UserError(f"{astray} is a link that leads out of {home}: leave --copy out")
+            raise UserError(f"{astray} is a link that leads out of {home}: omit --copy")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for done, source in enumerate(files):
@@ -273,7 +273,7 @@ def gather(
 def check_same(source: Path, target: Path) -> None:
     """Raise `UserError` where a file of this name is there, and is another one."""
     if not filecmp.cmp(source, target, shallow=False):
-        raise UserError(f"{target} is there already, and is another image than {source}")
+        raise UserError(f"{target} exists already, and differs from {source}")
 
 
 def _linked(source: Path, target: Path) -> bool:

@@ -71,8 +71,8 @@ def _images(folder: Path, data: DataSet, sidecar: Sidecar) -> list[Path | None]:
     astray = [n for n, path in located.files.items() if not sidecar.may_copy(folder / IMAGES, path)]
     if astray:
         sidecar.remarks.append(
-            f"Not copied, since a link or the name leads out of the folder of the images: "
-            f"{listed(astray)}. Copy what is wanted there, or name its own folder with --images."
+            "Not copied, since a link or the name leads out of the folder of the images: "
+            f"{listed(astray)}. Copy what you need there, or name its own folder with --images."
         )
     if located.gaps:
         sidecar.remarks.append(

@@ -41,10 +41,10 @@ def open_any(
     """
     if not isinstance(image, str | Path):
         if isinstance(image, list | tuple) and any(isinstance(i, str | Path) for i in image):
-            raise UserError("one image is wanted, not several: take them one by one")
+            raise UserError("one image is needed, not several: pass them one by one")
         return open_array(image, axes, plane, channels)
     if axes is not None:
-        raise UserError("axes= is for arrays: a file says itself what its axes are")
+        raise UserError("axes= is for arrays: a file states its own axes")
     return open_image(Path(image).expanduser(), plane, channels)
 
 
@@ -105,7 +105,7 @@ def _with_shape(array: Any) -> Any:
     try:
         return np.asarray(array)
     except ValueError:
-        raise UserError("this is no image: its rows are not of the same length") from None
+        raise UserError("this is not an image: its rows differ in length") from None
 
 
 def _checked(axes: Any, shape: Sequence[int]) -> str:

@@ -123,8 +123,8 @@ def turn_hint(path: Path, size: tuple[int, int], said: tuple[int, int]) -> str:
     if size != said[::-1] or not is_turned(path):
         return ""
     return (
-        " The image is kept on its side, and turned upright as its EXIF note says; that file is "
-        "of it as it is kept."
+        " The image is stored rotated, and turned upright as its EXIF tag says; that file fits "
+        "it as stored."
     )
 
 
@@ -172,7 +172,7 @@ def _reading(path: Path) -> Iterator[None]:
         if path.is_dir():
             raise UserError("is a folder, not an image")
         if path.is_symlink() and not path.exists():
-            raise UserError("a broken link: what it leads to is not there")
+            raise UserError("a broken link: its target is missing")
         if not path.stat().st_size:
             raise UserError("the file is empty (0 bytes)")
         yield

@@ -31,12 +31,12 @@ MOST_NAMED = 10
 """Files that are named in a line; of more only the number is given."""
 
 OWN, LINK, OTHER, FOLDER, NO_IMAGE, NO_FILE = (
-    "written by napari-nuclei: name it by itself if it is meant",
+    "written by napari-nuclei: name it explicitly if you mean it",
     "broken link",
-    "kind that is not read: export it as OME-TIFF",
+    "unsupported format: export it as OME-TIFF",
     "folder, not searched",
-    "not an image by its ending",
-    "pipe or device, name it by itself",
+    "not an image, by its extension",
+    "pipe or device: name it explicitly",
 )
 """Why something is left out, as a person reads it."""
 
@@ -87,7 +87,7 @@ def _find(item: str | Path, remarks: list[str]) -> list[Path]:
     if path.exists():
         return [path]
     if path.is_symlink():
-        raise UserError(f"{path}: a broken link, what it leads to is not there")
+        raise UserError(f"{path}: a broken link, its target is missing")
     if not glob.has_magic(str(path)):
         raise UserError(f"{path}: no such file or folder")
     matches = [Path(match) for match in glob.glob(str(path))]

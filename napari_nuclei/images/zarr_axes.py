@@ -20,7 +20,7 @@ def ome_axes(axes: Sequence[Any] | None, ndim: int) -> str:
     letters = _letters([_kind_of(axis) for axis in axes])
     if len(letters) != ndim or not {"Y", "X"} <= set(letters):
         names = [str(a.get("name") if isinstance(a, dict) else a) for a in axes]
-        raise UserError(f"its axes are {', '.join(names)}: y and x are wanted")
+        raise UserError(f"its axes are {', '.join(names)}: y and x are needed")
     return letters
 
 

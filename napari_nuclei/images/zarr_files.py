@@ -181,7 +181,7 @@ def _name_one(path: Path, names: Sequence[str]) -> str:
     if path.is_file():
         return "unpack it and name one"
     shown = [str(path / name) for name in names[:2]]
-    return f"name one, as {' or '.join(shown) or 'a folder inside of it'}"
+    return f"name one, such as {' or '.join(shown) or 'a folder inside it'}"
 
 
 def _fields_of_plate(node: Any, plate: Mapping[str, Any]) -> Iterator[str]:

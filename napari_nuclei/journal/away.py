@@ -124,7 +124,7 @@ def bring_home(away: Path, home: Path) -> str:
             return f"the review kept in {away} is beside its image again"
     except (OSError, UserError):  # Timeout is an OSError
         return f"a part of this review is still in {away} and could not be brought back"
-    return f"{away} holds another history of this review; this one is the one beside the image"
+    return f"{away} holds another history of this review; this is the one beside the image"
 
 
 def holds_all(home: Path, away: Path) -> bool:

@@ -204,7 +204,7 @@ class Journal:
         problem = self._file.problem
         if problem != self._told:
             self._told = problem
-            more = ". Your work is kept in memory and written as soon as the disk lets it."
+            more = ". Your work is kept in memory and written as soon as the disk allows."
             try:
                 self.trouble.emit(problem + more if problem else "")
             except EmitLoopError as error:

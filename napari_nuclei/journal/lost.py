@@ -245,4 +245,4 @@ def words(trace: Trace, image: Path) -> str:
         before = f"was called {was.name}"
     else:
         before = f"lay in {was.parent}" if was.name == image.name else f"was {was}"
-    return f"This image {before} when it was reviewed: its review goes on here."
+    return f"This image {before} when it was reviewed: its review continues here."

@@ -199,7 +199,7 @@ def _brought(found: Claim, image: Path) -> Claim:
             return found
     except (OSError, UserError) as error:
         found.notices.append(
-            f"This image has a review, {trace.journals[0]}, that cannot be brought along: {error}"
+            f"This image has a review, {trace.journals[0]}, that cannot be moved along: {error}"
         )
         return found
     by_name = {lost.new_name(path, trace, image): path for path in trace.journals}

@@ -116,4 +116,6 @@ def peek(path: Path) -> Nuclei | None:
     except FileNotFoundError:
         return None
     except (OSError, *DAMAGE) as error:
-        raise UserError(f"The review {path} cannot be read: open its image to mend it.") from error
+        raise UserError(
+            f"The review {path} cannot be read: open its image to repair it."
+        ) from error

@@ -150,9 +150,9 @@ def make_plan(images: Sequence[Reviewed], base: Card, source: str) -> Plan:
     complete = [n for image in images for n in image.judged(set(image.grid))]
     if len(complete) < LEAST:
         raise UserError(
-            f"{source}: too little is reviewed to learn from and to judge by: "
-            f"{counted(len(complete), 'nucleus')} in areas marked complete, at least "
-            f"{LEAST} are wanted. Review more, and mark it complete."
+            f"{source}: too little is reviewed to learn from and evaluate on: "
+            f"{counted(len(complete), 'nucleus')} in areas marked complete, at least {LEAST} are "
+            "needed. Review more, and mark it complete."
         )
     named = (earlier & locked) | _named(images, locked, tiles_in(base, "learned"))
     locked |= named
@@ -164,9 +164,9 @@ def make_plan(images: Sequence[Reviewed], base: Card, source: str) -> Plan:
     if judged < LEAST_JUDGED or learned < LEAST_LEARNED:
         raise UserError(
             f"{source}: the reviewed areas are too small to be split: "
-            f"{counted(learned, 'nucleus')} to learn "
-            f"from, {judged} to judge by, {LEAST_LEARNED} and {LEAST_JUDGED} are wanted, in tiles "
-            f"of about {SIDE} px that {base.name!r} has not learned from. Mark more as complete."
+            f"{counted(learned, 'nucleus')} to learn from, {judged} to evaluate on, "
+            f"{LEAST_LEARNED} and {LEAST_JUDGED} are needed, in tiles of about {SIDE} px that "
+            f"{base.name!r} has not learned from. Mark more as complete."
         )
     apart = Plan(plan.images, plan.locked, plan.named, True, plan.judged)
     few = _count(apart.judged, filter(apart.judges, locked)) < LEAST_APART

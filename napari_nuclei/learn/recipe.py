@@ -182,14 +182,16 @@ def check_places(recipe: Recipe, folder: Path, resume: bool) -> None:
     for source in (*recipe.data.train, *recipe.data.validation):
         images, data = folder / source.images, folder / source.coco
         if not images.is_dir():
-            raise UserError(f"{images}: no such folder of images. Name the data folder by --data.")
+            raise UserError(
+                f"{images}: no such folder of images. Name the data folder with --data."
+            )
         if not data.is_file():
             raise UserError(f"cannot read {data}: there is no such file")
     if recipe.network.start:
         find(recipe.network.start)
     last = recipe.out / "last.ckpt"
     if resume and not last.is_file():
-        raise UserError(f"{last}: nothing to resume. Leave --resume out to begin anew.")
+        raise UserError(f"{last}: nothing to resume. Omit --resume to start over.")
 
 
 def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -119,7 +119,9 @@ class _Run:
     def go(self) -> Generator[Progress, None, Report | None]:
         """Do it all; see `retrain`."""
         first = self.processes.first
-        before = (yield from self._look(self.network, "Judging the old model")) if first else None
+        before = (
+            (yield from self._look(self.network, "Evaluating the old model")) if first else None
+        )
         labels = self._agreement(before.locked) if before else None
         if labels and labels.doubtful:
             yield Progress(0, 0, "The labels do not fit", told(f"Warning: {labels.words}."))
@@ -146,7 +148,7 @@ class _Run:
             if factor is None:
                 break
             model = mixed(self.network, state.ema, factor)
-            now = yield from self._look(model, f"Judging {factor:.0%} of what is new")
+            now = yield from self._look(model, f"Evaluating {factor:.0%} of the new weights")
             seen[factor], shown[factor] = now, (now.tallies["choosing"], now.sample_tallies)
         best = choose(shown, *known)
         report = self._report(before, seen[best.factor], best, labels)

@@ -68,7 +68,9 @@ class Edit:
         try:
             nuclei.replace(self.before, self.after)
         except ValueError:
-            raise ValueError(f"the edit {self.name!r} does not fit the present nuclei") from None
+            raise ValueError(
+                f"the edit {self.name!r} does not fit the nuclei as they are"
+            ) from None
         if self.threshold is not None:
             nuclei.threshold = self.threshold[1]
         if self.complete is not None:

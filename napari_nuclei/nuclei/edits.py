@@ -155,7 +155,7 @@ def _without(box: Box, gone: Box) -> Iterator[Box]:
 def set_threshold(nuclei: Nuclei, score: float) -> Edit:
     """Show untouched proposals from this score on."""
     if not 0 <= score <= 1:
-        raise EditError(f"A score threshold lies between 0 and 1, not at {score}.")
+        raise EditError(f"A score threshold is between 0 and 1, not {score}.")
     return Edit("threshold", threshold=(nuclei.threshold, score))
 
 
@@ -171,7 +171,7 @@ def propose(
     Parameters
     ----------
     found : sequence of (Mask, float)
-        Masks and scores, down to a low score. What lies outside of the image is left out.
+        Masks and scores, down to a low score. What lies outside the image is left out.
     model : str
         Name of the model.
     threshold : float
@@ -228,7 +228,7 @@ def adopt(nuclei: Nuclei, others: Nuclei, name: str = "adopt") -> Edit:
     """
     if others.shape != nuclei.shape:
         sizes = " and ".join(f"{h}×{w}" for h, w in (others.shape, nuclei.shape))
-        raise EditError(f"The sizes differ ({sizes} px): these nuclei are of another image.")
+        raise EditError(f"The sizes differ ({sizes} px): these nuclei belong to another image.")
     lowest = min((n.id for n in others), default=nuclei.next_id)
     up = max(0, nuclei.next_id - lowest)
     rows = tuple(_renumbered(n, up) for n in others if n.mask)

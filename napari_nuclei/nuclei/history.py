@@ -89,7 +89,7 @@ class History(Sequence[Edit]):
             return
         older = list(self._load())
         if len(older) != wanted:
-            raise UserError("The older history is not what it was; the nuclei are all there.")
+            raise UserError("The older history has changed on disk; the nuclei are all there.")
         with self._busy:
             if self._older:  # not forgotten or read by another thread meanwhile
                 self._edits[:0] = older

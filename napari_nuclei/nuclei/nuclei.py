@@ -152,7 +152,7 @@ class Nuclei:
         gone = {n.id for n in before}
         stale = any(self._rows.get(n.id) != n for n in before)
         if stale or any(n.id in self._rows and n.id not in gone for n in after):
-            raise ValueError("the nuclei are others by now")
+            raise ValueError("the nuclei have changed since then")
         for nucleus in before:
             self._take(nucleus.id)
         for nucleus in after:

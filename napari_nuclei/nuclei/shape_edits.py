@@ -79,7 +79,7 @@ def repaint(nuclei: Nuclei, id: int, mask: Mask, name: str = "repaint") -> Edit:
     """Give a nucleus another mask."""
     (nucleus,) = take(nuclei, [id], "repaint")
     if nucleus.mask == mask:
-        raise EditError("Nothing to do: the outline is already so.")
+        raise EditError("Nothing to do: the outline is already like that.")
     return Edit(name, (nucleus,), (changed(nuclei, nucleus, mask),))
 
 

@@ -115,14 +115,14 @@ class Detecting:
         if len(job) > 1 and is_batched(self.detector):
             most = (len(job) + 1) // 2
             self.detector.batch = most  # for the images to come, too
-            told = f"Out of memory: going on with {counted(most, 'tile')} at a time"
+            told = f"Out of memory: continuing with {counted(most, 'tile')} at a time"
             return [job[:most], job[most:]], told
         ((k, part),) = job
         smaller = self._quarters(part, seen[k][0])
         if smaller:
-            return [[(k, one)] for one in smaller], "Out of memory: going on in smaller tiles"
+            return [[(k, one)] for one in smaller], "Out of memory: continuing with smaller tiles"
         self.detector = on_cpu(self.detector)
-        return [job], "Out of memory: going on on the CPU"
+        return [job], "Out of memory: continuing on the CPU"
 
     def _quarters(self, part: Tile, tile: Tile) -> list[Tile]:
         """Cut in four what was too much, in the pixels that are at hand."""

@@ -92,7 +92,7 @@ def at_point(
     Raises
     ------
     EditError
-        If the point lies outside of the image, or nothing is seen there.
+        If the point lies outside the image, or nothing is seen there.
 
     Notes
     -----
@@ -101,7 +101,7 @@ def at_point(
     """
     height, width = prompter.shape
     if not (0 <= y < height and 0 <= x < width):
-        raise EditError("The point lies outside of the image.")
+        raise EditError("The point lies outside the image.")
     typical = usual or usual_diameter(nuclei) or prompter.diameter
     windows = prompter.window_of((y, x, y, x)), prompter.cell(y, x, typical / 2)
     found = [

@@ -55,7 +55,7 @@ def in_box(prompter: Prompter, box: Sequence[float]) -> Seen:
     Raises
     ------
     EditError
-        If the box lies outside of the image, or is far larger than a nucleus.
+        If the box lies outside the image, or is far larger than a nucleus.
 
     Notes
     -----
@@ -123,7 +123,7 @@ def _inside(prompter: Prompter, box: Sequence[float]) -> NDArray[np.float64]:
     y0, x0, y1, x1 = box
     inside = np.array([max(y0, 0), max(x0, 0), min(y1, height), min(x1, width)], float)
     if inside[0] >= inside[2] or inside[1] >= inside[3]:
-        raise EditError("The box lies outside of the image: draw it around a nucleus.")
+        raise EditError("The box lies outside the image: draw it around a nucleus.")
     if max(inside[2:] - inside[:2]) > LARGEST * prompter.diameter:
         raise EditError("The box is far larger than a nucleus: draw it around a single one.")
     return inside

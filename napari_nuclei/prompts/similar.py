@@ -132,12 +132,12 @@ def find_similar(
     """
     known = [i for i in examples if i in features]
     if not known:
-        raise EditError("Delete, accept or promote one first: then more of its kind can be found.")
+        raise EditError("Delete, accept or promote one first: then similar ones can be found.")
     chosen = set(examples)
     others = [n for n in nuclei if n.id in features and n.id not in chosen]
     open_to = [n for n in others if _is_open(nuclei, n, operation)]
     if not open_to:
-        raise EditError("There is no other nucleus to do this to.")
+        raise EditError("There is no other nucleus to apply this to.")
     contrast = [n.id for n in others if n.state is not State.PROPOSED and not _alike(n, operation)]
     ids = [n.id for n in open_to]
     values = _likeness(features.of(known), features.of(contrast), features.of(ids))
@@ -186,10 +186,10 @@ def fix(nuclei: Nuclei, kind: Similar, count: int) -> Edit:
     """Do to the `count` likest what was done to the examples, in one edit."""
     ids = [i for i in kind.ids[:count] if i in nuclei]
     if not ids:
-        raise EditError("Choose at least one nucleus to do this to.")
+        raise EditError("Choose at least one nucleus to apply this to.")
     make = {"delete": delete, "accept": accept, "promote": promote, "grow": grow, "shrink": shrink}
     edit = make[kind.operation](nuclei, ids)
-    return replace(edit, name=f"{edit.name} all of this kind")
+    return replace(edit, name=f"{edit.name} similar")
 
 
 def examples_of(done: Sequence[Edit], most: int = 20) -> tuple[list[int], Operation | None]:

@@ -26,7 +26,7 @@ SIGNS: dict[str, str] = {
     "overlap": "overlaps a neighbour",
     "border": "touches the border of the image",
     "cut": "ends straight, as if cut along a tile",
-    "rival": "another reading is nearly as likely",
+    "rival": "an alternative is nearly as likely",
     "crowded": "touches many others",
     "candidate": "perhaps missed: a candidate below the threshold",
     "likely": "perhaps missed: a candidate just below the threshold",

@@ -16,7 +16,7 @@ class Walk:
         What to say when there is no other one, and when there are no nuclei at all.
     """
 
-    end = "There is no proposal left to look at: all are accepted, corrected or rejected."
+    end = "No proposal is left to look at: all are accepted, corrected or rejected."
     none = "There are no nuclei here yet."
 
     def __init__(self) -> None:

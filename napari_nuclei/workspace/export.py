@@ -111,7 +111,7 @@ def _check(image: Path, plane: Plane, part: str) -> None:
         return  # whoever needs its pixels says so
     if not same:
         raise UserError(
-            f"{image} has changed since it was reviewed: open it to see whether its nuclei fit"
+            f"{image} has changed since it was reviewed: open it to check that its nuclei fit"
         )
 
 

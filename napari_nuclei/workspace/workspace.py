@@ -282,8 +282,8 @@ class Workspace:
         if found.shape != size:
             was, now = ("×".join(map(str, shape)) for shape in (found.shape, size))
             raise UserError(
-                f"{image} was {was} px when it was reviewed and is {now} px now: open it, so that "
-                "a new review begins"
+                f"{image} was {was} px when it was reviewed and is {now} px now: open it to "
+                "start a new review"
             )
         return found
 

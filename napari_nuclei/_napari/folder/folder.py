@@ -304,7 +304,7 @@ class Folder(QObject):
 
     def _end(self, moved: list[str]) -> None:
         for path in moved:
-            self.session.announce(f"A review could not be kept in its place; it is in {path}.")
+            self.session.announce(f"A review could not be saved in its place; it is in {path}.")
         self._generation += 1
         self.standings.stop()
         if self.loader is not None:

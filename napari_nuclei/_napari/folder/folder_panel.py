@@ -62,8 +62,8 @@ class FolderPanel(QFrame):
         self.previous_button = QPushButton("◀ Image")
         self.next_button = QPushButton("Image ▶")
         self.all = AllPanel(folder, engine, settings)
-        self.previous_button.setToolTip("The image before (Page Up)")
-        self.next_button.setToolTip("The next image (Page Down)")
+        self.previous_button.setToolTip("Previous image (Page Up)")
+        self.next_button.setToolTip("Next image (Page Down)")
         self._empty = True  # nothing is open in the viewer
         self._inside = QWidget()
         self._lay_out()
@@ -222,7 +222,7 @@ class FolderPanel(QFrame):
         total = len(folder.items)
         done, begun = (folder.standings.number_at(s) for s in (Stage.COMPLETE, Stage.BEGUN))
         parts = [f"{done:,} of {counted(total, 'image')} complete"]
-        parts += [f"{begun:,} begun"] if begun else []
+        parts += [f"{begun:,} in progress"] if begun else []
         parts += (
             [f"⚠ {len(folder.standings.problems):,} with problems"]
             if folder.standings.problems

@@ -92,7 +92,7 @@ def read_item(item: Item) -> Loaded:
         if planes * first.nbytes > MOST_BYTES:
             raise UserError(
                 f"{item.path}: {planes} planes of {info.height}×{info.width} px are too many to "
-                "be read at once: save it as several files, or list single planes in a COCO file"
+                "read at once: save it as several files, or list single planes in a COCO file"
             )
         rest = [np.asarray(read_plane(item, (k,))) for k in range(1, planes)]
         pixels = np.stack([first, *rest])

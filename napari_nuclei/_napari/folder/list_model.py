@@ -113,7 +113,7 @@ class FolderModel(QAbstractListModel):
         if standing is not None:
             counts = standing.counts
             about.append(
-                f"{counts.as_is:,} accepted as they were, {counts.corrected:,} corrected, "
+                f"{counts.as_is:,} accepted unchanged, {counts.corrected:,} corrected, "
                 f"{counts.added:,} drawn, {counts.rejected:,} rejected"
             )
         return "\n".join([*about, *([f"⚠ {problem}"] if problem else [])])

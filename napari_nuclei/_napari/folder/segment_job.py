@@ -79,9 +79,9 @@ class Summary:
         """Say it in a line."""
         parts = [f"{counted(self.done, 'image')} segmented"]
         if self.known:
-            parts.append(f"{self.known:,} had been before")
+            parts.append(f"{self.known:,} already were")
         if self.complete:
-            parts.append(f"{self.complete:,} complete, left alone")
+            parts.append(f"{self.complete:,} left alone as complete")
         if self.failed:
             parts.append(f"{len(self.failed):,} failed, marked in the list")
         return f"{self.stopped + ': ' if self.stopped else ''}{', '.join(parts)}."
@@ -194,7 +194,7 @@ class Job:
         begun: list[tuple[int, Plane]] = []
         items = self._workspace.items
         for number in [*range(self._first, len(items)), *range(self._first)]:
-            yield Progress(0, 0, "Looking through the images")
+            yield Progress(0, 0, "Checking the images")
             try:
                 for plane in self._planes(number):
                     nuclei = self._workspace.stored(*self._key(number, plane))

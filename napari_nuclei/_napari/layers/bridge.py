@@ -174,7 +174,7 @@ class Bridge:
 
     def redo(self) -> None:
         """Do the last undone change of the plane in view again."""
-        self._go_back(self.review.redo, "done again")
+        self._go_back(self.review.redo, "redone")
 
     def _go_back(self, step: Callable[[], Edit | None], word: str) -> None:
         edits: list[Edit | None] = []

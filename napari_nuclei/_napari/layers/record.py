@@ -188,4 +188,4 @@ def nuclei_and_remark(data: NDArray[Any], name: str) -> tuple[Nuclei, str]:
         found = whole(np.asarray(data))
         return labels.from_labels(found, name), remark_on(found)
     except ValueError as error:
-        raise UserError(f"“{name}” cannot be taken as nuclei: {error}.") from error
+        raise UserError(f"“{name}” cannot be used as nuclei: {error}.") from error

@@ -28,7 +28,7 @@ EVERY_MS = 60
 
 MIDDLE = (
     f"Zoomed far out: only the middle of the view, {MOST:,} px across, can be edited. Zoom in to "
-    "edit all that is in view."
+    "edit everything in view."
 )
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 REACH = 1000
 """Px around a click in which nuclei are looked at: copying all of a slide would take long."""
 
-LOST = "The model {name!r}, which drew this nucleus, is no longer there: {now!r} was asked."
+LOST = "The model {name!r}, which drew this nucleus, is no longer installed: {now!r} was asked."
 
 
 @dataclass(slots=True)
@@ -159,7 +159,7 @@ class Prompts:
             return
         targets = self._actions.targets
         if len(targets) != 1:
-            self._actions.told.emit("Point at one nucleus, or select one, for another reading.")
+            self._actions.told.emit("Point at one nucleus, or select one, to see alternatives.")
             return
         from ...prompts.alternatives import other_readings
 
@@ -169,7 +169,7 @@ class Prompts:
 
         def then(alternatives: list[OtherReading]) -> None:
             if not alternatives:
-                self._actions.told.emit("The model has no other reading of this nucleus.")
+                self._actions.told.emit("The model has no alternative for this nucleus.")
                 return
             self._cycle = _Cycle(
                 review, [(r.words, partial(_read, r, model)) for r in alternatives]
@@ -196,7 +196,7 @@ class Prompts:
         cycle.at += 1
         if cycle.at >= len(cycle.alternatives):
             self._cycle = None
-            self._actions.told.emit(filled("As it was. {reading} begins anew."))
+            self._actions.told.emit(filled("As it was. {reading} starts over."))
             return
         words, make = cycle.alternatives[cycle.at]
         if self._questions.do(cycle.review, make):
@@ -204,7 +204,7 @@ class Prompts:
             choose(cycle.edit.after[0].id)
             place = f"{cycle.at + 1} of {len(cycle.alternatives)}"
             key = filled("{reading}")
-            self._actions.told.emit(f"Reading {place}: {words}. {key} shows the next.")
+            self._actions.told.emit(f"Alternative {place}: {words}. {key} shows the next.")
 
     # -- nudging ----------------------------------------------------------------------
 

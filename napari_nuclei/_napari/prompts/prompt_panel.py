@@ -32,24 +32,24 @@ BUTTONS = {
     "box": "Box",
     "click": "Click",
     "ghosts": "Candidates",
-    "reading": "Reread",
+    "reading": "Alternatives",
     "nudge_in": "− In",
     "nudge_out": "+ Out",
-    "fix_kind": "Fix all of this kind",
+    "fix_kind": "Fix similar nuclei",
 }
 """By the names of their keys, which do the same."""
 
 TOOLS = ("box", "click", "ghosts")
 
 CHECK = (
-    f"About {SHARE:.0%} of what {{next}} shows are nuclei that you have accepted before, unmarked: "
-    "so you see how consistent you are."
+    f"About {SHARE:.0%} of what {{next}} shows are nuclei that you have already accepted, "
+    "unmarked: they show how consistent you are."
 )
 
 OPERATIONS = {
     "delete": "Delete",
     "accept": "Accept",
-    "promote": "Take as nuclei",
+    "promote": "Promote",
     "grow": "Grow",
     "shrink": "Shrink",
 }
@@ -76,7 +76,7 @@ class PromptPanel(QWidget):
         self.kind_drop.clicked.connect(
             lambda: self._with_prompts(lambda p: p.similar.drop_similar())
         )
-        self.check_box = QCheckBox("Show one again now and then")
+        self.check_box = QCheckBox("Re-check a few of mine")
         self.check_box.setChecked(True)
         self.check_box.toggled.connect(self._on_check)
         self.consistency = line()
@@ -138,7 +138,7 @@ class PromptPanel(QWidget):
             return
         count = self.similar_slider.value()
         self.kind_line.setText(
-            f"{count:,} of {len(kind.ids):,} {are(count)} selected, the likest first."
+            f"{count:,} of {len(kind.ids):,} {are(count)} selected, most similar first."
         )
         self.similar_do.setText(f"{OPERATIONS[kind.operation]} {count:,}")
 
@@ -155,7 +155,7 @@ class PromptPanel(QWidget):
     def _on_reset(self) -> None:
         if self._actions is not None:
             self._actions.walk.reset()
-            self._actions.told.emit(filled("{next} goes by the order that it began with."))
+            self._actions.told.emit(filled("{next} follows its original order again."))
 
     # -- what is shown ----------------------------------------------------------------
 
@@ -180,8 +180,8 @@ class PromptPanel(QWidget):
                 shown = f" ({key.shortcut})" if key.shortcut else ""
                 self.buttons[key.name].setToolTip(f"{key.text}{shown}")
         self.check_box.setToolTip(filled(CHECK))
-        self.reset_button.setText(filled("Reset the order of {next}"))
-        self.reset_button.setToolTip(filled("Forget what {next} has learned from you."))
+        self.reset_button.setText(filled("Forget what was learned about doubt"))
+        self.reset_button.setToolTip(filled("Return {next} to its original order."))
         tool = actions.gestures.tool
         for name in TOOLS:
             with quiet(self.buttons[name]):

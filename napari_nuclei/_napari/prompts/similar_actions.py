@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from ...review import Review
     from ..review.actions import Actions
 
-FIRST = "Delete, accept or promote one first: {fix_kind} finds the rest."
-NO_WIDGET = "Open the Nuclei widget first (Plugins ▸ Nuclei): it knows the model to ask."
+FIRST = "Delete, accept or promote one first: {fix_kind} then finds similar ones."
+NO_WIDGET = "Open the Nuclei widget first (Plugins ▸ Nuclei ▸ Nuclei (Nuclei)): it holds the model."
 
 
 class Questions:
@@ -150,15 +150,15 @@ class SimilarActions:
 
     def _offer(self, review: Review, kind: Similar) -> None:
         if review is not self._actions.review:
-            self._actions.told.emit("Another plane is in view now: K asks anew for it.")
+            self._actions.told.emit("Another plane is in view now: press K again for it.")
             return
         self.kind, self._kind_of = kind, review
         self.kind_changed.emit(kind)
         self.preview_kind(kind.likely)
-        many = f"{kind.likely:,} of {len(kind.ids):,} look like it"
+        many = f"{kind.likely:,} of {len(kind.ids):,} look similar"
         key = filled("{fix_kind}")
         self._actions.told.emit(
-            f"{kind.operation}: {many}. {key} does it, the slider says how many."
+            f"{kind.operation}: {many}. {key} applies it, the slider sets how many."
         )
 
     def preview_kind(self, count: int) -> None:
@@ -172,7 +172,9 @@ class SimilarActions:
         if kind is None or review is None:
             return
         if review is not self._actions.review:
-            self._actions.told.emit("What K offers is in another plane: go back there, or drop it.")
+            self._actions.told.emit(
+                "What K found is in another plane: go back there, or press “Not now”."
+            )
         elif self._questions.do(review, lambda n: fix(n, kind, count)):
             self._actions.told.emit(review.done[-1].words())
             self.drop_similar()

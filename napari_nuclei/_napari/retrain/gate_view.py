@@ -31,10 +31,10 @@ ROWS = [
     ("sample", "precision50", "Sample prec."),
 ]
 KINDS = [
-    ("lost", "Lost", "Nuclei of yours that only the old model finds"),
-    ("false alarm", "New false alarms", "What only the new model takes for a nucleus"),
-    ("found", "Found", "Nuclei of yours that only the new model finds"),
-    ("mended", "False alarms gone", "What only the old model takes for a nucleus"),
+    ("lost", "Lost", "Your nuclei that only the old model finds"),
+    ("false alarm", "New false alarms", "What only the new model calls a nucleus"),
+    ("found", "Found", "Your nuclei that only the new model finds"),
+    ("mended", "False alarms gone", "What only the old model calls a nucleus"),
 ]
 MOST = 500
 """Entries that are listed of a kind."""

@@ -87,7 +87,7 @@ class Child(QObject):
     def _on_error(self, error: QProcess.ProcessError) -> None:
         if self._process is not None and error == QProcess.ProcessError.FailedToStart:
             reason = self._process.errorString()
-            self._end(f"The process of the training cannot be started: {reason}.")
+            self._end(f"Training cannot be started: {reason}.")
 
     def _on_finished(self, code: int, status: QProcess.ExitStatus) -> None:
         if self._process is None:
@@ -98,11 +98,11 @@ class Child(QObject):
             self._end("")
             return
         lines = self._said.decode("utf-8", "replace").strip().splitlines()
-        last = lines[-1] if lines else "it said nothing"
+        last = lines[-1] if lines else "no message"
         self._end(
             self._error
-            or f"The training stopped unexpectedly ({last[:200]}). Press Retrain to go on from "
-            "its last checkpoint, if there is one."
+            or f"The training stopped unexpectedly ({last[:200]}). Press Retrain to continue "
+            "from its last checkpoint, if there is one."
         )
 
     def _end(self, text: str) -> None:

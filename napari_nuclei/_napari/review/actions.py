@@ -183,7 +183,7 @@ class Actions(DrawnTools):
         self.review.select(())
 
     def _on_tool(self, tool: Tool | None) -> None:
-        self.told.emit(f"{tool.hint} {filled('{escape}')} puts the tool down." if tool else "")
+        self.told.emit(f"{tool.hint} {filled('{escape}')} leaves the tool." if tool else "")
 
     # -- selection and the walk -------------------------------------------------------
 
@@ -237,7 +237,7 @@ class Actions(DrawnTools):
         viewer = self._viewer()
         if edit is None:
             here = "in this plane" if self.bridge.record.stack else "here"
-            self.told.emit(f"There is nothing {here} to be {word}.")
+            self.told.emit(f"Nothing to {word.removesuffix('ne')} {here}.")
             return
         if viewer is not None and edit.boxes:
             bring_into_view(viewer, self.bridge.layer, edit.boxes)

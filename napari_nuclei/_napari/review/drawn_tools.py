@@ -55,7 +55,7 @@ class DrawnTools:
     def _on_join(self, line: list[Point]) -> None:
         ids = list(dict.fromkeys(self._crossed(line)))
         if len(ids) < 2:
-            self.told.emit("The line crosses no two nuclei: draw it from one into the other.")
+            self.told.emit("The line does not cross two nuclei: draw it from one into the other.")
         else:
             self.do(lambda nuclei: edits.merge(nuclei, ids))
 

@@ -54,8 +54,8 @@ class ResultPanel(QWidget):
         self.threshold_box.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         for control in (self.slider, self.threshold_box):
             control.setToolTip(
-                "Nuclei that the model is less sure of are hidden and not exported.\n"
-                "What a person has accepted, corrected or drawn stays."
+                "Nuclei with lower scores are hidden and not exported.\nWhat you have accepted, "
+                "corrected or drawn stays."
             )
         self.state = line()
         self._controls = QWidget()
@@ -88,7 +88,7 @@ class ResultPanel(QWidget):
         threshold.addWidget(self.slider, 1)
         threshold.addWidget(self.threshold_box)
         form = QFormLayout()
-        form.addRow("Score from", threshold)
+        form.addRow("Minimum score", threshold)
         column.addLayout(form)
         buttons = QHBoxLayout()
         for button in (self.undo_button, self.redo_button, self.export_button):
@@ -135,7 +135,7 @@ class ResultPanel(QWidget):
             self.state.setText("The layer with the nuclei was removed. Nothing is lost.")
             return
         counts = review.counts
-        hidden = f"\n{counts.hidden:,} of lower score are hidden" if counts.hidden else ""
+        hidden = f"\n{counts.hidden:,} with lower scores are hidden" if counts.hidden else ""
         self.state.setText(counts.words() + hidden)
         if not self._timer.isActive() and not self.slider.isSliderDown():
             self.set_threshold(review.nuclei.threshold)

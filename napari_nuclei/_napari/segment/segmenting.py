@@ -40,15 +40,16 @@ if TYPE_CHECKING:
     from ..session.messages import Spot
 
 CORRECT = (
-    "Go along the doubtful ones with {next}: {accept} accepts, {reject} rejects, {delete} deletes, "
-    "{split} splits; brush and eraser ({activate_labels_paint_mode}, {activate_labels_erase_mode}) "
-    "change outlines, {new_label} starts a new one. {show_keys} shows all keys."
+    "Step through the doubtful ones with {next}: {accept} accepts, {reject} rejects, {delete} "
+    "deletes, {split} splits; brush and eraser ({activate_labels_paint_mode}, "
+    "{activate_labels_erase_mode}) change outlines, {new_label} starts a new one. {show_keys} "
+    "shows all keys."
 )
 NOTHING_TO_SEGMENT = "There is no image to segment: open one first."
 NO_MODEL = "There is no model to segment with: reinstall napari-nuclei."
-DONE_ELSEWHERE = "“{name}” is segmented: select its nuclei in the layer list to go on with them."
+DONE_ELSEWHERE = "“{name}” is segmented: select its nuclei in the layer list to work on them."
 NOTHING_THERE = "No nuclei were found there."
-BELOW = "No nuclei reach the score threshold: lower “Score from” to see those below it."
+BELOW = "No nuclei reach the score threshold: lower “Minimum score” to see those below it."
 NOTHING_FOUND = "No nuclei were found. Set the diameter, or choose other channels or another model."
 
 

@@ -47,8 +47,8 @@ def kept(record: Record, image: Image | None, teller: Teller) -> str:
             record.opener = beside
         else:
             words = (
-                f"{file.name} has a review of its own, which stays as it is. To go on with the "
-                "nuclei of this file in its place, choose the image and press Adopt."
+                f"{file.name} has its own review, which stays. To use the nuclei of this file "
+                "instead, choose the image and press Adopt."
             )
     record.reviews = {}
     for plane, old in before.items():

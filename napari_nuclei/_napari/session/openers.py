@@ -36,14 +36,14 @@ MOST_BYTES = 256 << 20
 
 
 SECOND = (
-    "{} is under review on another layer here: this layer has a review of its own, which does not "
+    "{} is under review on another layer here: this layer has its own review, which does not "
     "belong to the file."
 )
 UNSAID = (
-    "{} does not say of which channel or file it is: see whether its nuclei fit this one. With the "
-    "first change it becomes the review of this one."
+    "{} does not say which channel or file it belongs to: check that its nuclei fit this one. "
+    "The first change makes it the review of this one."
 )
-IN_MEMORY = "{} The review is kept in memory alone: export it before you close."
+IN_MEMORY = "{} The review is kept in memory only: export it before you close."
 
 
 class LayerReviews:
@@ -269,9 +269,9 @@ def turned_words(image: Image) -> str:
     if not path or not is_turned(Path(path)):
         return ""
     return (
-        f"{Path(path).name} is kept turned or mirrored in its file (EXIF), and napari shows it so: "
-        "what you do here fits only that view. To work on it upright, drop it on the panel of "
-        "Plugins ▸ Nuclei."
+        f"{Path(path).name} is stored rotated or mirrored (EXIF), and napari shows it so: what "
+        "you do here fits only that view. To work on it upright, drop it on the Nuclei widget "
+        "(Plugins ▸ Nuclei ▸ Nuclei (Nuclei))."
     )
 
 
