@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from .errors import UserError
+from .images.planes import Plane
 from .journal.about import about
-from .journal.journal import LEAST, Journal, Subject
+from .journal.journal import MIN_SNAPSHOT_BYTES, Journal, Subject
 from .journal.opening import ELSEWHERE, open_journal, take_over
 from .journal.pixels import pixels_of, shape_of
-from .journal.place import Pixels, Plane
+from .journal.place import Pixels
 from .nuclei import Nuclei
 from .nuclei.counts import Counts
 from .nuclei.edit import Edit, EditError, difference
@@ -278,7 +279,7 @@ class Review:
         """
         if self.journal is None:
             return ""
-        self.journal.offer(self.nuclei, self.done, self.undone, LEAST)
+        self.journal.offer(self.nuclei, self.done, self.undone, MIN_SNAPSHOT_BYTES)
         return self.journal.close()
 
     def _check(self) -> None:

@@ -250,7 +250,7 @@ def test_without_its_model_a_nucleus_moves_by_a_pixel(
     assert "is no longer installed" in hand.widget.message.text()
 
 
-# -- fix all of this kind ---------------------------------------------------------------
+# -- fix similar nuclei -----------------------------------------------------------------
 
 
 def test_k_offers_the_rest_of_a_kind_and_does_it_in_one_step(hand: Hand) -> None:
@@ -260,14 +260,14 @@ def test_k_offers_the_rest_of_a_kind_and_does_it_in_one_step(hand: Hand) -> None
     hand.key(Key.Key_Delete)
     answered(hand, lambda: hand.key(Key.Key_K))
     panel = hand.widget.prompts
-    hand.qtbot.waitUntil(lambda: panel.kind.isVisibleTo(panel), timeout=60_000)
+    hand.qtbot.waitUntil(lambda: panel.similar_box.isVisibleTo(panel), timeout=60_000)
     panel.similar_slider.setValue(2)
-    assert hand.bridge.review.selection == prompts_of(actions_of(hand.bridge)).similar.kind.ids[:2]
+    assert hand.bridge.review.selection == prompts_of(actions_of(hand.bridge)).similar.offer.ids[:2]
     assert panel.similar_do.text() == "Delete 2"
     panel.similar_do.click()
     assert names(hand)[-1] == "delete similar"
     assert shown(hand) == {}
-    assert not panel.kind.isVisibleTo(panel)
+    assert not panel.similar_box.isVisibleTo(panel)
     hand.undo()
     assert set(shown(hand)) == {1, 2}
     assert in_step(hand.bridge)
@@ -278,7 +278,7 @@ def test_what_k_offers_can_be_dropped(hand: Hand) -> None:
     hand.key(Key.Key_Delete)
     answered(hand, lambda: hand.key(Key.Key_K))
     hand.key(Key.Key_Escape)
-    assert prompts_of(actions_of(hand.bridge)).similar.kind is None
+    assert prompts_of(actions_of(hand.bridge)).similar.offer is None
     assert hand.bridge.review.selection == ()
     assert names(hand) == ["segment", "delete"]
 

@@ -124,7 +124,7 @@ def test_all_names_of_a_file(folder: Path) -> None:
     assert {n: str(p.relative_to(folder)) for n, p in located.files.items()} == {
         "ctrl/f1.png": "ctrl/f1.png", "y.png": "y.png",
     }  # fmt: skip
-    assert located.words() == (
+    assert located.summary() == (
         "treat/f1.png; a/f2.png cannot be told from b/f2.png: there is one file for both; 1 more"
     )
     with pytest.raises(UserError, match="3 images are missing"):

@@ -51,7 +51,7 @@ def test_the_rest_of_a_kind_is_found_and_deleted_in_one_step() -> None:
     review.do(fix(review.nuclei, kind, kind.likely))
     assert len(review.done) == before + 1
     assert all(review.nuclei[i].state is State.REJECTED for i in rest)
-    assert review.done[-1].words() == "delete similar 6 nuclei"
+    assert review.done[-1].summary() == "delete similar 6 nuclei"
     review.undo()
     assert all(review.nuclei[i].state is State.PROPOSED for i in rest)
 

@@ -123,7 +123,7 @@ def test_a_candidate_is_promoted_but_not_a_rejected_one() -> None:
     of = predicted((disc(20, 20, 12), 0.9), (disc(50, 50, 12), 0.2))
     assert set(shown(of)) == {1}
     edit = promote(of, [2])
-    assert edit.words() == "promote 2"
+    assert edit.summary() == "promote 2"
     edit.apply_to(of)
     assert set(shown(of)) == {1, 2}
     with pytest.raises(EditError, match="No candidate here"):

@@ -275,7 +275,7 @@ def test_broken_entries_are_told_or_refused(run: Run, review: Path, tmp_path: Pa
     broken = tmp_path / "review.json"
     broken.write_text(json.dumps(value))
     about = ("--images", review.parent, "--minutes", "0.02", "--device", "cpu")
-    steps = retrain.retrain(retrain.Job(broken, review.parent, "base"), "cpu")
+    steps = retrain.retrain(retrain.RetrainJob(broken, review.parent, "base"), "cpu")
     said = next(step.new for step in steps if step.new)
     steps.close()
     assert said["event"] == "told"
@@ -343,7 +343,7 @@ def test_a_stopped_run_goes_on(models: Path, review: Path, monkeypatch: pytest.M
         retrain, "schedule",
         lambda _: Schedule(minutes=5, batch=1, crop=64, workers=0, freeze_norm=True),
     )  # fmt: skip
-    job = retrain.Job(review, review.parent, "base", "mine", 5)
+    job = retrain.RetrainJob(review, review.parent, "base", "mine", 5)
     seen = []
     steps = retrain.retrain(job, "cpu")
     for step in steps:
@@ -358,7 +358,7 @@ def test_a_stopped_run_goes_on(models: Path, review: Path, monkeypatch: pytest.M
     again.close()
     assert told[0]["text"] == "Continuing from step 3"
     assert told[1]["step"] == 4
-    other = retrain.retrain(retrain.Job(review, review.parent, "base", "mine", 6), "cpu")
+    other = retrain.retrain(retrain.RetrainJob(review, review.parent, "base", "mine", 6), "cpu")
     first = next(step.new for step in other if step.new and step.new["event"] != "plan")
     other.close()
     assert first["step"] == 1, "another job begins anew"
@@ -366,7 +366,7 @@ def test_a_stopped_run_goes_on(models: Path, review: Path, monkeypatch: pytest.M
 
 @pytest.mark.usefixtures("quick")
 def test_a_broken_checkpoint_is_told(models: Path, review: Path) -> None:
-    job = retrain.Job(review, review.parent, "base", "mine", 5)
+    job = retrain.RetrainJob(review, review.parent, "base", "mine", 5)
     steps = retrain.retrain(job, "cpu")
     assert any(step.new and step.new["event"] == "loss" for step in steps)
     steps.close()

@@ -445,7 +445,7 @@ def test_slider_is_live_and_one_undo_entry(desk: Desk) -> None:
     assert bridge.layer.data[45, 20] == 4
     slider.setValue(25)
     slider.setSliderDown(False)
-    assert [e.words() for e in bridge.review.done[1:]] == ["threshold 0.50 → 0.25"]
+    assert [e.summary() for e in bridge.review.done[1:]] == ["threshold 0.50 → 0.25"]
     slider.setSliderDown(True)
     slider.setValue(95)
     slider.setSliderDown(False)

@@ -59,7 +59,7 @@ class Panels(QWidget):
         self.sample_button = QPushButton("Open a sample image")
         self.segment_button = QPushButton("Segment")
         self.region_box = combo("")
-        self.region_box.currentIndexChanged.connect(self._on_scope)
+        self.region_box.currentIndexChanged.connect(self._on_region)
         self.offer_regions(False)
         self.bar = QProgressBar()
         self.message = line()
@@ -113,7 +113,7 @@ class Panels(QWidget):
         refill(self.region_box, [(region.value, region) for region in regions])
         for k, region in enumerate(regions):
             self.region_box.setItemData(k, filled(TIPS[region]), Qt.ItemDataRole.ToolTipRole)
-        self._on_scope()
+        self._on_region()
 
     def warn(self, lines: list[str]) -> None:
         """Show what is uncertain about the review in view, as long as it is in view."""
@@ -129,7 +129,7 @@ class Panels(QWidget):
             self.offer_button.setText(f"Start from the review of “{name}”")
             self.offer_button.setToolTip(SAME.format(trace.image))
 
-    def _on_scope(self) -> None:
+    def _on_region(self) -> None:
         tip = filled(TIPS[self.region])
         self.region_box.setToolTip(f"How much to segment. {self.region.value}: {tip}")
         self.segment_button.setToolTip(tip)

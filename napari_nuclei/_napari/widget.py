@@ -319,7 +319,7 @@ class NucleiWidget(Panels):
         if self.settings.image is None:
             return
         try:
-            self.session.offers.take(self.settings.image)
+            self.session.offers.accept(self.settings.image)
         except UserError as error:
             self.say(str(error), problem=True)
         else:

@@ -106,10 +106,10 @@ def _run(options: Namespace) -> Report | None:
     from ..models.registry import current
 
     _refuse_early(options)
-    from ..learn.job import Job
+    from ..learn.job import RetrainJob
     from ..learn.retrain import retrain  # torch takes long to load
 
-    job = Job(
+    job = RetrainJob(
         options.coco,
         options.images,
         options.model or current().name,

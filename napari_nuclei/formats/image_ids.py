@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..errors import UserError
+from ..images.planes import Plane
 from ..nuclei import ImageRecord
 from .image_names import Match, Names, last_of, listed, settled, shown
 from .image_rows import texts_of
 from .image_sizes import other_size
-
-Plane = tuple[int, ...]
 
 
 def plane_of(image: ImageRecord) -> Plane:

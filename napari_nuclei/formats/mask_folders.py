@@ -14,7 +14,7 @@ from typing import Any
 
 from ..atomic_files import unwritable
 from ..errors import UserError
-from ..images.finding import MOST_NAMED
+from ..images.finding import MAX_NAMED
 from ..images.images import IMAGE_SUFFIXES, find_images, image_size
 from ..nuclei import ImageRecord, Kind, Nuclei, Nucleus, Origin
 from ..progress import Progress, within
@@ -126,8 +126,8 @@ def grouped(said: Iterable[Said]) -> Iterator[str]:
     for path, words in said:
         groups.setdefault(words, []).append(path)
     for words, paths in groups.items():
-        names = ", ".join(map(str, paths[:MOST_NAMED]))
-        more = f" and {len(paths) - MOST_NAMED:,} more" if len(paths) > MOST_NAMED else ""
+        names = ", ".join(map(str, paths[:MAX_NAMED]))
+        more = f" and {len(paths) - MAX_NAMED:,} more" if len(paths) > MAX_NAMED else ""
         yield f"{names}{more}: {words}"
 
 

@@ -77,8 +77,8 @@ def _images(folder: Path, data: DataSet, sidecar: Sidecar) -> list[Path | None]:
     if located.gaps:
         sidecar.remarks.append(
             f"Not found, so that their folders {IMAGES}/ are empty: {len(located.gaps):,} of "
-            f"{counted(len(data.images), 'image')} ({located.words()}). Name the folder of images "
-            "with --images, or put them there."
+            f"{counted(len(data.images), 'image')} ({located.summary()}). Name the folder of "
+            "images with --images, or put them there."
         )
     found = {name: path for name, path in located.files.items() if name not in astray}
     return [found.get(image.file_name) for image in data.images]

@@ -11,10 +11,10 @@ import numpy as np
 
 from ..errors import UserError
 from .decoders import Channels, to_plane
-from .large_files import Plane, open_image
+from .large_files import LazyPlane, open_image
 from .large_image import LargeImage
 
-FEW = 16
+MAX_CHANNELS = 16
 """Longest last axis that is taken for channels."""
 
 HINTS = {
@@ -83,7 +83,7 @@ def open_array(
     try:
         if isinstance(data, np.ndarray):
             return LargeImage(to_plane(data, letters, plane, channels))
-        return LargeImage(Plane(data, letters, plane, channels))
+        return LargeImage(LazyPlane(data, letters, plane, channels))
     except UserError as error:
         if said or "name one" not in str(error):
             raise
@@ -131,7 +131,7 @@ def _usual(shape: Sequence[int], plane: int | None, channels: Channels | None) -
         raise UserError(f"an array of {len(shape)} axes: say what they are, with axes= ({AXES})")
     if lead and last in (3, 4) and last < min(shape[-3:-1]):
         return "TUVWZ"[-(lead - 1) :] * (lead > 1) + "YXS"
-    if lead == 1 and last <= FEW and last < min(shape[:2]):
+    if lead == 1 and last <= MAX_CHANNELS and last < min(shape[:2]):
         return "YXC"
     if lead == 1 and channels is not None and plane is None:
         return "CYX"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import UserError
-from .planes import TURNS, Channels, Pixels, Plane, pick_plane, planes_of, to_plane
+from .planes import TURNS, Channels, LazyPlane, Pixels, pick_plane, planes_of, to_plane
 from .tiff import ORIENTATION, open_tiff
 from .trouble import one_line
 
@@ -141,18 +141,18 @@ def decode(path: Path, plane: int | None, channels: Channels | None) -> Pixels:
         if starts_with(path, TIFF_MAGIC):
             with open_tiff(path) as array:
                 chosen = array.choice(plane, channels)
-                found = Plane(array, array.axes, *chosen, orientation=array.orientation)
+                found = LazyPlane(array, array.axes, *chosen, orientation=array.orientation)
                 pixels = _checked(found)
         else:
             with open_picture(path) as image:
                 image.seek(pick_plane(_frames(image), plane))
                 whole, way_up = _pillow_pixels(image, path), _orientation(image)
                 axes = "YXS" if whole.ndim == 3 else "YX"
-                pixels = _checked(Plane(whole, axes, None, channels, orientation=way_up))
+                pixels = _checked(LazyPlane(whole, axes, None, channels, orientation=way_up))
         return np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
 
 
-def _checked(plane: Plane) -> Pixels:
+def _checked(plane: LazyPlane) -> Pixels:
     if not all(plane.shape):
         raise UserError(f"the image is empty (shape {plane.shape})")
     check_type(plane.dtype)

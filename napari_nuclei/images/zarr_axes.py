@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import UserError
 
-MOST_CHANNELS = 16
+MAX_CHANNELS = 16
 """Longest last axis of a plain array that is taken for channels."""
 
 
@@ -52,7 +52,7 @@ def usual_axes(shape: Sequence[int], itemsize: int = 1, labels: bool = False) ->
     if len(shape) < 2:
         raise UserError(f"an image has 2 dimensions or more; this has {len(shape)}")
     last = ""
-    if len(shape) > 2 and not labels and shape[-1] <= MOST_CHANNELS < min(shape[-3:-1]):
+    if len(shape) > 2 and not labels and shape[-1] <= MAX_CHANNELS < min(shape[-3:-1]):
         # Four of 16 bits are channels of a microscope rather than colours and alpha.
         colours = shape[-1] == 3 or (shape[-1] == 4 and itemsize == 1)
         last = "S" if colours else "C"

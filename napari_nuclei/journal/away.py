@@ -15,8 +15,9 @@ from platformdirs import user_data_path
 
 from ..atomic_files import replacing, unwritable, write_json
 from ..errors import UserError
+from ..images.planes import Plane
 from .fingerprint import digest_of_pixels
-from .naming import Plane, journal_name
+from .naming import journal_name
 
 _chosen: Path | None = None
 

@@ -238,7 +238,7 @@ def new_name(path: Path, trace: Trace, image: Path) -> Path | None:
     return None if read is None else image.parent / FOLDER / journal_name(image.name, *read)
 
 
-def words(trace: Trace, image: Path) -> str:
+def notice(trace: Trace, image: Path) -> str:
     """Say in one line how an image was found again."""
     was = trace.image
     if was.parent == image.absolute().parent:

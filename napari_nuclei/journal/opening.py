@@ -91,7 +91,7 @@ def take_over(journal: Journal, start: Nuclei) -> Replayed | None:
     if lock is None:
         return None
     before = journal.notices
-    journal.take(lock)
+    journal.take_over(lock)
     try:
         with without_collector():
             return _Reading(journal, journal.subject).state() or Replayed(start.copy())

@@ -39,7 +39,7 @@ class Agreement:
     doubtful: bool
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """Say in a line what is wrong with the labels."""
         return (
             "the training labels do not fit: of what the old model is sure of, "

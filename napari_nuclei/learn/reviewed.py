@@ -198,7 +198,7 @@ def review_of(
         raise UserError(
             f"{folder}: {len(located.gaps):,} of {counted(len(begun), 'image')} "
             f"{are(len(located.gaps))} missing "
-            f"({located.words()}). "
+            f"({located.summary()}). "
             + worded(
                 "Name their folder with --images.",
                 "Name their folder.",

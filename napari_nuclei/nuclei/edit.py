@@ -113,7 +113,7 @@ class Edit:
         """Boxes of the masks that it changes, before and after."""
         return [n.mask.box for n in {*self.before} ^ {*self.after} if n.mask]
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """Say in a few words what was done, as ``split 212 into 212 and 498``."""
         old = [n.id for n in self.before]
         new = [n.id for n in self.after]
@@ -152,7 +152,7 @@ def difference(old: Nuclei, new: Nuclei, name: str = "read anew") -> Edit:
 # -- for those who make them -----------------------------------------------------------
 
 
-def take(nuclei: Nuclei, ids: Iterable[int], what: str) -> list[Nucleus]:
+def require(nuclei: Nuclei, ids: Iterable[int], what: str) -> list[Nucleus]:
     """Return those of these nuclei that there are; `what` is to be done with them."""
     rows = [nuclei[i] for i in dict.fromkeys(ids) if i in nuclei]
     if not rows:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..masks import Mask
 from ..masks.box import Box, has_middle, touches
-from .edit import Edit, EditError, on_record, take
+from .edit import Edit, EditError, on_record, require
 from .nuclei import Nuclei
 from .nucleus import Kind, Nucleus, Origin, State
 from .shape_edits import (
@@ -64,7 +64,7 @@ def add(nuclei: Nuclei, mask: Mask, id: int | None = None, name: str = "add") ->
 
 def delete(nuclei: Nuclei, ids: Iterable[int]) -> Edit:
     """Remove nuclei: a model's are kept as rejected, those of a person are gone."""
-    rows = take(nuclei, ids, "delete")
+    rows = require(nuclei, ids, "delete")
     return Edit("delete", tuple(rows), tuple(on_record(rows)))
 
 
@@ -88,12 +88,12 @@ def accept_above(nuclei: Nuclei, score: float) -> Edit:
 
 def note(nuclei: Nuclei, ids: Iterable[int], text: str) -> Edit:
     """Put a remark on nuclei."""
-    rows = take(nuclei, ids, "remark on")
+    rows = require(nuclei, ids, "remark on")
     return Edit("note", tuple(rows), tuple(replace(n, note=text) for n in rows))
 
 
 def _states(nuclei: Nuclei, ids: Iterable[int], state: State, name: str) -> Edit:
-    rows = [n for n in take(nuclei, ids, name) if n.state is not state]
+    rows = [n for n in require(nuclei, ids, name) if n.state is not state]
     if not rows:
         raise EditError(f"Nothing to do: already {state.value}.")
     return Edit(name, tuple(rows), tuple(replace(n, state=state) for n in rows))

@@ -1,4 +1,4 @@
-"""Edits made of a detector's answers: a nucleus put in, another reading, a nudged outline.
+"""Edits made of a detector's answers: a nucleus put in, an alternative, a nudged outline.
 
 No torch.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from ..masks import Mask, shaping
 from ..nuclei import Kind, Nuclei, Nucleus, Origin, State
-from ..nuclei.edit import Edit, EditError, changed, on_record, take
+from ..nuclei.edit import Edit, EditError, changed, on_record, require
 from ..nuclei.edits import accept
 from .soft_mask import SoftMask
 
@@ -72,8 +72,8 @@ def put(nuclei: Nuclei, answer: Answer, name: str) -> Edit:
 
 
 def apply_alternative(nuclei: Nuclei, ids: Sequence[int], answers: Sequence[Answer]) -> Edit:
-    """Put another reading in the place of nuclei; the first id stays with the largest mask."""
-    rows = take(nuclei, ids, "replace")
+    """Put an alternative in the place of nuclei; the first id stays with the largest mask."""
+    rows = require(nuclei, ids, "replace")
     inside = [replace(a, mask=a.mask.clip(nuclei.shape)) for a in answers]
     inside = sorted((a for a in inside if a.mask), key=lambda a: -a.mask.area)
     if not inside:
@@ -128,7 +128,7 @@ def nudge(nuclei: Nuclei, id: int, outwards: bool, soft: SoftMask | None) -> tup
     Edit, str
         And what the person should know of it; mostly nothing.
     """
-    (nucleus,) = take(nuclei, [id], "nudge")
+    (nucleus,) = require(nuclei, [id], "nudge")
     name = "nudge out" if outwards else "nudge in"
     mask, word = _along(nucleus.mask, outwards, soft), ""
     if mask is None:

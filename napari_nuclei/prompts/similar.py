@@ -1,4 +1,4 @@
-"""Fix all of this kind: what looks to the detector like the nuclei that a person has treated.
+"""Fix similar nuclei: what looks to the detector like the nuclei that a person has treated.
 
 No torch.
 """
@@ -34,9 +34,9 @@ OPERATIONS: dict[str, Operation] = {
     "shrink": "shrink",
     "nudge in": "shrink",
 }
-"""What is done to all of a kind after an edit of each of these names."""
+"""What is done to similar nuclei after an edit of each of these names."""
 
-LEAST = 256
+MAX_NUCLEI_AT_ONCE = 256
 """Nuclei whose features are asked for at once."""
 
 
@@ -85,9 +85,9 @@ def learn_steps(
     wanted = features.missing(nuclei)
     # Neighbours together, so that each tile is computed once.
     wanted.sort(key=lambda n: prompter.place_of(said(n).box))
-    for start in range(0, len(wanted), LEAST):
+    for start in range(0, len(wanted), MAX_NUCLEI_AT_ONCE):
         yield Progress(start, len(wanted), "Comparing nuclei")
-        some = wanted[start : start + LEAST]
+        some = wanted[start : start + MAX_NUCLEI_AT_ONCE]
         features.add(some, prompter.judge([said(n).box for n in some]).features)
 
 
@@ -102,9 +102,9 @@ class Similar:
     ids : tuple of int
         The likest first; all that the deed makes sense for.
     likeness : (N,) float32
-        0…1, falling: how sure it is that they are of the kind.
+        0…1, falling: how sure it is that they are similar.
     likely : int
-        How many are of the kind, by the look of it: where a slider begins.
+        How many are similar, by the look of it: where a slider begins.
     """
 
     operation: Operation
@@ -172,7 +172,7 @@ def _likeness(
     unit = [_unit((part - mean) / spread) for part in (examples, contrast, all_) if len(part)]
     near = (unit[-1] @ unit[0].T).max(1)
     against = (unit[-1] @ unit[1].T).max(1) if len(contrast) else np.zeros(len(all_), np.float32)
-    # Two of a kind have a cosine of about 0.5 or more, unlike ones about 0.
+    # Two alike have a cosine of about 0.5 or more, unlike ones about 0.
     values: NDArray[np.float32] = 1 / (1 + np.exp(-8 * (near - np.maximum(against, 0.4))))
     return values
 
@@ -182,13 +182,13 @@ def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     return out
 
 
-def fix(nuclei: Nuclei, kind: Similar, count: int) -> Edit:
+def fix(nuclei: Nuclei, similar: Similar, count: int) -> Edit:
     """Do to the `count` likest what was done to the examples, in one edit."""
-    ids = [i for i in kind.ids[:count] if i in nuclei]
+    ids = [i for i in similar.ids[:count] if i in nuclei]
     if not ids:
         raise EditError("Choose at least one nucleus to apply this to.")
     make = {"delete": delete, "accept": accept, "promote": promote, "grow": grow, "shrink": shrink}
-    edit = make[kind.operation](nuclei, ids)
+    edit = make[similar.operation](nuclei, ids)
     return replace(edit, name=f"{edit.name} similar")
 
 

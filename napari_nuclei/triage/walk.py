@@ -68,7 +68,7 @@ class Walk:
         self._visited = earlier
         return self.current
 
-    def words(self, nuclei: Nuclei, left: int) -> str:
+    def summary(self, nuclei: Nuclei, left: int) -> str:
         """Say in a line where the walk is, with `left` proposals to go."""
         if self.current is None or self.current not in nuclei:
             return self.end

@@ -9,10 +9,11 @@ from typing import Any
 from ..errors import UserError
 from ..formats.dataset import DataSet
 from ..images.images import image_info
+from ..images.planes import Plane
 from ..journal.about import about
 from ..journal.fingerprint import Fingerprint
 from ..journal.naming import channels_of_part
-from ..journal.place import Plane, locate
+from ..journal.place import locate
 from ..nuclei import ImageRecord, Nuclei
 from ..progress import Progress
 from .files import Item, planes_of

@@ -17,9 +17,10 @@ from ...formats.image_ids import Listed
 from ...formats.registry import FORMATS
 from ...formats.sidecar import Sidecar
 from ...formats.writing import write
+from ...images.planes import Plane
 from ...nuclei import ImageRecord, Nuclei
 from ...wording import Place, counted, read_here
-from ..layers.record import Plane, Record
+from ..layers.record import Record
 from ..layers.source import micrometres_per_pixel, shape_of
 from ..layers.viewport import is_large
 from ..session.openers import pixels_at

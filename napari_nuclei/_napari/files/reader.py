@@ -19,18 +19,19 @@ from ...formats.dataset import DataSet
 from ...formats.detect import detect
 from ...formats.image_files import MISSING, Located
 from ...formats.sidecar import Sidecar
+from ...images.planes import Plane
 from ...nuclei import ImageRecord
 from ...review import Review
 from ...wording import Place, are, counted, read_here
 from ..layers.drawing import first_pixels
 from ..layers.features import Table
 from ..layers.lazy_layers import levels_of
-from ..layers.record import KEY, Plane, Record, number_of
+from ..layers.record import KEY, Record, number_of
 from ..layers.viewport import is_large
 
 LayerData = tuple[Any, dict[str, Any], str]
 
-MOST_IMAGES = 16
+MAX_IMAGES = 16
 """Images of one file that are opened as layers; a window with more cannot be worked in."""
 
 
@@ -80,13 +81,13 @@ def _read(path: Path) -> list[LayerData]:
     for remark in dict.fromkeys(sidecar.remarks):
         show_warning(remark)
     is_list = format.name == "results"  # which knows no names
-    if len(records) > MOST_IMAGES:
+    if len(records) > MAX_IMAGES:
         show_warning(
-            f"{path.name} lists {len(records)} images: the first {MOST_IMAGES} are open. To go "
+            f"{path.name} lists {len(records)} images: the first {MAX_IMAGES} are open. To go "
             "through all of them, drop it on the Nuclei widget (Plugins ▸ Nuclei ▸ Nuclei "
             "(Nuclei))."
         )
-        records = records[:MOST_IMAGES]
+        records = records[:MAX_IMAGES]
     missing: dict[str, str] = {}
     layers: list[LayerData] = []
     for record in records:
@@ -95,7 +96,7 @@ def _read(path: Path) -> list[LayerData]:
             missing[record.file_name] = sidecar.gaps.get(record.file_name, MISSING)
         layers += [*(found or []), _nuclei_layer(record)]
     if missing:
-        words = Located(gaps=missing).words()
+        words = Located(gaps=missing).summary()
         show_warning(
             f"Not found beside {path.name}: {words}. Open the image itself, and its nuclei "
             "appear on it."

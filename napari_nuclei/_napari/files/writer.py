@@ -16,7 +16,7 @@ from ...formats.writing import write as write_file
 from ...review import Review
 from ...wording import Place, read_here
 from ..layers.record import KEY, Record, nuclei_and_remark
-from ..layers.strokes import by_plane, differences, take
+from ..layers.strokes import apply_pixels, by_plane, differences
 from ..layers.viewport import is_part
 from .export import sidecar_of
 
@@ -82,7 +82,7 @@ def record_of(data: Any, meta: dict[str, Any]) -> Record:
         raise UserError("The layer no longer has the size of its image: it cannot be saved.")
     planes = [(p, drawn[p]) for p in np.ndindex(*shown.shape[:-2])]
     for plane, pixels in by_plane(differences(shown, planes)):
-        take(copy.review(plane), pixels, "paint")
+        apply_pixels(copy.review(plane), pixels, "paint")
     return copy
 
 

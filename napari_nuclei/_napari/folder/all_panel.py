@@ -142,7 +142,7 @@ class AllPanel(QWidget):
 
     def _on_segmented(self, summary: Summary) -> None:
         self.settings.load_devices()
-        self.say(summary.words(), problem=bool(summary.failed))
+        self.say(summary.summary(), problem=bool(summary.failed))
         self.message.setToolTip("\n".join(summary.failed.values()))
         self.show_state()
 

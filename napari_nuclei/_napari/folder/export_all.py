@@ -109,7 +109,7 @@ def export_all(
         write(request.path, data, FORMATS[request.format], sidecar)
         count = sum(1 for _, of_image in data for _ in of_image.shown())
         remarks = list(dict.fromkeys(sidecar.remarks))
-    return " ".join([_words(request.path.name, count, len(data.images), problems), *remarks])
+    return " ".join([_summary(request.path.name, count, len(data.images), problems), *remarks])
 
 
 def _by_id(data: DataSet, ids: Path | None) -> tuple[dict[int, Nuclei], dict[int, str]]:
@@ -124,7 +124,7 @@ def _by_id(data: DataSet, ids: Path | None) -> tuple[dict[int, Nuclei], dict[int
     return nuclei, texts_of(records.values())
 
 
-def _words(name: str, count: int, images: int, problems: list[str]) -> str:
+def _summary(name: str, count: int, images: int, problems: list[str]) -> str:
     what = counted(count, "nucleus")
     text = f"Wrote {what} of {counted(images, 'image')} to {name}."
     if problems:

@@ -192,9 +192,9 @@ class Folder(QObject):
 
     def _on_loaded(self, generation: int, number: int, by: int, outcome: Outcome) -> None:
         """Show what was read, once a stroke on the image in view is done."""
-        self.session.hand.when_free(partial(self._take, generation, number, by, outcome))
+        self.session.hand.when_free(partial(self._receive, generation, number, by, outcome))
 
-    def _take(self, generation: int, number: int, by: int, outcome: Outcome) -> None:
+    def _receive(self, generation: int, number: int, by: int, outcome: Outcome) -> None:
         if generation != self._generation:
             return
         if outcome.error is not None:
@@ -276,7 +276,7 @@ class Folder(QObject):
             self.session.announce(f"{error}. The folder stays open, so that nothing is lost.")
             self._show_again()
             return False
-        self.layers.take_away()
+        self.layers.remove()
         self._end(moved)
         return True
 

@@ -201,7 +201,7 @@ class FolderPanel(QFrame):
         is_open = folder.workspace is not None
         self._inside.setVisible(is_open)
         self.close_button.setVisible(is_open)
-        self.about.setText(self._words() if is_open else EMPTY)
+        self.about.setText(self._summary() if is_open else EMPTY)
         self.about.setVisible(is_open or self._empty)
         self.about.setToolTip(
             "\n".join([str(folder.workspace.path), *folder.workspace.remarks])
@@ -213,7 +213,7 @@ class FolderPanel(QFrame):
         self.next_button.setEnabled(folder.neighbour(at, 1) is not None)
         self.all.show_state()
 
-    def _words(self) -> str:
+    def _summary(self) -> str:
         folder = self.folder
         assert folder.workspace is not None
         name = self.fontMetrics().elidedText(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from ...errors import UserError
+from ...images.planes import Plane
 from ...journal.opening import ELSEWHERE
 from ...models.card import Card
 from ...nuclei import Kind, Nuclei, edits
@@ -20,7 +21,6 @@ from ...progress import Progress, within
 from ...review import Review
 from ...wording import counted
 from ...workspace.files import planes_of
-from ..layers.record import Plane
 from ..segment.engine import Engine
 from .item_reading import read_plane
 from .loading import Loader
@@ -75,7 +75,7 @@ class Summary:
     failed: dict[int, str] = field(default_factory=dict)
     stopped: str = ""
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """Say it in a line."""
         parts = [f"{counted(self.done, 'image')} segmented"]
         if self.known:
@@ -103,7 +103,7 @@ class Receiver(Protocol):
         """There is something that the person should know."""
 
 
-class Job:
+class FolderJob:
     """The segmentation of all items, some left out.
 
     Parameters

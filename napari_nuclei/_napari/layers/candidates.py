@@ -76,7 +76,7 @@ class Candidates:
             signal.disconnect(self._again, missing_ok=True)
         overlay, self._overlay = self._overlay, None
         if overlay is not None:
-            overlay.take_away()
+            overlay.remove()
 
     def at(self, y: int, x: int) -> list[int]:
         """Return the likeliest ghost at a pixel, as a list of one id or none."""

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...images.planes import Plane
 from ...masks.box import Box
-from .record import Plane
 
 LARGE = 8192**2
 """Px of a plane above which a review layer holds but a part of it."""

@@ -47,7 +47,7 @@ class Child(QObject):
         self._rest = self._said = b""
         self._error = ""
         process.readyReadStandardOutput.connect(self._on_output)
-        process.readyReadStandardError.connect(self._on_words)
+        process.readyReadStandardError.connect(self._on_errors)
         process.finished.connect(self._on_finished)
         process.errorOccurred.connect(self._on_error)
         program, *first = self.program
@@ -80,7 +80,7 @@ class Child(QObject):
                     self._error = str(event.get("text", ""))
                 self.happened.emit(event)
 
-    def _on_words(self) -> None:
+    def _on_errors(self) -> None:
         if self._process is not None:
             self._said = (self._said + self._process.readAllStandardError().data())[-4000:]
 
@@ -93,7 +93,7 @@ class Child(QObject):
         if self._process is None:
             return
         self._on_output()
-        self._on_words()
+        self._on_errors()
         if code in (0, 1) and status == QProcess.ExitStatus.NormalExit and not self._error:
             self._end("")
             return

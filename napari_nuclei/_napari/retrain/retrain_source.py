@@ -14,6 +14,7 @@ from ...batch.writable import make_folder
 from ...errors import UserError
 from ...formats import coco
 from ...formats.dataset import DataSet
+from ...images.planes import Plane
 from ...nuclei import ImageRecord, Kind, Nuclei
 from ...nuclei.counts import Counts
 from ...progress import Progress
@@ -21,7 +22,6 @@ from ...wording import counted
 from ...workspace.export import gather
 from ...workspace.workspace import Workspace
 from ..folder.folder import Folder
-from ..layers.record import Plane
 from ..session.openers import file_of, pixels_at
 from ..session.session import Session
 

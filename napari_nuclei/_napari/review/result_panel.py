@@ -120,8 +120,8 @@ class ResultPanel(QWidget):
         writable = review is not None and not review.read_only
         for control in (self.slider, self.threshold_box):
             control.setEnabled(writable)
-        done = review.done.last_words if review and writable else ""
-        undone = review.undone.last_words if review and writable else ""
+        done = review.done.last_summary if review and writable else ""
+        undone = review.undone.last_summary if review and writable else ""
         self.undo_button.setEnabled(bool(done))
         self.redo_button.setEnabled(bool(undone))
         keys = {name: f" ({filled(f'{{{name}}}')})" for name in ("undo", "redo")}
@@ -136,7 +136,7 @@ class ResultPanel(QWidget):
             return
         counts = review.counts
         hidden = f"\n{counts.hidden:,} with lower scores are hidden" if counts.hidden else ""
-        self.state.setText(counts.words() + hidden)
+        self.state.setText(counts.summary() + hidden)
         if not self._timer.isActive() and not self.slider.isSliderDown():
             self.set_threshold(review.nuclei.threshold)
 

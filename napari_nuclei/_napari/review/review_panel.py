@@ -166,7 +166,7 @@ class ReviewPanel(QWidget):
         with quiet(self.buttons["split"]):
             self.buttons["split"].setChecked(tool is not None and tool.name == "split")
         again = actions.walk.check.asking  # unmarked: as if nobody had accepted it
-        words = _words(actions.review.nuclei, actions.review.selection, again)
+        words = _summary(actions.review.nuclei, actions.review.selection, again)
         target = TARGET if writable and not actions.review.selection else ""
         self.selection.setText(f"{words} {elsewhere or target}".strip())
 
@@ -192,7 +192,7 @@ class ReviewPanel(QWidget):
                 button.setToolTip(f"{key.text} ({key.shortcut})" if key.shortcut else key.text)
 
 
-def _words(nuclei: Nuclei, selection: tuple[int, ...], again: int | None = None) -> str:
+def _summary(nuclei: Nuclei, selection: tuple[int, ...], again: int | None = None) -> str:
     """Say what is selected, or how to select, in a line."""
     done = "This image is complete. " if is_complete(nuclei) else ""
     if not selection:

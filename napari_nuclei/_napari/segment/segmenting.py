@@ -193,7 +193,7 @@ class Segmenting(QObject):
             self.start(Region.REGION, area)
             self.began.emit()
 
-        gestures.take(Tool("segment region", "box", on_box, DRAW))
+        gestures.activate(Tool("segment region", "box", on_box, DRAW))
 
     # -- what the thread says ---------------------------------------------------------
 
@@ -210,7 +210,7 @@ class Segmenting(QObject):
             self._outline(run, sure)
         there = len(self._arrivals)
         count = f" · {counted(there, 'nucleus')} so far" if there else ""
-        text = f"{progress.message}{count}{run.time.words(progress)}"
+        text = f"{progress.message}{count}{run.time.text(progress)}"
         self.progressed.emit(replace(progress, message=text, new=None))
 
     def _outline(self, run: _Run, masks: list[Mask]) -> None:
@@ -236,7 +236,7 @@ class Segmenting(QObject):
                 self.settings.show_found_diameter(result.diameter)
         self.settings.load_devices()
         there = run.seen and not here
-        self.said.emit(DONE_ELSEWHERE.format(name=image.name) if there else run.words(), False)
+        self.said.emit(DONE_ELSEWHERE.format(name=image.name) if there else run.summary(), False)
 
     def _note(self, run: _Run, source: Source, result: Prediction) -> None:
         """Take note of what was found, and whether it can be seen."""
@@ -288,7 +288,7 @@ class _Run:
     found: bool = False
     seen: bool = False
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """Say what came of it."""
         if not self.found:
             return NOTHING_FOUND if self.area is None else NOTHING_THERE

@@ -8,11 +8,12 @@ import numpy as np
 from napari.layers import Image
 from numpy.typing import NDArray
 
+from ...images.planes import Plane
 from ...journal.snapshot import peek
 from ...nuclei import Nuclei, labels
 from ...review import Review
 from ..layers.origin import Origin
-from ..layers.record import Plane, Record
+from ..layers.record import Record
 from ..layers.viewport import is_large
 from .host import Teller
 from .openers import LayerReviews, file_of

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ...images.decoders import is_turned
 from ...images.layout import CHANNEL, layout_of
+from ...images.planes import Plane
 from ...journal.about import about
 from ...journal.locks import is_held
 from ...journal.naming import FOLDER
@@ -25,13 +26,13 @@ from ...wording import counted
 from ..layers.known_by import known_at
 from ..layers.known_by import pixels_at as pixels_at
 from ..layers.origin import Address, Origin
-from ..layers.record import Plane, Record
+from ..layers.record import Record
 from .host import Host, Teller
 
 if TYPE_CHECKING:
     from ..layers.source import Source
 
-MOST_BYTES = 256 << 20
+MAX_BYTES = 256 << 20
 """Size of an image without a file up to which its pixels are looked up unasked."""
 
 
@@ -213,7 +214,7 @@ class LayerReviews:
 
 def reviews_of(image: Image, shape: Sequence[int], host: Host) -> LayerReviews:
     """Return the opener of an image layer's reviews, for a review layer of this shape."""
-    if words := turned_words(image):
+    if words := turned_notice(image):
         host.tell(words)
 
     def siblings() -> list[Image]:
@@ -263,7 +264,7 @@ def file_of(image: Image) -> Path | None:
     return Path(path).absolute() if Path(path).exists() else None
 
 
-def turned_words(image: Image) -> str:
+def turned_notice(image: Image) -> str:
     """Say that napari shows an image as its file keeps it and not upright; mostly empty."""
     path = image.source.path
     if not path or not is_turned(Path(path)):
@@ -278,4 +279,4 @@ def turned_words(image: Image) -> str:
 def is_cheap(image: Image) -> bool:
     """Whether a layer's pixels lie in memory, and are soon looked through."""
     data = image.data
-    return not image.multiscale and isinstance(data, np.ndarray) and data.nbytes <= MOST_BYTES
+    return not image.multiscale and isinstance(data, np.ndarray) and data.nbytes <= MAX_BYTES

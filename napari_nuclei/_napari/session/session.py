@@ -14,10 +14,11 @@ from napari.layers import Image
 from napari.layers import Labels as AnyLabels
 from psygnal import Signal
 
+from ...images.planes import Plane
 from ..layers.bridge import Bridge
 from ..layers.drawing import first_pixels
 from ..layers.layer_list import insert
-from ..layers.record import KEY, Opener, Plane, Record
+from ..layers.record import KEY, Opener, Record
 from ..layers.review_layer import Labels, is_review
 from ..layers.source import geometry_of, name_of, plane_in_view, shape_of, shapes_of
 from .companions import Companions
