@@ -97,10 +97,10 @@ class Similar:
 
     Attributes
     ----------
-    deed : Deed
+    operation : Operation
         What would be done to them.
     ids : tuple of int
-        The likest first; all that the deed makes sense for.
+        The most similar first; all that the operation makes sense for.
     likeness : (N,) float32
         0…1, falling: how sure it is that they are similar.
     likely : int
@@ -122,7 +122,7 @@ def find_similar(
     ----------
     examples : sequence of int
         Ids of nuclei that a person has treated so; also of deleted ones, which are on record.
-    deed : Deed
+    operation : Operation
         What was done to them.
 
     Raises
@@ -147,14 +147,14 @@ def find_similar(
 
 
 def _is_open(nuclei: Nuclei, nucleus: Nucleus, operation: Operation) -> bool:
-    """Whether a deed makes sense for a nucleus that nobody has treated yet."""
+    """Whether an operation makes sense for a nucleus that nobody has treated yet."""
     if nucleus.touched:
         return False
     return nuclei.is_shown(nucleus) != (operation == "promote")
 
 
 def _alike(nucleus: Nucleus, operation: Operation) -> bool:
-    """Whether a person has already said of a nucleus what the deed would say."""
+    """Whether a person has already said of a nucleus what the operation would say."""
     rejected = nucleus.state is State.REJECTED
     return rejected if operation == "delete" else not rejected
 
@@ -202,7 +202,7 @@ def examples_of(done: Sequence[Edit], most: int = 20) -> tuple[list[int], Operat
 
     Returns
     -------
-    list of int, Deed or None
+    list of int, Operation or None
         Ids of the last edits that are alike; nothing where the last one is no example.
     """
     operation: Operation | None = None

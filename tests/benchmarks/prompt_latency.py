@@ -4,7 +4,7 @@
   look too, as they are once the mouse has rested over a zoomed view;
 * ``first box``, ``first click``: on a tile that is not;
 * ``nudge``: the soft mask and the edit;
-* ``kind``: fix all of this kind among 20,000 nuclei whose features are known;
+* ``kind``: fix similar nuclei among 20,000 nuclei whose features are known;
 * ``next``: the next place in a queue of 20,000, an edit followed in between.
 
     python tests/benchmarks/prompt_latency.py [--rounds 200] [--model nuclei]

@@ -222,7 +222,7 @@ class FolderPanel(QFrame):
         total = len(folder.items)
         done, begun = (folder.standings.number_at(s) for s in (Stage.COMPLETE, Stage.BEGUN))
         parts = [f"{done:,} of {counted(total, 'image')} complete"]
-        parts += [f"{begun:,} in progress"] if begun else []
+        parts += [f"{begun:,} begun"] if begun else []
         parts += (
             [f"⚠ {len(folder.standings.problems):,} with problems"]
             if folder.standings.problems

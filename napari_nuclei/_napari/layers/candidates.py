@@ -23,7 +23,7 @@ COVERED = 0.5
 
 
 class Candidates:
-    """The ghosts of one review layer; hidden at first."""
+    """The candidates of one review layer; hidden at first."""
 
     def __init__(self, bridge: Bridge, viewer: Viewer) -> None:
         self.bridge = bridge

@@ -233,7 +233,7 @@ def follow(image: Image, layer: Any, moved: Callable[[], object] | None = None) 
         image, layer = leader(), target()
         if image is None or layer is None:
             return {}
-        viewport = getattr(layer, "pane", None)
+        viewport = getattr(layer, "viewport", None)
         part = (layer.data.shape,) if viewport is None else (viewport.whole, viewport.origin)
         return geometry_of(image, *part)
 

@@ -101,7 +101,7 @@ def is_part(shape: Sequence[int]) -> bool:
 
 def origin_of(layer: Any) -> NDArray[np.int64]:
     """Return the first px of a layer's data in px of its image, along all axes."""
-    viewport: Viewport | None = getattr(layer, "pane", None)
+    viewport: Viewport | None = getattr(layer, "viewport", None)
     return np.array((0,) * layer.ndim if viewport is None else viewport.origin, np.int64)
 
 
