@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from ..errors import EditError
 from ..masks import Mask
-from ..masks.box import Box, has_middle, touches
-from .edit import Edit, EditError, on_record, require
+from ..masks.box import Box, covers, has_middle, is_empty, touches, within, without
+from .edit import Edit, on_record, require
 from .nuclei import Nuclei
 from .nucleus import Kind, Nucleus, Origin, State
 from .shape_edits import (
@@ -24,7 +25,6 @@ from .shape_edits import (
 
 __all__ = [
     "Edit",
-    "EditError",
     "accept",
     "accept_above",
     "add",
@@ -105,7 +105,7 @@ def _states(nuclei: Nuclei, ids: Iterable[int], state: State, name: str) -> Edit
 def mark_complete(nuclei: Nuclei, box: Box | None = None) -> Edit:
     """Say that nothing is missing in an area, or in the whole image."""
     new = _inside(nuclei, box)
-    if any(_covers(old, new) for old in nuclei.complete):
+    if any(covers(old, new) for old in nuclei.complete):
         raise EditError("Nothing to do: this area is marked complete already.")
     return Edit("mark complete", complete=(nuclei.complete, (*nuclei.complete, new)))
 
@@ -115,38 +115,15 @@ def unmark(nuclei: Nuclei, box: Box | None = None) -> Edit:
     gone = _inside(nuclei, box)
     if not any(touches(old, gone) for old in nuclei.complete):
         raise EditError("Nothing to do: nothing is marked complete here.")
-    left = tuple(part for old in nuclei.complete for part in _without(old, gone))
+    left = tuple(part for old in nuclei.complete for part in without(old, gone))
     return Edit("unmark", complete=(nuclei.complete, left))
 
 
 def _inside(nuclei: Nuclei, box: Box | None) -> Box:
-    height, width = nuclei.shape
-    y0, x0, y1, x1 = box or (0, 0, height, width)
-    y0, x0, y1, x1 = max(y0, 0), max(x0, 0), min(y1, height), min(x1, width)
-    if y0 >= y1 or x0 >= x1:
+    part = within(box or (0, 0, *nuclei.shape), nuclei.shape)
+    if is_empty(part):
         raise EditError("The area has no pixel inside the image: draw it over the image.")
-    return y0, x0, y1, x1
-
-
-def _covers(outer: Box, inner: Box) -> bool:
-    first = outer[0] <= inner[0] and outer[1] <= inner[1]
-    return first and outer[2] >= inner[2] and outer[3] >= inner[3]
-
-
-def _without(box: Box, gone: Box) -> Iterator[Box]:
-    """Yield what is left of a box: above, below, left and right of what goes."""
-    if not touches(box, gone):
-        yield box
-        return
-    y0, x0, y1, x1 = box
-    top, bottom = max(y0, gone[0]), min(y1, gone[2])
-    parts = [
-        (y0, x0, top, x1),
-        (bottom, x0, y1, x1),
-        (top, x0, bottom, gone[1]),
-        (top, gone[3], bottom, x1),
-    ]
-    yield from (part for part in parts if part[0] < part[2] and part[1] < part[3])
+    return part
 
 
 # -- all of them ------------------------------------------------------------------------

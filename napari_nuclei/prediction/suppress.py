@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..masks import Mask
-from ..masks.box import Box
+from ..masks.box import Box, shared
 
 MAX_COVERED = 0.7
 """Largest share of the smaller of two masks that the other one may cover."""
@@ -168,8 +168,7 @@ class _Candidate:
 
     def shared(self, other: _Candidate) -> Box:
         """The part of both boxes, maybe empty."""
-        a, b = self.mask.box, other.mask.box
-        return max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])
+        return shared(self.mask.box, other.mask.box)
 
     def covers(self, other: _Candidate, most: float) -> bool:
         """Whether either covers more than a share of the smaller one."""

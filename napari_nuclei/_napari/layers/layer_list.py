@@ -95,6 +95,28 @@ def lies_on(layer: Any, over: Any) -> None:
     _below[layer] = weakref.ref(over)
 
 
+_watched: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def select_apart(viewer: Viewer) -> None:
+    """Have layers that lie on a review layer leave the selection when that one is selected too.
+
+    They go along with it. Removed with it in one turn of the event loop, between two redraws, they
+    would bring napari down on software OpenGL: see `take_out`.
+    """
+    if viewer in _watched:
+        return
+    _watched.add(viewer)
+    selection = viewer.layers.selection
+
+    def leave(event: Any = None) -> None:
+        extra = [layer for layer in selection if below(layer) in selection]
+        if extra:
+            selection.difference_update(extra)
+
+    selection.events.changed.connect(leave)
+
+
 def below(layer: Any) -> Any:
     """Return the review layer that a layer was made to lie on; None if it is no such layer."""
     over = None if layer is None else _below.get(layer)

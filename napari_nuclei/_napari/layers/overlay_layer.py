@@ -13,7 +13,7 @@ import numpy as np
 from napari.layers import Labels
 from napari.utils import DirectLabelColormap
 
-from .layer_list import insert, lies_on, remove_soon
+from .layer_list import insert, lies_on, remove_soon, select_apart
 from .source import GEOMETRY, follow
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class OverlayLayer:
         )
         self._hold_still()
         lies_on(self.layer, over)
+        select_apart(viewer)
         insert(viewer, viewer.layers.index(over) + (not beneath), self.layer)
         if not beneath:
             follow(over, self.layer)

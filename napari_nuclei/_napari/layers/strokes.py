@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import EditError
 from ...images.planes import Plane
 from ...nuclei import labels
-from ...nuclei.edits import EditError
 from ...review import Review
 
 Pixels = tuple[NDArray[np.int64], NDArray[np.int64]]

@@ -11,7 +11,7 @@ from psygnal import Signal
 from ...masks import outlines, shaping
 from ...nuclei import Nuclei, edits
 from ...nuclei.edits import Edit
-from ...triage.walk import Walk
+from ...triage.walk import ScoreWalk
 from ..layers.bridge import Bridge
 from ..layers.camera import bring_into_view, look_at
 from ..layers.gestures import Gestures, Point, Tool
@@ -223,7 +223,7 @@ class Actions(DrawnTools):
         id = self.walk.go(self.review, step)
         if id is None:
             self.review.select(())
-            self.told.emit(self.walk.end if len(self.review.nuclei) else Walk.none)
+            self.told.emit(self.walk.end if len(self.review.nuclei) else ScoreWalk.none)
             return
         self.choose(id)
         self._show_hidden(id)

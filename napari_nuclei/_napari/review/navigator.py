@@ -19,7 +19,7 @@ from ...triage.default_weights import DEFAULT
 from ...triage.doubts import Evidence, is_entry
 from ...triage.review_queue import Entry, ReviewQueue
 from ...triage.self_check import SelfCheck
-from ...triage.walk import Walk
+from ...triage.walk import ScoreWalk, Walk
 from ...triage.weights import Weights
 from .. import PLUGIN
 
@@ -57,13 +57,14 @@ class QueueWalk:
         What comes again.
     """
 
-    end = Walk.end
+    end = ScoreWalk.end
 
     def __init__(self) -> None:
         self.current: int | None = None
         self.entry: Entry | None = None
         self.check = SelfCheck()
-        self._plain = Walk()
+        self._walk = Walk()
+        self._plain = ScoreWalk(self._walk)
         self._review: Review | None = None
         self._queue: ReviewQueue | None = None
         self._building: Generator[Any, None, ReviewQueue] | None = None
@@ -89,14 +90,15 @@ class QueueWalk:
             self._review.changed.disconnect(self._on_edit)
         self._review, self._queue, self._building = review, None, None
         self._evidence = {}
-        self._plain, self.current, self.entry = Walk(), None, None
+        self._walk = Walk()
+        self._plain, self.current, self.entry = ScoreWalk(self._walk), None, None
         if review is not None:
             review.changed.connect(self._on_edit)
             self._build()
 
     def _build(self) -> None:
         assert self._review is not None
-        queue = ReviewQueue(self._review.nuclei, self._weights())
+        queue = ReviewQueue(self._review.nuclei, self._weights(), self._walk)
         self._queue, self._building = None, queue.build_steps()
         self._build_on()
 
@@ -124,7 +126,7 @@ class QueueWalk:
 
     def _anew(self) -> Generator[Any, None, ReviewQueue]:
         assert self._review is not None
-        return ReviewQueue(self._review.nuclei, self._weights()).build_steps()
+        return ReviewQueue(self._review.nuclei, self._weights(), self._walk).build_steps()
 
     # -- what the model says of itself ------------------------------------------------
 

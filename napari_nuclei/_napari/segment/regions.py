@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Image, Shapes
 
 from ...errors import UserError
-from ...masks.box import Box
+from ...masks.box import Box, is_empty, within
 from ..layers.camera import view_box
 from ..layers.source import shape_of
 from ..layers.viewport import to_image
@@ -88,7 +88,7 @@ def box_of(points: Any, image: Image) -> Box:
 
 def _inside(box: Box, image: Image, else_: str) -> Box:
     height, width = shape_of(image)[-2:]
-    y0, x0, y1, x1 = max(box[0], 0), max(box[1], 0), min(box[2], height), min(box[3], width)
-    if y0 >= y1 or x0 >= x1:
+    part = within(box, (height, width))
+    if is_empty(part):
         raise UserError(f"{else_}: move there and try again.")
-    return y0, x0, y1, x1
+    return part
