@@ -172,7 +172,7 @@ def test_nuclei_alone_are_of_the_only_image() -> None:
         (lambda of, at: napari_nuclei.score(of, of, max_detections=0), "not a positive number"),
         (lambda of, at: napari_nuclei.score(of, [of]), "Nuclei or a DataSet is needed"),
         (lambda of, at: napari_nuclei.read(at / "no.json"), "no such file"),
-        (lambda of, at: napari_nuclei.read([]), "nothing to read"),
+        (lambda of, at: napari_nuclei.read([]), "no input was named"),
         (lambda of, at: napari_nuclei.read(at, images=at / "no"), "not a folder of images"),
         (lambda of, at: napari_nuclei.read(at, format="xml"), "no format 'xml'"),
         (lambda of, at: napari_nuclei.write(at / "n.csv", of, format="xml"), "no format 'xml'"),

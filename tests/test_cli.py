@@ -264,7 +264,7 @@ def test_models_are_listed_and_shown(run: Run, models_folder: Path) -> None:
         ("name = 'x'\nout = 'o'\n[[data.train]]\ncoco = 'truth.json'\nimages = '.'",
          ("--resume",), "nothing to resume"),
         ("name = 'x'\nout = 'o'\n[[data.train]]\ncoco = 'truth.json'\nimages = '.'",
-         ("--out", "r.toml"), "r.toml is a file; name a folder"),
+         ("--out", "r.toml"), "r.toml is a file: name a folder"),
     ],
 )  # fmt: skip
 def test_training_that_cannot_begin(

@@ -303,12 +303,12 @@ def test_places_that_cannot_be_written(run: Run, images: Path) -> None:
     refused(run("segment", one, "--out", "no/o.json"), "the folder no does not exist")
     refused(run("segment", one, "--out", images), "is a folder: name a file in it")
     refused(run("segment", one, "--out", one), "is one of the input files")
-    refused(run("segment", one, "--out", "o.json", "--overlay", one), "is a file; name a folder")
+    refused(run("segment", one, "--out", "o.json", "--overlay", one), "is a file: name a folder")
     answer = run("segment", images, "--out", one, "--format", "labels")
     refused(answer, "is one of the input files")
     Path("file").write_text("")
     answer = run("segment", images, "--out", "file", "--format", "labels")
-    refused(answer, "is a file; name a folder")
+    refused(answer, "is a file: name a folder")
     refused(run("segment", one, "--out", "file/o.json"), "file does not exist")
     assert {p.name for p in images.iterdir()} == {"a.png", "b.png", "c.png"}
 

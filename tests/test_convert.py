@@ -201,7 +201,7 @@ def test_too_little_memory_is_one_line(
         (["none.json", "--out", "x.csv"], "no such file"),
         (["one.png", "--out", "x.csv"], "is not a readable file of nuclei"),
         (["all.coco.json", "--out", "x.xyz"], "name one with --to"),
-        (["all.coco.json", "--out", "all.coco.json"], "name another one"),
+        (["all.coco.json", "--out", "all.coco.json"], "name another output"),
         (["all.coco.json", "--out", "no/x.csv"], "does not exist"),
         (["all.coco.json", "--out", "x.geojson"], "name a folder instead"),
         (["all.coco.json", "--to", "imagej", "--out", "one.png"], "name a folder"),

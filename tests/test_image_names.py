@@ -126,7 +126,7 @@ def test_planes_of_a_stack_are_images() -> None:
         (["a.png"], ["b.png"], "l.json does not list the image b.png"),
         (["c/a.png", "t/a.png"], ["a.png"], "l.json does not say whether a.png is c/a.png or t/a"),
         (["a.png"], ["c/a.png", "t/a.png"], "are called a.png, c/a.png and t/a.png, but l.json"),
-        (["a.png"], ["a.png", "a.png"], "are the same image of l.json, a.png: give one"),
+        (["a.png"], ["a.png", "a.png"], "are the same image of l.json, a.png: keep one"),
         (["a.png", "a.png"], ["a.png"], "lists the image a.png more than once"),
     ],
 )

@@ -30,6 +30,7 @@ from napari_nuclei.learn.examples import pixels_of
 from napari_nuclei.nuclei import edits
 from napari_nuclei.progress import result_of
 from napari_nuclei.review import Review
+from napari_nuclei.workspace.export import gather
 from napari_nuclei.workspace.workspace import Workspace
 
 
@@ -153,7 +154,7 @@ def test_a_channel_is_the_same_however_it_is_opened(channels: Path) -> None:
     together.close()
     of = Workspace(channels)
     assert of.stored(channels) == nuclei
-    assert [i.channels for i in result_of(of.data_set()).images] == [(1,)]
+    assert [i.channels for i in result_of(gather(of)).images] == [(1,)]
 
 
 def test_channels_of_a_stack(tmp_path: Path) -> None:

@@ -157,7 +157,7 @@ def test_images_are_gathered(folder: Path, tmp_path: Path, copy: bool) -> None:
     list(mask_folders.gather([target / "a.png"], target, copy))  # into its own folder
     assert (target / "a.png").read_bytes() == files[0].read_bytes()
     (target / "a.png").write_bytes(b"mine")
-    with pytest.raises(UserError, match="another image"):
+    with pytest.raises(UserError, match="exists already, and differs"):
         list(mask_folders.gather(files, target, copy))
     assert (target / "a.png").read_bytes() == b"mine"
     (tmp_path / "file").write_text("")

@@ -85,7 +85,7 @@ def test_a_model_whose_card_was_renamed_is_found_by_its_name(folder: Path) -> No
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones(folder: Path) -> None:
-    with pytest.raises(UserError, match=r"no model named 'x'\. There are: .*tiny"):
+    with pytest.raises(UserError, match=r"no model named 'x'\. Choose one of: .*tiny"):
         registry.find("x")
     with pytest.raises(UserError, match="no such model file"):
         registry.find(str(folder / "x.safetensors"))

@@ -173,7 +173,7 @@ def test_what_must_not_be_forgotten_is_replayed(
     assert card.licence == "CC0-1.0 and CC BY-NC-SA 4.0"
     assert "replaying truth.json" in card.data
     (folder / "images").rename(tmp_path / "gone")
-    refused(run(*arguments(review, "--replay", folder / "truth.json")), "its images lie neither")
+    refused(run(*arguments(review, "--replay", folder / "truth.json")), "its images are neither")
 
 
 # -- small parts ------------------------------------------------------------------------

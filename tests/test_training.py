@@ -170,7 +170,7 @@ def test_a_run_writes_all_that_belongs_to_it_and_can_go_on(
         (lambda f: (f / "truth.json").write_text("{}"), "truth.json"),
         (lambda f: (f / "truth.json").unlink(), "there is no such file"),
         (lambda f: (f / "1.png").write_bytes(b"no image"), "not an image"),
-        (lambda f: (f / "out").write_text("a file"), "is a file; name a folder"),
+        (lambda f: (f / "out").write_text("a file"), "is a file: name a folder"),
     ],
 )
 def test_runs_that_cannot_begin(tmp_path: Path, break_it: Any, words: str) -> None:

@@ -50,7 +50,7 @@ def arguments(p: ArgumentParser) -> None:
         "--image-ids",
         type=Path,
         metavar="JSON",
-        help="list of images with their ids, or a COCO file: the result takes its names and ids",
+        help="list of images with their ids, or a COCO file: the result uses its names and ids",
     )
     p.add_argument("--pixel-size", type=positive, metavar="UM", help="pixel size in µm")
     strict(p)

@@ -106,7 +106,7 @@ def _labels(pixels: Pixels, is_lossy: bool, name: str, remarks: list[str]) -> Pi
     if pixels.ndim != 2:
         raise ValueError(
             f"it is not a label image but {pixels.dtype} of shape {pixels.shape}: one plane of "
-            "whole numbers is wanted, 0 for background"
+            "whole numbers is needed, 0 for background"
         )
     if is_lossy:
         remarks.append(f"{name}: JPEG changes values; what is brighter than half is read as mask.")

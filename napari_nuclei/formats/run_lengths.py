@@ -185,7 +185,7 @@ def _image(path: Path, name: str, row: dict[str, Any], located: Located, id: int
 
 def _sizeless(path: Path, name: str, why: str) -> UserError:
     if why == MISSING:
-        why = f"no image named {name!r} lies beside it: put it there"
+        why = f"no image named {name!r} is beside it: put it there"
     else:
         why = f"its image {name!r} {why}: keep the one that is meant"
     return FormatError(

@@ -198,7 +198,7 @@ class Sidecar:
             self.remarks.append(f"{source.name}: {_doubt(source, match)}.")
         if extent is None or not self.guess_size:
             raise FormatError(
-                f"{source} does not say how large its image is, and no image named {name!r} lies "
+                f"{source} does not say how large its image is, and no image named {name!r} is "
                 + worded(
                     "beside it: put it there, or name its folder with --images",
                     "beside it: put it there, or name its folder with images=",

@@ -155,7 +155,7 @@ def read_recipe(path: Path, changes: dict[str, Any] | None = None) -> Recipe:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         shipped = resource_folder("training")
-        raise RecipeError(f"{path}: no such recipe. Shipped recipes lie in {shipped}.") from None
+        raise RecipeError(f"{path}: no such recipe. Shipped recipes are in {shipped}.") from None
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read ({error.strerror}).") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

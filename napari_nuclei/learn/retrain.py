@@ -257,7 +257,7 @@ def replayed(path: Path, data: DataSet) -> Generator[Progress, None, tuple[Path,
     folder = path.parent
     if files_in(folder).find(data.images[0].file_name).value is None:
         raise UserError(
-            f"{path}: its images lie neither beside it nor in {folder / 'images'}: put them there."
+            f"{path}: its images are neither beside it nor in {folder / 'images'}: put them there."
         )
     step = max(1, -(-len(data.images) // REPLAYED))
     some = replace(data, images=data.images[::step])

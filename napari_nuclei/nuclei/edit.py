@@ -135,7 +135,7 @@ def _listed(ids: list[int]) -> str:
     )
 
 
-def difference(old: Nuclei, new: Nuclei, name: str = "read anew") -> Edit:
+def difference(old: Nuclei, new: Nuclei, name: str = "reload") -> Edit:
     """Return the edit that leads from one state of an image's nuclei to another."""
     rows = {n.id: n for n in new}
     before = tuple(n for n in old if rows.get(n.id) != n)

@@ -57,7 +57,7 @@ class Key:
 KEYS = [
     Key("accept", "A", "Accept the nucleus under the mouse, or the selected ones"),
     Key("reject", "R", "Reject: not a nucleus; its mask stays on record"),
-    Key("delete", "Delete", "Delete: remove; only a mask of the model's stays on record"),
+    Key("delete", "Delete", "Delete: remove; only the model's masks stay on record"),
     Key("join", "J", "Join the selected nuclei, or those that a line crosses"),
     Key("split", "S", "Split: draw lines across nuclei"),
     Key("next", "N", "Next nucleus that may need correction"),

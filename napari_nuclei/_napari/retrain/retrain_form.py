@@ -42,7 +42,7 @@ class RetrainForm(QWidget):
         self.replay_box = QLineEdit()
         self.replay_box.setPlaceholderText("none (optional)")
         self.replay_box.setToolTip(
-            "COCO data set of what the model must not forget; its images lie beside it or in "
+            "COCO data set of what the model must not forget; its images are beside it or in "
             "images/"
         )
         self.replay_button = QPushButton("…")
