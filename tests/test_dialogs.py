@@ -126,7 +126,7 @@ def test_return_alone_confirms_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_ending_of_another_format_is_said(dialog: Any, tmp_path: Path) -> None:
     dialog.place.setText(str(tmp_path / "x.geojson"))
-    assert "its ending says GeoJSON" in dialog.note.text()
+    assert "its extension says GeoJSON" in dialog.note.text()
 
 
 def test_parquet_is_offered_where_it_can_be_written(

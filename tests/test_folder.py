@@ -72,7 +72,7 @@ def test_a_folder_names_what_it_leaves_out(person: Reviewer, tmp_path: Path) -> 
     said: list[str] = []
     person.panel.said.connect(lambda text, problem: said.append(text))
     person.open(tmp_path)
-    words = "left out 2: gone.png (broken link); scan.czi (kind that is not read"
+    words = "left out 2: gone.png (broken link); scan.czi (unsupported format"
     assert any(words in text for text in said)
     assert words in person.panel.about.toolTip()
     assert person.rows() == ["cell1.png", "cell2.png"]

@@ -70,7 +70,7 @@ def test_all_are_segmented(person: Reviewer, tmp_path: Path) -> None:
     assert standing is not None
     assert (standing.stage, standing.counts.shown) == (Stage.UNTOUCHED, 3)
     person.segment_all()
-    assert person.all.message.text() == "0 images segmented, 4 had been before."
+    assert person.all.message.text() == "0 images segmented, 4 already were."
     assert len(person.engine.asked) == 4
 
 
@@ -122,7 +122,7 @@ def test_what_is_left_alone_and_what_fails(person: Reviewer, tmp_path: Path) -> 
     person.segment_all()
     assert segmented(person) == [4, 2], "first what nobody has begun"
     assert person.all.message.text() == (
-        "⚠ 2 images segmented, 1 complete, left alone, 1 failed, marked in the list."
+        "⚠ 2 images segmented, 1 left alone as complete, 1 failed, marked in the list."
     )
     assert "cell3.png" in person.all.message.toolTip()
     assert "1 with problems" in person.panel.about.text()
@@ -163,7 +163,7 @@ def test_nothing_found_is_remembered(person: Reviewer, tmp_path: Path) -> None:
     person.segment_all()
     person.segment_all()
     assert len(person.engine.asked) == 2
-    assert person.all.message.text() == "0 images segmented, 2 had been before."
+    assert person.all.message.text() == "0 images segmented, 2 already were."
 
 
 def test_planes_are_segmented_each(person: Reviewer, tmp_path: Path) -> None:

@@ -206,7 +206,7 @@ def test_an_old_review_says_of_no_channel(channels: Path) -> None:
     desk = Desk(channels, channel_axis=0)
     assert desk.names == ["c nuclei"]
     (warning,) = desk.bridge().review.warnings
-    assert "does not say of which channel" in warning
+    assert "does not say which channel" in warning
     assert desk.told == [warning]
     assert begun(channels) == [((), "")], "looking changes nothing"
     add(desk.bridge().review, 20, 20)
@@ -299,7 +299,7 @@ def test_an_old_review_of_a_stack_of_files(tmp_path: Path) -> None:
     desk = Desk(a, b, c)
     review = desk.bridge().review_at((1,))
     assert len(review.nuclei) == 1
-    assert "or file it is" in review.warnings[0]
+    assert "or file it belongs to" in review.warnings[0]
     add(review, 20, 20)
     desk.close()
     assert [begun(a), begun(b)] == [[], [((), "")]]

@@ -173,7 +173,7 @@ def test_no_hint_where_no_nucleus_reaches_the_threshold(desk: Desk) -> None:
     assert desk.said == BELOW
     desk.engine.found = FOUND[2:]
     desk.segment()
-    assert "Go along the doubtful ones" in desk.said
+    assert "Step through the doubtful ones" in desk.said
 
 
 def test_the_threshold_is_that_of_the_review(desk: Desk) -> None:
@@ -212,7 +212,7 @@ def test_napari_may_slice_in_the_background(
         desk = Desk(make_napari_viewer(), qtbot)
         desk.viewer.add_image(GRAY, name="cells")
         bridge = desk.segment()
-        assert "Go along the doubtful ones" in desk.said
+        assert "Step through the doubtful ones" in desk.said
         assert in_step(bridge)
         qtbot.waitUntil(lambda: bridge.layer.loaded)
         bridge.review.do(edits.reject(bridge.review.nuclei, [1]))
@@ -226,7 +226,7 @@ def test_advice_on_keys_goes_with_the_layer_of_the_nuclei(desk: Desk) -> None:
     image = desk.viewer.add_image(GRAY, name="cells")
     bridge = desk.segment()
     desk.viewer.layers.remove(desk.viewer.layers["cells nuclei outlines"])
-    assert "Go along the doubtful ones" in desk.said
+    assert "Step through the doubtful ones" in desk.said
     desk.viewer.layers.remove(bridge.layer)
     assert desk.said == ""
     assert image in desk.viewer.layers

@@ -40,7 +40,7 @@ def test_decided_ones_are_left_out() -> None:
     assert walk.go(nuclei) == 1
     edits.reject(nuclei, [1]).apply_to(nuclei)
     assert walk.go(nuclei) is None
-    assert walk.words(nuclei, 0) == walk.end
+    assert walk.summary(nuclei, 0) == walk.end
 
 
 def test_a_lower_threshold_brings_more() -> None:
@@ -48,7 +48,7 @@ def test_a_lower_threshold_brings_more() -> None:
     walk.go(nuclei)
     edits.set_threshold(nuclei, 0.1).apply_to(nuclei)
     assert walk.go(nuclei) == 4
-    assert "0.20" in walk.words(nuclei, 3)
+    assert "0.20" in walk.summary(nuclei, 3)
 
 
 def test_the_queue_goes_on_where_the_scores_have_led() -> None:

@@ -58,7 +58,7 @@ def test_a_renamed_image_is_found_again(image: Path) -> None:
     assert locate(new) == journal_of(image)
     again = opened(new)
     assert notices(again) == (
-        f"This image was called {image.name} when it was reviewed: its review goes on here."
+        f"This image was called {image.name} when it was reviewed: its review continues here."
     )
     assert same(again, before)
     assert journal_of(new).exists()
@@ -541,7 +541,7 @@ def test_an_export_says_what_is_uncertain(tmp_path: Path) -> None:
     of = Workspace(tmp_path)
     data = result_of(gather(of, None, lambda item, error: left.update({item.name: str(error)})))
     assert [image.file_name for image in data.images] == ["good.png", "touched.png"]
-    assert "open its image to mend it" in left["damaged.png"]
+    assert "open its image to repair it" in left["damaged.png"]
     assert "has changed" in left["changed.png"]
     assert list(left) == ["changed.png", "damaged.png", "size.png"]
     for item in of.items:  # whoever opens them is told

@@ -15,7 +15,7 @@ from ..nuclei.labels import from_labels
 from . import bit_png
 from .label_files import numbers
 
-_EMPTY = "left out, no pixel is set"
+_EMPTY = "left out, it has no pixels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def _masks_in(path: Path, shape: tuple[int, int]) -> Found:
         if pixels.ndim == 3:
             gray = pixels.max(-1)
         mask = Mask.from_array(from_lossy(gray))
-        words = "a JPEG, which changes values; what is brighter than half is taken"
+        words = "a JPEG, which changes values; what is brighter than half is read as mask"
         return Found([mask] if mask else [], (words if mask else _EMPTY,))
     if gray.dtype.kind == "f":
         gray = whole(gray)
@@ -83,11 +83,11 @@ def _masks_in(path: Path, shape: tuple[int, int]) -> Found:
         mask = Mask.from_array(gray)
         return Found([mask]) if mask else Found([], (_EMPTY,))
     if (soft := softened(gray)) is not None:
-        words = "a mask with soft edges; what is brighter than half is taken"
+        words = "a mask with soft edges; what is brighter than half is read as mask"
         return Found([Mask.from_array(soft)], (words,))
     remark_on(gray)  # refuses a photograph
     masks = [n.mask for n in from_labels(gray)]
-    return Found(masks, ("a label image among masks, each value is taken for a nucleus",))
+    return Found(masks, ("a label image among masks, each value is read as a nucleus",))
 
 
 def _from_png(path: Path, shape: tuple[int, int]) -> Mask | None:

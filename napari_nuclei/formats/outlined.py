@@ -65,7 +65,7 @@ class Outlines:
         name : str
             What the file or its name says of the image's name.
         broken : Broken
-            Takes objects that hold no pixel, lie outside of the image or reach over its edge.
+            Takes objects that hold no pixel, lie outside the image or reach over its edge.
         image : ImageRecord or None
             The image, if the file says its size.
 
@@ -99,7 +99,7 @@ class Outlines:
         where = f"{image.file_name} of {image.height}×{image.width} px"
         for k, label in enumerate(self.labels):
             if off[k]:
-                broken.leave_out(label, f"lies outside of {where}: is it the right image?")
+                broken.leave_out(label, f"lies outside {where}: is it the right image?")
                 masks[k] = Mask()
             elif not masks[k]:
                 broken.leave_out(label, "holds no pixel")

@@ -53,8 +53,8 @@ def write(path: Path, data: DataSet, sidecar: Sidecar) -> None:
         stream.write(("\n".join(lines) + "\n").encode("utf-8", ODD))
     if lost:
         sidecar.remarks.append(
-            f"{path.name}: {lost:,} px of nuclei below others are left out: "
-            "this format has one nucleus for each pixel."
+            f"{path.name}: {lost:,} px of nuclei below others are left out: this format has one "
+            "nucleus per pixel."
         )
 
 
@@ -179,15 +179,15 @@ def _image(path: Path, name: str, row: dict[str, Any], located: Located, id: int
     if file is not None:
         name = "/".join([*parts_of(name)[:-1], file.name])
     if min(size) < 1:
-        raise FormatError(f"{path}: image {name} has a height or width below 1: mend it")
+        raise FormatError(f"{path}: image {name} has a height or width below 1: correct it")
     return ImageRecord(id, name, *size)
 
 
 def _sizeless(path: Path, name: str, why: str) -> UserError:
     if why == MISSING:
-        why = f"no image named {name!r} lies beside it: put it there"
+        why = f"no image named {name!r} is beside it: put it there"
     else:
-        why = f"its image {name!r} {why}: leave the one that is meant"
+        why = f"its image {name!r} {why}: keep the one that is meant"
     return FormatError(
         f"{path} does not say how large its images are, and {why}, or name its folder with --images"
     )

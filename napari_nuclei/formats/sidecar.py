@@ -198,7 +198,7 @@ class Sidecar:
             self.remarks.append(f"{source.name}: {_doubt(source, match)}.")
         if extent is None or not self.guess_size:
             raise FormatError(
-                f"{source} does not say how large its image is, and no image named {name!r} lies "
+                f"{source} does not say how large its image is, and no image named {name!r} is "
                 + worded(
                     "beside it: put it there, or name its folder with --images",
                     "beside it: put it there, or name its folder with images=",
@@ -206,7 +206,7 @@ class Sidecar:
                 )
             )
         self.remarks.append(
-            f"{source.name} does not say how large its image is: the extent of its nuclei is taken."
+            f"{source.name} does not say how large its image is: the extent of its nuclei is used."
         )
         return ImageRecord(1, name, max(1, extent[0]), max(1, extent[1]))
 
@@ -215,7 +215,7 @@ class Sidecar:
         path = None if self.images is None or match.rivals else self.files(source).only()
         if path is not None:
             self.remarks.append(
-                f"No image is named {name!r}: {path.name}, the only one in {self.images}, is taken."
+                f"No image is named {name!r}: {path.name}, the only one in {self.images}, is used."
             )
         return path
 
@@ -223,8 +223,8 @@ class Sidecar:
 def _doubt(source: Path, match: Match[Path]) -> str:
     example = f"{PurePath(match.rivals[0]).name}{''.join(source.suffixes[-1:])}"
     return (
-        f"its image may be {listed(match.rivals)}: name the file after the one that is meant, "
-        f"as {example}"
+        f"its image may be {listed(match.rivals)}: name the file after the right one, such as "
+        f"{example}"
     )
 
 

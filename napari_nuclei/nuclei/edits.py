@@ -8,7 +8,7 @@ from dataclasses import replace
 from ..errors import EditError
 from ..masks import Mask
 from ..masks.box import Box, covers, has_middle, is_empty, touches, within, without
-from .edit import Edit, on_record, take
+from .edit import Edit, on_record, require
 from .nuclei import Nuclei
 from .nucleus import Kind, Nucleus, Origin, State
 from .shape_edits import (
@@ -64,7 +64,7 @@ def add(nuclei: Nuclei, mask: Mask, id: int | None = None, name: str = "add") ->
 
 def delete(nuclei: Nuclei, ids: Iterable[int]) -> Edit:
     """Remove nuclei: a model's are kept as rejected, those of a person are gone."""
-    rows = take(nuclei, ids, "delete")
+    rows = require(nuclei, ids, "delete")
     return Edit("delete", tuple(rows), tuple(on_record(rows)))
 
 
@@ -88,12 +88,12 @@ def accept_above(nuclei: Nuclei, score: float) -> Edit:
 
 def note(nuclei: Nuclei, ids: Iterable[int], text: str) -> Edit:
     """Put a remark on nuclei."""
-    rows = take(nuclei, ids, "remark on")
+    rows = require(nuclei, ids, "remark on")
     return Edit("note", tuple(rows), tuple(replace(n, note=text) for n in rows))
 
 
 def _states(nuclei: Nuclei, ids: Iterable[int], state: State, name: str) -> Edit:
-    rows = [n for n in take(nuclei, ids, name) if n.state is not state]
+    rows = [n for n in require(nuclei, ids, name) if n.state is not state]
     if not rows:
         raise EditError(f"Nothing to do: already {state.value}.")
     return Edit(name, tuple(rows), tuple(replace(n, state=state) for n in rows))
@@ -132,7 +132,7 @@ def _inside(nuclei: Nuclei, box: Box | None) -> Box:
 def set_threshold(nuclei: Nuclei, score: float) -> Edit:
     """Show untouched proposals from this score on."""
     if not 0 <= score <= 1:
-        raise EditError(f"A score threshold lies between 0 and 1, not at {score}.")
+        raise EditError(f"A score threshold is between 0 and 1, not {score}.")
     return Edit("threshold", threshold=(nuclei.threshold, score))
 
 
@@ -148,7 +148,7 @@ def propose(
     Parameters
     ----------
     found : sequence of (Mask, float)
-        Masks and scores, down to a low score. What lies outside of the image is left out.
+        Masks and scores, down to a low score. What lies outside the image is left out.
     model : str
         Name of the model.
     threshold : float
@@ -205,7 +205,7 @@ def adopt(nuclei: Nuclei, others: Nuclei, name: str = "adopt") -> Edit:
     """
     if others.shape != nuclei.shape:
         sizes = " and ".join(f"{h}×{w}" for h, w in (others.shape, nuclei.shape))
-        raise EditError(f"The sizes differ ({sizes} px): these nuclei are of another image.")
+        raise EditError(f"The sizes differ ({sizes} px): these nuclei belong to another image.")
     lowest = min((n.id for n in others), default=nuclei.next_id)
     up = max(0, nuclei.next_id - lowest)
     rows = tuple(_renumbered(n, up) for n in others if n.mask)

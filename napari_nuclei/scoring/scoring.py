@@ -17,7 +17,7 @@ from ..formats.image_ids import Listed
 from ..formats.results import Results, score_of
 from ..nuclei import ImageRecord
 from .average_precision import average_precision
-from .compared import THRESHOLDS, Compared, Scored
+from .compared import THRESHOLDS, Compared, ScoredMasks
 from .match import Pairs, match, overlaps
 from .per_image import ImageFigures
 from .per_image import quotient as _part
@@ -178,8 +178,10 @@ def score_files(
 # -- joining ----------------------------------------------------------------------------
 
 
-def _joined(truth: DataSet, predictions: DataSet | Results) -> Iterator[tuple[ImageRecord, Scored]]:
-    found: Mapping[int, Scored]
+def _joined(
+    truth: DataSet, predictions: DataSet | Results
+) -> Iterator[tuple[ImageRecord, ScoredMasks]]:
+    found: Mapping[int, ScoredMasks]
     if isinstance(predictions, Results):
         found, shapes = predictions.found, predictions.shapes
         unknown = found.keys() - {image.id for image in truth.images}
@@ -207,10 +209,10 @@ def _refuse(what: str, unknown: Set[Any]) -> None:
 
 def _by_name(
     truth: DataSet, predictions: DataSet
-) -> tuple[dict[int, Scored], dict[int, tuple[int, int]]]:
+) -> tuple[dict[int, ScoredMasks], dict[int, tuple[int, int]]]:
     """Find the true image of each predicted one by its file name."""
     true = Listed(truth.images, "the truth")
-    found: dict[int, Scored] = {}
+    found: dict[int, ScoredMasks] = {}
     shapes = {}
     _refuse("image", set(true.unknown(predictions.images)))
     images = {image.id: image for image in predictions.images}

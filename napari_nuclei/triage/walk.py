@@ -69,7 +69,7 @@ class ScoreWalk:
         What to say when there is no other one, and when there are no nuclei at all.
     """
 
-    end = "There is no proposal left to look at: all are accepted, corrected or rejected."
+    end = "No proposal is left to look at: all are accepted, corrected or rejected."
     none = "There are no nuclei here yet."
 
     def __init__(self, walk: Walk | None = None) -> None:
@@ -90,7 +90,7 @@ class ScoreWalk:
         self.current = found
         return found
 
-    def words(self, nuclei: Nuclei, left: int) -> str:
+    def summary(self, nuclei: Nuclei, left: int) -> str:
         """Say in a line where the walk is, with `left` proposals to go."""
         if self.current is None or self.current not in nuclei:
             return self.end

@@ -13,7 +13,7 @@ import numpy as np
 from napari.layers import Labels
 from napari.utils import DirectLabelColormap
 
-from .layer_list import insert, lies_on, select_apart, take_out
+from .layer_list import insert, lies_on, remove_soon, select_apart
 from .source import GEOMETRY, follow
 
 if TYPE_CHECKING:
@@ -89,9 +89,9 @@ class OverlayLayer:
         """Show what was drawn."""
         self.layer.refresh(extent=False)
 
-    def take_away(self) -> None:
+    def remove(self) -> None:
         """Take it out of the viewer."""
-        take_out(self._viewer(), self.layer)
+        remove_soon(self._viewer(), self.layer)
 
     def _hold_still(self) -> None:
         """Have the mouse move the view over it and change nothing; again after new data."""

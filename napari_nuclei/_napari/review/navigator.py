@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 AT_ONCE = 0.03
 """Seconds that building the queue may take at a time."""
 
-MANY = 300
+MAX_CHANGED = 300
 """Nuclei of an edit from which on the queue is built anew."""
 
 LEARN_MS = 1500
 """How long nothing must have changed before the weights are learned."""
 
-FEW = 5
+MIN_DECISIONS = 5
 """Decisions before anything is learned from them."""
 
 
@@ -115,7 +115,7 @@ class QueueWalk:
         self._pump.start(0)
 
     def _on_edit(self, edit: Edit) -> None:
-        if edit.threshold is not None or len(edit.ids) > MANY or self._building is not None:
+        if edit.threshold is not None or len(edit.ids) > MAX_CHANGED or self._building is not None:
             self._building, self._queue = None, None
             self._pump.stop()
             self._building = self._anew()
@@ -159,7 +159,7 @@ class QueueWalk:
         if self._queue is None:
             return
         count = self._queue.learn()
-        if count >= FEW and count != self._decided:
+        if count >= MIN_DECISIONS and count != self._decided:
             self._decided = count
             try:
                 doubt_weights.write(weights_file(), self._queue.weights)
@@ -193,7 +193,7 @@ class QueueWalk:
         """Whether accepting these answers a second look, so that there is nothing to do."""
         return len(ids) == 1 and self.check.asking == ids[0]
 
-    def words(self, nuclei: Nuclei, left: int) -> str:
+    def summary(self, nuclei: Nuclei, left: int) -> str:
         """Say in a line where the walk is and why, with `left` proposals to go."""
         if self.current is None or self.current not in nuclei:
             return self.end
