@@ -26,8 +26,8 @@ square = Mask.from_array(np.ones((6, 6)))
 
 
 @pytest.fixture
-def person(make_napari_viewer: Callable[..., Any], qtbot: Any) -> Iterator[Reviewer]:
-    reviewer = Reviewer(make_napari_viewer, qtbot)
+def person(make_viewer: Callable[..., Any], qtbot: Any) -> Iterator[Reviewer]:
+    reviewer = Reviewer(make_viewer, qtbot)
     yield reviewer
     reviewer.folder.close()
     settle()
@@ -118,10 +118,10 @@ def test_only_what_is_near_is_open(person: Reviewer, tmp_path: Path) -> None:
 
 
 def test_place_comes_back(
-    make_napari_viewer: Callable[..., Any], qtbot: Any, tmp_path: Path
+    make_viewer: Callable[..., Any], qtbot: Any, tmp_path: Path
 ) -> None:
     write_images(tmp_path, 4)
-    first = Reviewer(make_napari_viewer, qtbot)
+    first = Reviewer(make_viewer, qtbot)
     first.open(tmp_path)
     first.segment_all()
     first.click_row(2)
@@ -133,7 +133,7 @@ def test_place_comes_back(
     camera_of(first.viewer).zoom = 7.5
     nucleus = first.review.selection
     first.folder.close()
-    second = Reviewer(make_napari_viewer, qtbot)
+    second = Reviewer(make_viewer, qtbot)
     second.open(tmp_path)
     assert second.image == "cell3.png"
     assert camera_of(second.viewer).center[-2:] == (33, 44)
@@ -201,12 +201,12 @@ def test_nothing_is_opened(person: Reviewer, tmp_path: Path) -> None:
 
 
 def test_second_window_looks_only(
-    person: Reviewer, make_napari_viewer: Callable[..., Any], qtbot: Any, tmp_path: Path
+    person: Reviewer, make_viewer: Callable[..., Any], qtbot: Any, tmp_path: Path
 ) -> None:
     write_images(tmp_path, 3)
     person.open(tmp_path)
     person.review.do(edits.add(person.review.nuclei, square))
-    other = Reviewer(make_napari_viewer, qtbot)
+    other = Reviewer(make_viewer, qtbot)
     other.open(tmp_path)
     assert other.review.read_only
     assert len(other.review.nuclei) == 1

@@ -30,8 +30,8 @@ square = Mask.from_array(np.ones((6, 6)))
 
 
 @pytest.fixture
-def person(make_napari_viewer: Callable[..., Any], qtbot: Any) -> Iterator[Reviewer]:
-    reviewer = Reviewer(make_napari_viewer, qtbot)
+def person(make_viewer: Callable[..., Any], qtbot: Any) -> Iterator[Reviewer]:
+    reviewer = Reviewer(make_viewer, qtbot)
     yield reviewer
     reviewer.engine.gate.set()
     reviewer.folder.close()

@@ -33,8 +33,8 @@ square = Mask.from_array(np.ones((6, 6)))
 
 
 @pytest.fixture
-def person(make_napari_viewer: Callable[..., Any], qtbot: Any) -> Iterator[Reviewer]:
-    reviewer = Reviewer(make_napari_viewer, qtbot, show=True)
+def person(make_viewer: Callable[..., Any], qtbot: Any) -> Iterator[Reviewer]:
+    reviewer = Reviewer(make_viewer, qtbot, show=True)
     yield reviewer
     reviewer.folder.close()
     settle()
@@ -206,13 +206,13 @@ def test_a_folder_that_cannot_be_closed_stays(
 
 
 def test_window_of_the_shell(
-    make_napari_viewer: Callable[..., Any],
+    make_viewer: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     qtbot: Any,
 ) -> None:
     write_images(tmp_path, 2)
-    monkeypatch.setattr("napari.Viewer", lambda **kwargs: make_napari_viewer(**kwargs, show=False))
+    monkeypatch.setattr("napari.Viewer", lambda **kwargs: make_viewer(**kwargs, show=False))
     monkeypatch.setattr("napari.run", lambda: None)
     monkeypatch.setattr(command, "has_screen", lambda: True)
     shown: list[Any] = []

@@ -22,9 +22,9 @@ from napari_nuclei.review import Review
 
 
 @pytest.fixture
-def open_window(make_napari_viewer: Callable[..., Any], qtbot: Any) -> Callable[..., Window]:
+def open_window(make_viewer: Callable[..., Any], qtbot: Any) -> Callable[..., Window]:
     def make(path: Path | None = None) -> Window:
-        return Window(make_napari_viewer, qtbot, path)
+        return Window(make_viewer, qtbot, path)
 
     return make
 
@@ -246,18 +246,18 @@ def test_labels_that_do_not_fit_are_not_offered(open_window: Any, cells: Path) -
 
 
 def test_stack_keeps_each_plane_apart(
-    make_napari_viewer: Callable[..., Any], qtbot: Any, tmp_path: Path
+    make_viewer: Callable[..., Any], qtbot: Any, tmp_path: Path
 ) -> None:
     import tifffile
 
     path = tmp_path / "stack.tif"
     tifffile.imwrite(path, np.zeros((3, 60, 80), np.uint8), photometric="minisblack")
-    first = Window(make_napari_viewer, qtbot, path)
+    first = Window(make_viewer, qtbot, path)
     first.viewer.dims.set_current_step(0, 2)
     first.segment()
     first.close()
     assert home_of(path, (2,)).exists()
-    second = Window(make_napari_viewer, qtbot, path)
+    second = Window(make_viewer, qtbot, path)
     second.viewer.dims.set_current_step(0, 2)
     assert len(second.bridge.review.nuclei) == 4
     second.viewer.dims.set_current_step(0, 0)

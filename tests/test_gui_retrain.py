@@ -105,7 +105,7 @@ class Desk:
 
 @pytest.fixture
 def desk(
-    make_napari_viewer: Callable[..., Any],
+    make_viewer: Callable[..., Any],
     qtbot: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -114,7 +114,7 @@ def desk(
     monkeypatch.setenv("NAPARI_NUCLEI_MODELS", str(models))
     for seed, name in enumerate(("first", "second")):
         write_model(models, name, seed)
-    return Desk(make_napari_viewer(), qtbot, tmp_path)
+    return Desk(make_viewer(), qtbot, tmp_path)
 
 
 # -- what is learned from -----------------------------------------------------------------

@@ -22,9 +22,9 @@ from napari_nuclei.review import Review
 
 
 @pytest.fixture
-def open_window(make_napari_viewer: Callable[..., Any], qtbot: Any) -> Callable[..., Window]:
+def open_window(make_viewer: Callable[..., Any], qtbot: Any) -> Callable[..., Window]:
     def make(path: Path | None = None, **how: Any) -> Window:
-        return Window(make_napari_viewer, qtbot, path, **how)
+        return Window(make_viewer, qtbot, path, **how)
 
     return make
 

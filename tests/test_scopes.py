@@ -113,8 +113,8 @@ class Desk:
 
 
 @pytest.fixture
-def make_desk(make_napari_viewer: Any, qtbot: Any) -> Callable[[Any], Desk]:
-    return lambda pixels: Desk(make_napari_viewer(), qtbot, pixels)
+def make_desk(make_viewer: Any, qtbot: Any) -> Callable[[Any], Desk]:
+    return lambda pixels: Desk(make_viewer(), qtbot, pixels)
 
 
 def test_choices_follow_the_image(make_desk: Callable[[Any], Desk]) -> None:
@@ -248,8 +248,8 @@ def test_arrivals_are_outlined_and_go_with_a_cancel(make_desk: Callable[[Any], D
 
 
 @pytest.mark.screen
-def test_region_by_hand(make_napari_viewer: Any, qtbot: Any) -> None:
-    hand: Hand = window_with_nuclei(make_napari_viewer, qtbot)
+def test_region_by_hand(make_viewer: Any, qtbot: Any) -> None:
+    hand: Hand = window_with_nuclei(make_viewer, qtbot)
     widget = hand.widget
     engine = widget.engine
     box = widget.region_box

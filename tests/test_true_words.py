@@ -157,8 +157,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(make_napari_viewer: Callable[..., Any], qtbot: Any) -> Desk:
-    return Desk(make_napari_viewer(), qtbot)
+def desk(make_viewer: Callable[..., Any], qtbot: Any) -> Desk:
+    return Desk(make_viewer(), qtbot)
 
 
 def test_no_hint_where_no_nucleus_reaches_the_threshold(desk: Desk) -> None:
@@ -200,12 +200,12 @@ def test_what_comes_of_another_image_is_said_of_it(desk: Desk, found: Any, said:
 
 
 def test_napari_may_slice_in_the_background(
-    make_napari_viewer: Callable[..., Any], qtbot: Any
+    make_viewer: Callable[..., Any], qtbot: Any
 ) -> None:
     settings = get_settings().experimental
     settings.async_ = True
     try:
-        desk = Desk(make_napari_viewer(), qtbot)
+        desk = Desk(make_viewer(), qtbot)
         desk.viewer.add_image(GRAY, name="cells")
         bridge = desk.segment()
         assert "Go along the doubtful ones" in desk.said
@@ -258,8 +258,8 @@ def test_without_an_image_the_active_review_is_that_of_the_panel(desk: Desk) -> 
 
 
 @pytest.fixture
-def person(make_napari_viewer: Callable[..., Any], qtbot: Any) -> Iterator[Reviewer]:
-    reviewer = Reviewer(make_napari_viewer, qtbot)
+def person(make_viewer: Callable[..., Any], qtbot: Any) -> Iterator[Reviewer]:
+    reviewer = Reviewer(make_viewer, qtbot)
     yield reviewer
     reviewer.folder.close()
     settle()

@@ -73,8 +73,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(make_napari_viewer: Callable[..., Any], qtbot: Any) -> Desk:
-    return Desk(make_napari_viewer(), qtbot)
+def desk(make_viewer: Callable[..., Any], qtbot: Any) -> Desk:
+    return Desk(make_viewer(), qtbot)
 
 
 # -- before a run -------------------------------------------------------------------------
@@ -131,10 +131,10 @@ def test_model_says_its_licence_and_scores(desk: Desk) -> None:
     assert desk.result.threshold == CARD.threshold
 
 
-def test_without_a_model_it_says_so(make_napari_viewer: Any, qtbot: Any) -> None:
+def test_without_a_model_it_says_so(make_viewer: Any, qtbot: Any) -> None:
     engine = FakeEngine()
     engine.cards = list  # type: ignore[method-assign]
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(GRAY)
     widget = NucleiWidget(viewer, engine)
     qtbot.addWidget(widget)
@@ -710,8 +710,8 @@ def test_each_key_does_something() -> None:
     assert {key.name for key in KEYS} == reviewing.ON_KEYS.keys() | prompting.ON_KEYS.keys()
 
 
-def test_widget_takes_over_layers_that_were_there(make_napari_viewer: Any, qtbot: Any) -> None:
-    viewer = make_napari_viewer()
+def test_widget_takes_over_layers_that_were_there(make_viewer: Any, qtbot: Any) -> None:
+    viewer = make_viewer()
     record = Record((60, 80), "cells.png")
     record.review().do(edits.add(record.review().nuclei, disk(20, 20, 5)))
     viewer.add_image(GRAY, name="cells")
@@ -810,10 +810,10 @@ def test_models_are_offered_with_the_one_in_use_first(monkeypatch: pytest.Monkey
     assert [card.name for card in ModelEngine().cards()] == ["b", "a", "c"]
 
 
-def test_window_of_the_shell(make_napari_viewer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_window_of_the_shell(make_viewer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import napari
 
-    monkeypatch.setattr(napari, "Viewer", make_napari_viewer)
+    monkeypatch.setattr(napari, "Viewer", make_viewer)
     nuclei = Nuclei((60, 80))
     edits.propose(nuclei, FOUND, "fake", 0.5).apply_to(nuclei)
     viewer = make_viewer(Path("cells.png"), GRAY, nuclei)
