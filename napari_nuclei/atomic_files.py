@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from . import streams
-from .errors import UserError
+from .errors import FileError, UserError
 
 GZIP = b"\x1f\x8b"
 """How compressed files begin."""
@@ -37,13 +37,13 @@ _REASONS = {
 def unwritable(path: Path, error: OSError) -> UserError:
     """Say in one line why a file cannot be written."""
     reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
-    return UserError(f"cannot write {path}: {reason}")
+    return FileError(f"cannot write {path}: {reason}")
 
 
 def unreadable(path: str | os.PathLike[str], error: OSError) -> UserError:
     """Say in one line why a file cannot be read."""
     missing = isinstance(error, FileNotFoundError)
-    return UserError(
+    return FileError(
         f"cannot read {path}: {'there is no such file' if missing else error.strerror or error}"
     )
 
@@ -76,9 +76,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     target = shown.resolve()  # a link stays a link, its target is replaced
     try:
         if target.is_dir():
-            raise UserError(f"cannot write {shown}: it is a folder, name a file in it")
+            raise FileError(f"cannot write {shown}: it is a folder, name a file in it")
         if not target.parent.exists():
-            raise UserError(
+            raise FileError(
                 f"cannot write {shown}: the folder {shown.parent} does not exist, make it first"
             )
         with _beside(target) as stream:
@@ -156,9 +156,9 @@ def unpacked(data: bytes, path: str | os.PathLike[str]) -> bytes:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
             out = stream.read(LIMIT + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path} is damaged or cut short: write it again") from error
+        raise FileError(f"{path} is damaged or cut short: write it again") from error
     if len(out) > LIMIT:
-        raise UserError(f"{path} holds more than 4 GB: unpack it first")
+        raise FileError(f"{path} holds more than 4 GB: unpack it first")
     return out
 
 
@@ -168,6 +168,6 @@ def parse_json(data: bytes, path: str | os.PathLike[str]) -> Any:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
         where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise UserError(
+        raise FileError(
             f"{path} is not a JSON file, or is cut short{where}: write it again"
         ) from error

@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from .errors import UserError
+from .errors import EditError, UserError
 from .journal.about import about
 from .journal.journal import LEAST, Journal, Subject
 from .journal.opening import ELSEWHERE, open_journal, take_over
@@ -17,7 +17,7 @@ from .journal.pixels import pixels_of, shape_of
 from .journal.place import Pixels, Plane
 from .nuclei import Nuclei
 from .nuclei.counts import Counts
-from .nuclei.edit import Edit, EditError, difference
+from .nuclei.edit import Edit, difference
 from .nuclei.history import History
 
 
@@ -88,8 +88,7 @@ class Review:
             With what a new review begins, and of what size the plane is; by default no
             nuclei, and the size is read from the file. An existing journal goes first.
         pixels : ndarray or callable, optional
-            The plane, or what returns it, for a journal that cannot lie beside the image;
-            by default it is read from the file.
+            The plane, or what returns it, for a journal away from the image; else read from it.
         part : str
             Which part of the plane, such as ``"c1"`` for its channel 1; all of it by default.
         at : Path, optional

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from .errors import UserError
+from .errors import FileError, UserError
 
 STDIN, STDOUT = Path("/dev/stdin"), Path("/dev/stdout")
 """What ``-`` stands for."""
@@ -61,7 +61,7 @@ def check_open(path: Path) -> None:
     except OSError:
         closed = True
     if closed:
-        raise UserError(f"cannot write to {name_of(path)}: it is closed")
+        raise FileError(f"cannot write to {name_of(path)}: it is closed")
 
 
 @contextmanager
@@ -96,7 +96,7 @@ def filling(path: Path) -> Iterator[BinaryIO]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise UserError(f"cannot write to {name_of(path)}: {error.strerror or error}") from error
+        raise FileError(f"cannot write to {name_of(path)}: {error.strerror or error}") from error
 
 
 def content_of(path: Path) -> bytes:
@@ -124,10 +124,10 @@ def at_rest(path: Path) -> Iterator[Path]:
         try:
             copy.write_bytes(content_of(path))
         except OSError as error:
-            raise UserError(f"cannot read {name}: {error.strerror or error}") from error
+            raise FileError(f"cannot read {name}: {error.strerror or error}") from error
         if not copy.stat().st_size:
-            raise UserError(f"nothing came from {name}")
+            raise FileError(f"nothing came from {name}")
         try:
             yield copy
         except UserError as error:
-            raise UserError(str(error).replace(str(copy), name)) from error
+            raise FileError(str(error).replace(str(copy), name)) from error

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_nuclei.errors import EditError
 from napari_nuclei.journal import journal
 from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Nuclei, edits
-from napari_nuclei.nuclei.edits import EditError
 from napari_nuclei.review import Review
 
 SHAPE = (40, 40)

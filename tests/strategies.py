@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
+from napari_nuclei.errors import EditError
 from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin, State, edits
-from napari_nuclei.nuclei.edits import Edit, EditError
+from napari_nuclei.nuclei.edits import Edit
 from napari_nuclei.nuclei.labels import stroke
 
 settings.register_profile(

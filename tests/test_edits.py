@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import OPERATIONS, make_edit, nuclei, state_of
 
-from napari_nuclei.errors import UserError
+from napari_nuclei.errors import EditError, UserError
 from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin, State, edits
-from napari_nuclei.nuclei.edits import Edit, EditError
+from napari_nuclei.nuclei.edits import Edit
 
 square = Mask.from_array(np.ones((4, 4)))
 SHAPE = (20, 20)

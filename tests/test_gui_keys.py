@@ -218,7 +218,7 @@ def test_outlines_follow_states_and_selection(hand: Hand, qtbot: Any) -> None:
 
 def test_h_shows_and_hides_the_keys(hand: Hand) -> None:
     hand.key(Key.Key_H)
-    overlay = hand.widget._help
+    overlay = hand.widget._help._overlay
     assert overlay.isVisible()
     assert overlay.parentWidget().rect().contains(overlay.geometry()), "the list is cut off"
     labels = overlay.findChildren(type(hand.widget.message))

@@ -34,7 +34,10 @@ commands cli __main__
 """.split()
 """Rooms from the ground up: what lies in one may know those before it."""
 
-TOP = {f"_napari.{name}" for name in ("assembly", "commands", "launch", "panels", "widget")}
+TOP = {
+    f"_napari.{name}"
+    for name in ("assembly", "chosen_image", "commands", "launch", "panels", "widget")
+}
 """Files that put the window together, above its rooms."""
 
 USED_UNSEEN = {"magicgui": "its first forms come with the window's next version"}

@@ -9,10 +9,10 @@ import pytest
 import torch
 from tiny import CARD, disc, network
 
+from napari_nuclei.errors import EditError
 from napari_nuclei.masks import Mask
 from napari_nuclei.models.maskrcnn_detector import MaskRCNNDetector
 from napari_nuclei.nuclei import Nuclei, State, edits
-from napari_nuclei.nuclei.edit import EditError
 from napari_nuclei.progress import result_of
 from napari_nuclei.prompts.edits import promote
 from napari_nuclei.prompts.feature_cache import FeatureCache, Identity

@@ -11,9 +11,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import masks, nuclei, pixels
 
+from napari_nuclei.errors import EditError
 from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin, State
-from napari_nuclei.nuclei.edits import EditError
 from napari_nuclei.nuclei.labels import draw, from_labels, stroke
 
 SHAPE = (11, 12)

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from strategies import masks, nuclei, state_of
 from tiny import disc
 
+from napari_nuclei.errors import EditError
 from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin, State
-from napari_nuclei.nuclei.edit import Edit, EditError
+from napari_nuclei.nuclei.edit import Edit
 from napari_nuclei.nuclei.edits import propose, reject
 from napari_nuclei.prompts.edits import Answer, apply_alternative, nudge, promote, put
 from napari_nuclei.prompts.soft_mask import SoftMask, mean_of

@@ -9,11 +9,11 @@ import pytest
 import torch
 from tiny import CARD, disc, network, picture
 
+from napari_nuclei.errors import EditError
 from napari_nuclei.masks import Mask
 from napari_nuclei.models.maskrcnn_detector import MaskRCNNDetector
 from napari_nuclei.models.prompting import Judged
 from napari_nuclei.nuclei import Nuclei, Nucleus
-from napari_nuclei.nuclei.edit import EditError
 from napari_nuclei.progress import result_of
 from napari_nuclei.prompts.feature_cache import FeatureCache, Identity
 from napari_nuclei.prompts.pointing import looking_closer

@@ -18,7 +18,7 @@ REMOVED = "The layer with the nuclei was removed: press “Show the nuclei again
 def segment_active(napari_viewer: Viewer) -> None:
     """Open the widget and segment the image that is active."""
     _, widget = napari_viewer.window.add_plugin_dock_widget(PLUGIN, WIDGET)
-    widget.follow_active()
+    widget.chosen.follow_active()
     widget.segment()
 
 
@@ -27,7 +27,7 @@ def review_active(napari_viewer: Viewer) -> None:
     from .session.adopting import adoptable
 
     _, widget = napari_viewer.window.add_plugin_dock_widget(PLUGIN, WIDGET)
-    widget.follow_active()
+    widget.chosen.follow_active()
     if widget.bridge is None and adoptable(widget.session, widget.settings.image) is not None:
         widget.adopt_button.click()
     elif widget.bridge is not None:
@@ -38,7 +38,7 @@ def review_active(napari_viewer: Viewer) -> None:
 def export_active(napari_viewer: Viewer) -> None:
     """Ask for a format and write the nuclei of the active image or layer."""
     _, widget = napari_viewer.window.add_plugin_dock_widget(PLUGIN, WIDGET)
-    widget.follow_active()
+    widget.chosen.follow_active()
     if widget.bridge is None:
         removed = widget.session.record_of(widget.settings.image) is not None
         widget.say(REMOVED if removed else NONE_YET, problem=True)

@@ -17,6 +17,7 @@ from .folder.folder_panel import FolderPanel
 from .layers.keys import filled
 from .prompts.prompt_panel import PromptPanel
 from .qt_helpers import combo, line, refill, scroll
+from .retrain.retrain_source import UNCORRECTED
 from .review.result_panel import ResultPanel
 from .review.review_panel import ReviewPanel
 from .segment.regions import TIPS, Region
@@ -104,6 +105,20 @@ class Panels(QWidget):
     def dropEvent(self, event: QDropEvent | None) -> None:  # noqa: N802 - Qt's name
         """Open what is dropped."""
         self.folder.dropEvent(event)
+
+    def offer_retraining(self, shown: bool, worth_it: bool) -> None:
+        """Show the button that leads to retraining; enabled where there is something to learn."""
+        self.retrain_button.setVisible(shown)
+        self.retrain_button.setEnabled(worth_it)
+        self.retrain_button.setToolTip(TEACH if worth_it else UNCORRECTED)
+
+    def offer_to_adopt(self, name: str) -> None:
+        """Offer to adopt the layer of this name; none where it is empty."""
+        self.adopt_button.setVisible(bool(name))
+        if name:
+            short = self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, 160)
+            self.adopt_button.setText(f"Adopt “{short}”")
+            self.adopt_button.setToolTip(filled(ADOPT))
 
     def offer_regions(self, stack: bool) -> None:
         """Offer how much can be segmented; all planes only of a stack."""

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image
-from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtGui import QCloseEvent
 
 from ..errors import UserError
 from ..progress import Progress
 from . import PLUGIN
 from .assembly import register_keys, session_of
+from .chosen_image import ChosenImage
 from .commands import open_retraining
 from .files import export
 from .files.export_dialog import ask_export
@@ -22,13 +22,11 @@ from .folder.folder_panel import FolderPanel
 from .layers import keys
 from .layers.bridge import Bridge
 from .layers.in_view import reach
-from .layers.layer_list import below
-from .layers.record import KEY
-from .panels import ADOPT, COPIED, OPEN, PRESS, RESUMED, SAMPLE, TEACH, Panels
+from .panels import COPIED, OPEN, PRESS, RESUMED, SAMPLE, Panels
 from .prompts.prompt_service import ModelPrompts
-from .qt_helpers import canvas_of, focus_canvas, when_closed
-from .retrain.retrain_source import UNCORRECTED, is_worth_it
-from .review.help_overlay import HelpOverlay
+from .qt_helpers import focus_canvas, when_closed
+from .retrain.retrain_source import is_worth_it
+from .review.help_overlay import Help
 from .review.reviewing import actions_of
 from .segment.engine import Engine, ModelEngine
 from .segment.preloading import Preloading
@@ -36,7 +34,6 @@ from .segment.regions import Region
 from .segment.segmenting import Segmenting
 from .segment.settings_panel import SettingsPanel
 from .session.adopting import adopt, adoptable
-from .session.hand import is_typing
 from .session.messages import Messages
 
 if TYPE_CHECKING:
@@ -63,19 +60,20 @@ class NucleiWidget(Panels):
         self.session = session_of(napari_viewer)
         self.engine = engine or ModelEngine()
         self.settings = SettingsPanel(self.engine)
+        self.chosen = ChosenImage(self.session, self.settings, self)
         self.folder = FolderPanel(Folder.of(napari_viewer), self.engine, self.settings)
         self.lay_out()
         self.messages = Messages(self.message, self.session, lambda: self.settings.image)
         self.prompt_service = ModelPrompts(self.session, self.engine, self.settings, self)
         self.session.prompt_service = self.prompt_service
         self.segmenting = Segmenting(self.session, self.engine, self.settings, self)
-        self._help: HelpOverlay | None = None
+        self._help = Help(self)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.show_state)
         self._connect()
-        self._load_images()
-        self.follow_active()
+        self.chosen.load()
+        self.chosen.follow_active()
         self._on_model()
         self.preloading = Preloading(self.engine, self.settings, self)
         self.preloading.loaded.connect(self.settings.load_devices)
@@ -104,7 +102,7 @@ class NucleiWidget(Panels):
         self.segmenting.ended.connect(self.show_state)
         self.session.changed.connect(self._on_session)
         self.session.hinted.connect(self._on_session)
-        self.session.helped.connect(self._on_help)
+        self.session.helped.connect(self._help.toggle)
         self.session.freed.connect(self._on_freed)
         self.session.models_changed.connect(self._on_models)
         self.retrain_button.clicked.connect(self._on_retrain)
@@ -135,72 +133,26 @@ class NucleiWidget(Panels):
     # -- what the viewer says ---------------------------------------------------------
 
     def _on_layers(self, event: Any = None) -> None:
-        self._load_images()
+        self.chosen.load()
         image = self.segmenting.image
         if image is not None and image not in self.session.viewer.layers:
             self.segmenting.cancel()
             self.messages.say("Stopped: the image was removed.")
-        if getattr(event, "type", "") == "removed" and self._is_removed(event.value):
+        if getattr(event, "type", "") == "removed" and self.chosen.has_lost(event.value):
             self.say("")  # of what was said, keys and nuclei are no more in view
         self.show_state()
 
-    def _is_removed(self, layer: Any) -> bool:
-        """Whether a layer that has gone was that of the nuclei of the chosen image."""
-        record = self.session.record_of(self.settings.image)
-        known = getattr(layer, "metadata", {}).get(KEY)
-        return record is not None and known is record and self.bridge is None
-
-    def _load_images(self) -> None:
-        images = [x for x in self.session.viewer.layers if isinstance(x, Image) and x.ndim > 1]
-        for image in images:
-            image.events.name.disconnect(self._on_name)
-            image.events.name.connect(self._on_name)
-        self.settings.load_images(images)
-
-    def _on_name(self, event: Any = None) -> None:
-        self._load_images()
-
     def _on_active(self, event: Any = None) -> None:
-        self.follow_active()
+        self.chosen.follow_active()
         self.show_state()
-
-    def follow_active(self) -> None:
-        """Follow the user to another image, or to the image of another review layer."""
-        active = self.session.viewer.layers.selection.active
-        bridge = self.session.bridges.get(below(active))
-        if bridge is not None:  # on what lies on its layer no key would work
-            self.session.activate(bridge)
-            return
-        self.session.use(active)
-        if active in self.session.bridges:
-            QTimer.singleShot(0, self._focus)
-        image = active if isinstance(active, Image) else self.session.image_of(active)
-        if image is not None:
-            self.settings.choose_image(image)
-
-    def _focus(self) -> None:
-        if not is_typing():
-            focus_canvas(self)
 
     def _on_image(self) -> None:
         """Go on with the review that an image has from before."""
-        image = self.settings.image
         self.messages.follow()
-        if image is not None and not self.segmenting.running:
-            bridge = self.session.resume(image)
-            if bridge is not None:
-                if not bridge.review.warnings:
-                    self.say(keys.filled(RESUMED))
-                # Once the image is in: what is put into napari's list is active in the end.
-                QTimer.singleShot(0, partial(self._come_to, bridge, image))
+        bridge = None if self.segmenting.running else self.chosen.resume()
+        if bridge is not None and not bridge.review.warnings:
+            self.say(keys.filled(RESUMED))
         self.show_state()
-
-    def _come_to(self, bridge: Bridge, image: Image) -> None:
-        """Have the keys work on a review that was opened with its image."""
-        active = self.session.viewer.layers.selection.active
-        busy = active in self.session.bridges or is_typing()
-        if bridge.layer in self.session.bridges and self.settings.image is image and not busy:
-            self.session.activate(bridge)
 
     def _on_session(self) -> None:
         self._timer.start(SETTLE_MS)
@@ -215,11 +167,8 @@ class NucleiWidget(Panels):
 
     @property
     def bridge(self) -> Bridge | None:
-        """Of the review layer of the chosen image; if there is none, of the one that is active."""
-        image = self.settings.image
-        if image is None:
-            return self.session.bridges.get(self.session.viewer.layers.selection.active)
-        return self.session.bridge_of(image)
+        """The bridge of the review layer that the panel works on."""
+        return self.chosen.bridge
 
     def say(self, text: str, problem: bool = False) -> None:
         """Show one line below the button, about what is in view."""
@@ -250,18 +199,11 @@ class NucleiWidget(Panels):
         elsewhere = reach(self.session.viewer, bridge.layer) if bridge else ""
         actions = actions_of(bridge)
         self.review.show_review(actions, elsewhere)
-        self.retrain_button.setVisible(bridge is not None)
-        worth_it = is_worth_it(self.session)
-        self.retrain_button.setEnabled(worth_it)
-        self.retrain_button.setToolTip(TEACH if worth_it else UNCORRECTED)
+        self.offer_retraining(bridge is not None, is_worth_it(self.session))
         self.prompts.show_review(actions)
         self.offer(None if running else self.session.offers.of(image))
         other = adoptable(self.session, image)
-        self.adopt_button.setVisible(other is not None and not running)
-        if other is not None:
-            name = self.fontMetrics().elidedText(other.name, Qt.TextElideMode.ElideMiddle, 160)
-            self.adopt_button.setText(f"Adopt “{name}”")
-            self.adopt_button.setToolTip(keys.filled(ADOPT))
+        self.offer_to_adopt("" if running or other is None else other.name)
 
     # -- what the buttons do ----------------------------------------------------------
 
@@ -302,29 +244,29 @@ class NucleiWidget(Panels):
     def _on_outlined(self, shown: bool) -> None:
         self.session.companions.outlined = shown
 
+    def _attempt(self, call: Callable[[], str]) -> bool:
+        """Do something and say what came of it, or why it cannot be done."""
+        try:
+            self.say(call())
+        except UserError as error:
+            self.say(str(error), problem=True)
+            return False
+        return True
+
     def _on_adopt(self) -> None:
         image = self.settings.image
         other = adoptable(self.session, image)
-        if image is None or other is None:
-            return
-        try:
-            words = adopt(self.session, image, other)
-        except UserError as error:
-            self.say(str(error), problem=True)
-        else:
-            self.say(words)
+        there = image is not None and other is not None
+        if there and self._attempt(lambda: adopt(self.session, image, other)):
             focus_canvas(self)
 
     def _on_offer(self) -> None:
-        if self.settings.image is None:
-            return
-        try:
-            self.session.offers.take(self.settings.image)
-        except UserError as error:
-            self.say(str(error), problem=True)
-        else:
-            self.say(COPIED)
+        if self.settings.image is not None and self._attempt(self._copy_offered):
             focus_canvas(self)
+
+    def _copy_offered(self) -> str:
+        self.session.offers.take(self.settings.image)
+        return COPIED
 
     def _on_retrain(self) -> None:
         open_retraining(self.session.viewer)
@@ -337,13 +279,6 @@ class NucleiWidget(Panels):
     def _on_models(self) -> None:
         self.settings.load_models()
         self.settings.model_box.setCurrentIndex(0)  # the one in use
-
-    def _on_help(self) -> None:
-        canvas = canvas_of(self)
-        if canvas is not None:
-            if self._help is None:
-                self._help = HelpOverlay(canvas)
-            self._help.toggle()
 
     def _on_bring_back(self) -> None:
         if self.settings.image is not None:
@@ -359,7 +294,4 @@ class NucleiWidget(Panels):
         request = ask_export(bridge.record, self)
         if request is None:
             return
-        try:
-            self.say(export.save(bridge.record, plane, request, image))
-        except UserError as error:
-            self.say(str(error), problem=True)
+        self._attempt(lambda: export.save(bridge.record, plane, request, image))

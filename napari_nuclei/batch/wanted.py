@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import ImageMismatchError
 from ..formats.image_names import Match, Names, last_of, listed, settled, shown
 from ..formats.image_sizes import check_size
 from ..nuclei import ImageRecord
@@ -52,17 +52,19 @@ def _refuse_gaps(matches: Mapping[str, Match[Path]], source: Path) -> None:
     match = matches[name]
     last = shown(last_of(name))
     if name in match.rivals:
-        raise UserError(
+        raise ImageMismatchError(
             f"{source} names {last} twice, as {listed(match.rivals)}, and one such image is given: "
             "keep one of them"
         )
     if match.rivals:
-        raise UserError(
+        raise ImageMismatchError(
             f"two images are named {last}, {listed(match.rivals)}, and {source} does not say "
             "which is meant: segment them one after the other"
         )
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-    raise UserError(f"{source} names {shown(name)}{more}, which is not among the images given.")
+    raise ImageMismatchError(
+        f"{source} names {shown(name)}{more}, which is not among the images given."
+    )
 
 
 def refuse_doubles(names: Iterable[str], before: str, after: str) -> None:
@@ -70,5 +72,5 @@ def refuse_doubles(names: Iterable[str], before: str, after: str) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise UserError(f"{before} {shown(name)} {after}: keep one of them")
+            raise ImageMismatchError(f"{before} {shown(name)} {after}: keep one of them")
         seen.add(name)

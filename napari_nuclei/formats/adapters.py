@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import FormatError
 from ..nuclei import ImageRecord, Kind, Nuclei, Nucleus, Origin
 from ..nuclei.labels import draw
 from ..progress import result_of
@@ -31,7 +31,7 @@ def read_coco(path: Path, sidecar: Sidecar) -> DataSet:
 def _only(files: list[Path]) -> Path:
     if len(files) > 1:
         names = ", ".join(f.name for f in files)
-        raise UserError(f"{files[0].parent} holds {names}: name one of them")
+        raise FormatError(f"{files[0].parent} holds {names}: name one of them")
     return files[0]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..atomic_files import LIMIT, parse_json, read_json, unreadable
-from ..errors import UserError
+from ..errors import FormatError
 from .structure import HEAD, UNSURE, kind_of, kind_of_value
 
 DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError)
@@ -36,7 +36,7 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
     except OSError as error:
         raise unreadable(path, error) from error
     except DAMAGED as error:
-        raise UserError(f"{path} is a damaged zip file: write it again") from error
+        raise FormatError(f"{path} is a damaged zip file: write it again") from error
 
 
 def entries(z: zipfile.ZipFile, *endings: str) -> list[zipfile.ZipInfo]:
@@ -49,7 +49,7 @@ def entries(z: zipfile.ZipFile, *endings: str) -> list[zipfile.ZipInfo]:
     """
     found = [e for e in z.infolist() if e.filename.lower().endswith(endings) and _is_own(e)]
     if sum(e.file_size for e in found) > LIMIT:
-        raise UserError(f"{z.filename} holds more than 4 GB: unpack it first")
+        raise FormatError(f"{z.filename} holds more than 4 GB: unpack it first")
     return found
 
 
@@ -91,7 +91,9 @@ def json_of(path: Path, kind: str) -> tuple[Any, str]:
         every = json_entries(z)
         found = [e for e in every[:LOOKED_AT] if kind_in(z, e) == kind] or every
         if not found:
-            raise UserError(f"{path} holds no JSON file: name one that does")
+            raise FormatError(f"{path} holds no JSON file: name one that does")
         if len(found) > 1:
-            raise UserError(f"{path} holds {len(found)} JSON files: unpack it and name one of them")
+            raise FormatError(
+                f"{path} holds {len(found)} JSON files: unpack it and name one of them"
+            )
         return parse_json(z.read(found[0]), f"{found[0].filename} in {path}"), found[0].filename

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-from ..errors import UserError
+from ..errors import FormatError
 from ..wording import are, counted
 
 NAMED = 10
@@ -65,7 +65,7 @@ class Broken:
         if self.strict:
             name = f"{self.kind} {label}" + f" ({place})" * bool(place)
             joint = ": " if problem.startswith(("it ", "its ")) else " "
-            raise UserError(f"{self.source}: {name}{joint}{problem}; mend or remove it")
+            raise FormatError(f"{self.source}: {name}{joint}{problem}; mend or remove it")
         noted.setdefault(label, problem)
 
     def tell(self, total: int, needed: bool = True) -> None:
@@ -82,7 +82,7 @@ class Broken:
             head = f"its only {self.kind} cannot be used"
             if total > 1:
                 head = f"none of its {counted(total, self.kind)} can be used"
-            raise UserError(f"{self.source}: {head}: {_listed(self._left)}")
+            raise FormatError(f"{self.source}: {head}: {_listed(self._left)}")
         name = PurePath(self.source).name
         for noted, operation in ((self._left, "left out"), (self._mended, "mended")):
             if noted:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atomic_files import unreadable
-from ..errors import UserError
+from ..errors import FormatError, UserError
 from ..nuclei import ImageRecord, Nuclei
 from ..nuclei.label_check import whole
 from ..nuclei.labels import from_labels
@@ -38,14 +38,14 @@ def read(path: Path, sidecar: Sidecar) -> tuple[ImageRecord, Nuclei]:
     found = _unpickled(path)
     masks = found.get("masks") if isinstance(found, dict) else None
     if not isinstance(masks, np.ndarray) or masks.dtype.kind not in "iubf":
-        raise UserError(f"{path} holds no label image named 'masks': save it again in Cellpose")
+        raise FormatError(f"{path} holds no label image named 'masks': save it again in Cellpose")
     masks = np.squeeze(masks) if masks.ndim > 2 else masks
     if masks.ndim != 2:
-        raise UserError(f"{path} holds masks of shape {masks.shape}: only single planes are read")
+        raise FormatError(f"{path} holds masks of shape {masks.shape}: only single planes are read")
     try:
         nuclei = from_labels(whole(masks), path.name)
     except ValueError as error:
-        raise UserError(f"{path}: {error}") from error
+        raise FormatError(f"{path}: {error}") from error
     name = found.get("filename")
     said = [name] if isinstance(name, str) and last_of(name) else []
     image = sidecar.image_of(path, *said)
@@ -59,7 +59,7 @@ def _unpickled(path: Path) -> Any:
     except OSError as error:
         raise unreadable(path, error) from error
     if not data.startswith(MAGIC):
-        raise UserError(f"{path} is not a .npy file: save it again in Cellpose")
+        raise FormatError(f"{path} is not a .npy file: save it again in Cellpose")
     stream = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(stream)
@@ -68,25 +68,25 @@ def _unpickled(path: Path) -> Any:
         )
         _, _, dtype = header(stream)
         if dtype.kind != "O":
-            raise UserError(f"{path} holds a plain array, not what Cellpose saves: its masks")
+            raise FormatError(f"{path} holds a plain array, not what Cellpose saves: its masks")
         value = _Careful(stream).load()
         return value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
     except UserError as error:
-        raise UserError(str(error) if str(path) in str(error) else f"{path} {error}") from None
+        raise FormatError(str(error) if str(path) in str(error) else f"{path} {error}") from None
     except Exception as error:  # damaged pickles raise nearly anything
-        raise UserError(f"{path} is damaged or cut short: save it again in Cellpose") from error
+        raise FormatError(f"{path} is damaged or cut short: save it again in Cellpose") from error
 
 
 def _encoded(text: str, encoding: str = "latin1") -> bytes:
     """Stand in for `codecs.encode`, which would also unpack and decode."""
     if encoding != "latin1":
-        raise UserError("holds an odd encoding, and is not read for safety")
+        raise FormatError("holds an odd encoding, and is not read for safety")
     return text.encode("latin1")
 
 
 def _scalar(dtype: Any, data: Any = b"") -> Any:
     if np.dtype(dtype).hasobject:
-        raise UserError("holds an odd number, and is not read for safety")
+        raise FormatError("holds an odd number, and is not read for safety")
     return np.frombuffer(data, dtype, 1)[0]
 
 
@@ -94,7 +94,7 @@ class _Array:
     """Stands in for `numpy.ndarray`, which could be called with any buffer: see `_empty`."""
 
     def __new__(cls, *arguments: Any) -> Any:
-        raise UserError("holds an odd array, and is not read for safety")
+        raise FormatError("holds an odd array, and is not read for safety")
 
 
 def _empty(cls: type, shape: Any, code: Any) -> NDArray[Any]:
@@ -134,10 +134,10 @@ class _Careful(pickle.Unpickler):
         try:
             return _allowed()[module, name]
         except KeyError:
-            raise UserError(
+            raise FormatError(
                 f"holds {module}.{name}, which is not plain data: it is not read for safety. "
                 "Save the masks as TIFF in Cellpose instead"
             ) from None
 
     def persistent_load(self, pid: Any) -> Any:
-        raise UserError("refers to other files, and is not read for safety")
+        raise FormatError("refers to other files, and is not read for safety")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
+from ..errors import FormatError
 from ..nuclei import ImageRecord
 from .annotations import NAMESPACE, ImageState, Reader, Row, get, state_of
 from .broken import Broken
@@ -71,14 +71,14 @@ def from_json(
 
 def _lists(value: Any, source: str) -> dict[str, list[Any]]:
     if isinstance(value, list):
-        raise UserError(
+        raise FormatError(
             f"{source} is a bare list, as results and lists of image ids are: "
             "a COCO data set is wanted here"
         )
     lists = {key: get(value, key) for key in ("images", "annotations")}
     for key, item in lists.items():
         if not isinstance(item, list):
-            raise UserError(f"{source} is not a COCO data set: it has no list {key!r}")
+            raise FormatError(f"{source} is not a COCO data set: it has no list {key!r}")
     return lists | {"categories": c if isinstance(c := value.get("categories"), list) else []}
 
 
@@ -86,14 +86,14 @@ def _own(value: Row, source: str) -> dict[str, list[Any]]:
     """Return the top-level object of this project's files, empty for others."""
     own = value.get(NAMESPACE, {})
     if get(own, "version") not in (None, VERSION):
-        raise UserError(
+        raise FormatError(
             f"{source} was written by a newer version (format {own['version']!r}): "
             "update napari-nuclei to read it"
         )
     out = {key: get(own, key) or [] for key in ("images", "not_exported")}
     rows = [row for item in out.values() for row in (item if isinstance(item, list) else [None])]
     if not all(whole(get(row, "image_id")) is not None for row in rows):
-        raise UserError(f"{source}: its object {NAMESPACE!r} is damaged: take another copy")
+        raise FormatError(f"{source}: its object {NAMESPACE!r} is damaged: take another copy")
     return out
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..collector import without_collector
-from ..errors import UserError
+from ..errors import FormatError, UserError
 from ..nuclei import ImageRecord, Nuclei
 from ..nuclei.shape_edits import pieces
 from ..wording import worded
@@ -101,7 +101,7 @@ def convert(
     given = [paths] if isinstance(paths, Path) else list(paths)
     target = target_of(out, to, "--to")
     if out.exists() and any(p.exists() and out.samefile(p) for p in given):
-        raise UserError(f"{out} is one of the files to read: name another one to write")
+        raise FormatError(f"{out} is one of the files to read: name another one to write")
     sidecar = Sidecar(images, pixel_size, strict=strict, split=split)
     data, found = read(given, sidecar, source)
     if image_ids is not None:
@@ -140,17 +140,17 @@ def read(
     """
     files = [file for path in paths for file in files_in(path, source, sidecar.remarks)]
     if not files:
-        raise UserError("nothing to read was named: name a file of nuclei")
+        raise FormatError("nothing to read was named: name a file of nuclei")
     files, formats = _with_formats(files, source, sidecar)
     first = formats[0]
     if other := next((k for k, f in enumerate(formats) if f != first), None):
-        raise UserError(
+        raise FormatError(
             f"{files[0]} is {first.title}, {files[other]} is {formats[other].title}: "
             "convert them one after the other"
         )
     reader = function(first.reader)
     if len(files) > 1 and not first.per_image:
-        raise UserError(f"{first.title} holds many images already: name one file of it")
+        raise FormatError(f"{first.title} holds many images already: name one file of it")
     sidecar.known = sidecar.homes = None
     data: DataSet
     with without_collector():
@@ -176,7 +176,7 @@ def _in_pieces(data: DataSet) -> DataSet:
 def _detected(path: Path) -> Format:
     found = detect(path)
     if found is None:
-        raise UserError(
+        raise FormatError(
             f"{path} is not a file of nuclei that can be read"
             + worded(
                 f": name its format with --from ({', '.join(READABLE)}) if it is one",
@@ -197,7 +197,7 @@ def _with_formats(
         (file, format) for file in files if (format := _tried(_detected, file, files, sidecar))
     ]
     if not found:
-        raise UserError(sidecar.failed[0])
+        raise FormatError(sidecar.failed[0])
     return [file for file, _ in found], [format for _, format in found]
 
 
@@ -215,7 +215,7 @@ def _read_each(files: list[Path], reader: Any, sidecar: Sidecar) -> list[tuple[P
         if found is not None:
             out.append((file, found))
     if not out:
-        raise UserError(sidecar.failed[0])
+        raise FormatError(sidecar.failed[0])
     return out
 
 
@@ -237,7 +237,7 @@ def _together(read: list[tuple[Path, Read]], sidecar: Sidecar) -> DataSet:
     names: dict[str, Path] = {}
     for id, (file, (image, nuclei)) in enumerate(read, 1):
         if image.file_name in names:
-            raise UserError(
+            raise FormatError(
                 f"{names[image.file_name]} and {file} are both of the image {image.file_name}: "
                 "convert one of them"
             )

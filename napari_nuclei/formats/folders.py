@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import FormatError
 from ..images.finding import (
     FOLDER,
     IMAGE_SUFFIXES,
@@ -59,7 +59,7 @@ def files_in(path: Path, source: str | None, remarks: list[str]) -> list[Path]:
     files = marked or files
     files = [p for p in files if p.name[0] != "." and not p.name.lower().endswith(OVERLAY)]
     if not files:
-        raise UserError(f"{path} holds no file of nuclei that can be read: name one")
+        raise FormatError(f"{path} holds no file of nuclei that can be read: name one")
     other = UNMARKED if "labels" in names else NO_NUCLEI
     if words := left_out_words(_left_out(path, files, other)):
         remarks.append(f"{path}: left out {words}.")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
+from ..errors import FormatError, UserError
 from ..nuclei import Crowd, ImageRecord, Nuclei
 from ..wording import are, counted
 from .archives import json_of
@@ -112,7 +112,7 @@ def read(path: Path, sidecar: Sidecar) -> tuple[ImageRecord, Nuclei]:
 
 def _nothing_in(path: Path, left: Counter[str]) -> UserError:
     kinds = "; ".join(f"{what}: {count:,}" for what, count in left.items())
-    return UserError(f"{path} has no outline of a nucleus that can be used, but others ({kinds})")
+    return FormatError(f"{path} has no outline of a nucleus that can be used, but others ({kinds})")
 
 
 def _features(value: Any, path: Path) -> list[Any]:
@@ -122,7 +122,7 @@ def _features(value: Any, path: Path) -> list[Any]:
         return [value]
     features = value.get("features") if isinstance(value, dict) else value
     if not isinstance(features, list):
-        raise UserError(f"{path} is not GeoJSON: it has no list of features")
+        raise FormatError(f"{path} is not GeoJSON: it has no list of features")
     return features
 
 
@@ -150,7 +150,7 @@ def _with_outlines(
         if what not in ("tmacore", "root"):
             planes.add((plane.get("z", 0), plane.get("t", 0)))
     if len(planes) > 1:
-        raise UserError(
+        raise FormatError(
             f"{path} has objects on {len(planes)} planes of a stack: export one plane at a time"
         )
     return found

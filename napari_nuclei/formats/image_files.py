@@ -16,7 +16,7 @@ from itertools import product
 from pathlib import Path, PurePath
 from urllib.parse import unquote
 
-from ..errors import UserError
+from ..errors import FormatError
 from ..images.images import IMAGE_SUFFIXES, is_zarr
 from ..images.own_outputs import is_own_output
 from ..nuclei import ImageRecord
@@ -261,7 +261,7 @@ def image_in(folder: Path, name: str) -> Path:
     files = _kept(folder)
     match = files.find(name)
     if match.value is None:
-        raise UserError(f"{folder}: the image {shown(name)} {files.why(name, match)}")
+        raise FormatError(f"{folder}: the image {shown(name)} {files.why(name, match)}")
     return match.value
 
 
@@ -275,7 +275,7 @@ def all_in(folder: Path, images: Iterable[ImageRecord]) -> dict[str, Path]:
     """
     located = files_in(folder).find_all(image.file_name for image in images)
     if located.gaps:
-        raise UserError(
+        raise FormatError(
             f"{folder}: {counted(len(located.gaps), 'image')} {are(len(located.gaps))} missing "
             f"({located.words()})"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ..errors import UserError
+from ..errors import ImageMismatchError
 from ..nuclei import ImageRecord
 from .image_names import Match, Names, last_of, listed, settled, shown
 from .image_rows import texts_of
@@ -68,7 +68,7 @@ class Listed:
         for image in every:
             record = self._record(image, matches[image.file_name])
             if record.id in taken:
-                raise UserError(
+                raise ImageMismatchError(
                     f"{shown(image.file_name)} and {shown(taken[record.id].file_name)} are the "
                     f"same image of {self.source}, {shown(record.file_name)}: give one of them"
                 )
@@ -95,11 +95,11 @@ class Listed:
             by_id = self._by_id.get(image.file_name)
             if by_id is not None and not match.rivals:
                 return by_id
-            raise UserError(self._gap(image.file_name, match))
+            raise ImageMismatchError(self._gap(image.file_name, match))
         found = self._by_name[match.value]
         same = [record for record in found if plane_of(record) == plane_of(image)] or found
         if len(same) > 1:
-            raise UserError(f"{self.source} lists more than once the image {name}")
+            raise ImageMismatchError(f"{self.source} lists more than once the image {name}")
         return same[0]
 
     def _gap(self, name: str, match: Match[str]) -> str:

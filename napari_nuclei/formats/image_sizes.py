@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import ImageMismatchError, UserError
 from ..images.decoders import turn_hint
 from ..images.images import image_size
 from ..nuclei import ImageRecord
@@ -18,7 +18,7 @@ Shape = tuple[int, int]
 def other_size(path: object, size: Shape, said: Shape, source: object) -> UserError:
     """Say that an image is not of the size that a file says; both are (height, width)."""
     hint = turn_hint(path, size, said) if isinstance(path, Path) else ""
-    return UserError(
+    return ImageMismatchError(
         f"{path} is {size[0]}×{size[1]} px, but it is {said[0]}×{said[1]} px in {source} "
         f"(height × width). Is it the right image?{hint}"
     )
@@ -70,7 +70,7 @@ def check_sizes(
         path, size, said = wrong[0]
         assert size is not None
         more = f" So are {len(wrong) - 1:,} more." if len(wrong) > 1 else ""
-        raise UserError(f"{other_size(path, size, said, source)}{more}")
+        raise ImageMismatchError(f"{other_size(path, size, said, source)}{more}")
     unread = [path.name for path in paths if sizes[path] is None]
     if not unread:
         return []

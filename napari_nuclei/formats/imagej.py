@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..atomic_files import replacing, unreadable
-from ..errors import UserError
+from ..errors import FormatError
 from ..masks.outlines import trace
 from ..nuclei import NUCLEUS, ImageRecord, Kind, Nuclei, Nucleus, Origin, State
 from . import archives
@@ -118,7 +118,7 @@ def read(path: Path, sidecar: Sidecar) -> tuple[ImageRecord, Nuclei]:
     broken = Broken(str(path), sidecar.on_broken, "ROI")
     found, total = _rois(path, broken)
     if _planes([roi for _, roi in found]) > 1:
-        raise UserError(f"{path} has ROIs on several planes of a stack: save one plane at a time")
+        raise FormatError(f"{path} has ROIs on several planes of a stack: save one plane at a time")
     outlines = Outlines()
     kept: list[ImagejRoi] = []
     left: Counter[str] = Counter()
@@ -139,7 +139,7 @@ def read(path: Path, sidecar: Sidecar) -> tuple[ImageRecord, Nuclei]:
         )
     broken.tell(total)
     if not (kept and any(masks)):
-        raise UserError(f"{path} holds no ROI that has an area, so there is no nucleus in it")
+        raise FormatError(f"{path} holds no ROI that has an area, so there is no nucleus in it")
     ids = _ids([roi.name for roi in kept])
     rows = (
         _nucleus(id, mask, roi, path, sidecar)
@@ -170,13 +170,13 @@ def _rois(path: Path, broken: Broken) -> tuple[list[tuple[str, ImagejRoi]], int]
         except OSError as error:
             raise unreadable(path, error) from error
         if data[:4] == b"PK\3\4":
-            raise UserError(f"{path} is a damaged zip file: write it again")
+            raise FormatError(f"{path} is a damaged zip file: write it again")
         parse(path.stem, data)
         return out, 1
     with archives.opened(path) as z:
         entries = archives.entries(z, ".roi")
         if not entries:
-            raise UserError(f"{path} holds no ROI: in ImageJ, save it from the ROI Manager")
+            raise FormatError(f"{path} holds no ROI: in ImageJ, save it from the ROI Manager")
         for entry in entries:
             if entry.file_size > LIMIT:
                 broken.leave_out(entry.filename, "is of more than 256 MB")

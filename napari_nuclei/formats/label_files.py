@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
+from ..errors import FormatError, UserError
 from ..images.decoders import TIFF_MAGIC, open_picture, stored_pixels
 from ..images.finding import is_zarr
 from ..images.planes import TURNS
@@ -53,10 +53,10 @@ def read(path: Path, remarks: list[str] | None = None, advice: str = SPLIT) -> N
     """
     said = [] if remarks is None else remarks
     if not path.exists():
-        raise UserError(f"cannot read {path}: there is no such file")
+        raise FormatError(f"cannot read {path}: there is no such file")
     with one_line(path):
         if not path.is_dir() and not path.stat().st_size:
-            raise UserError("the file is empty (0 bytes)")
+            raise FormatError("the file is empty (0 bytes)")
         pixels, is_lossy = numbers(path)
         try:
             labels = _labels(pixels, is_lossy, path.name, said)
@@ -64,7 +64,7 @@ def read(path: Path, remarks: list[str] | None = None, advice: str = SPLIT) -> N
                 said.append(f"{path.name}: {words}, and each value is one nucleus; {advice}.")
             return from_labels(labels, path.name)
         except ValueError as error:
-            raise UserError(str(error)) from error
+            raise FormatError(str(error)) from error
 
 
 def image_of(path: Path) -> Path | None:
@@ -126,7 +126,7 @@ def numbers(path: Path) -> tuple[Pixels, bool]:
     if is_zarr(path):
         return _of_zarr(path), False
     if path.is_dir():
-        raise UserError("is a folder, not a label image")
+        raise FormatError("is a folder, not a label image")
     from PIL import UnidentifiedImageError
 
     with path.open("rb") as file:
@@ -143,7 +143,7 @@ def numbers(path: Path) -> tuple[Pixels, bool]:
         with open_picture(path) as picture:
             return stored_pixels(picture, path), picture.format in LOSSY
     except UnidentifiedImageError:
-        raise UserError("not a TIFF, PNG or other label image that can be read") from None
+        raise FormatError("not a TIFF, PNG or other label image that can be read") from None
 
 
 def _of_zarr(path: Path) -> Pixels:
@@ -189,7 +189,7 @@ def _array(file: Any) -> Pixels:
         return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
     except ValueError as error:
         if "allow_pickle" in str(error):
-            raise UserError("holds Python objects and not the numbers of an image") from error
+            raise FormatError("holds Python objects and not the numbers of an image") from error
         raise
 
 
@@ -197,11 +197,11 @@ def _of_npz(path: Path) -> Pixels:
     with zipfile.ZipFile(path) as archive:
         arrays = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
         if not arrays:
-            raise UserError("a zip file without an array in it")
+            raise FormatError("a zip file without an array in it")
         if len(arrays) > 1:
             names = ", ".join(entry.filename.removesuffix(".npy") for entry in arrays[:5])
-            raise UserError(f"holds {len(arrays)} arrays ({names}): save the labels alone")
+            raise FormatError(f"holds {len(arrays)} arrays ({names}): save the labels alone")
         if arrays[0].file_size > LIMIT:
-            raise UserError("holds more than 8 GB: save it as TIFF")
+            raise FormatError("holds more than 8 GB: save it as TIFF")
         with archive.open(arrays[0]) as file:
             return _array(file)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atomic_files import replacing
-from ..errors import UserError
+from ..errors import FormatError
 from ..nuclei import Nuclei
 from ..nuclei.labels import draw
 
@@ -101,7 +101,7 @@ def drawn(path: str | os.PathLike[str], nuclei: Nuclei) -> NDArray[np.int32]:
     if needed < psutil.virtual_memory().available:
         with suppress(MemoryError):
             return draw(nuclei)
-    raise UserError(
+    raise FormatError(
         f"cannot write {path}: a label image of {height}×{width} px takes {needed / 2**30:.1f} GB "
         "of memory, more than is free here; write COCO, GeoJSON or the Data Science Bowl's run "
         "lengths, which are small"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import FormatError, ImageMismatchError
 from ..images.trouble import one_line
 from ..masks import Mask
 from ..nuclei.label_check import from_lossy, ids_of_colours, remark_on, softened, whole
@@ -56,17 +56,17 @@ def read_masks(path: Path, shape: tuple[int, int]) -> Found:
         try:
             return _masks_in(path, shape)
         except ValueError as error:
-            raise UserError(str(error)) from error
+            raise FormatError(str(error)) from error
 
 
 def _masks_in(path: Path, shape: tuple[int, int]) -> Found:
     pixels, is_lossy = numbers(path)
     pixels = np.squeeze(pixels) if pixels.ndim > 3 else pixels
     if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] > 4):
-        raise UserError(f"a mask has one plane; this is of shape {pixels.shape}")
+        raise FormatError(f"a mask has one plane; this is of shape {pixels.shape}")
     if pixels.shape[:2] != shape:
         height, width = pixels.shape[:2]
-        raise UserError(
+        raise ImageMismatchError(
             f"the mask is {height}×{width} px (height × width), its image {shape[0]}×{shape[1]}"
         )
     gray = ids_of_colours(pixels) if pixels.ndim == 3 else pixels

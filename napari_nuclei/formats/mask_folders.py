@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..atomic_files import unwritable
-from ..errors import UserError
+from ..errors import FormatError, UserError
 from ..images.finding import MOST_NAMED
 from ..images.images import IMAGE_SUFFIXES, find_images, image_size
 from ..nuclei import ImageRecord, Kind, Nuclei, Nucleus, Origin
@@ -151,7 +151,7 @@ def find_files(folder: Path, said: list[Said] | None = None) -> list[Path]:
         If there is none, a folder has several, or two are called the same.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder")
+        raise FormatError(f"{folder}: no such folder")
     every = sorted(p for p in folder.iterdir() if p.is_dir() and p.name[0] != ".")
     own = [p for p in every if (p / IMAGES).is_dir()]
     files = [file for p in own if (file := _only(p / IMAGES, said))]
@@ -160,10 +160,10 @@ def find_files(folder: Path, said: list[Said] | None = None) -> list[Path]:
         said += [(p, f"left out, has no folder {IMAGES}/") for p in bare]
     if own and not files and said:
         path, words = said[0]
-        raise UserError(f"{path}: {words.removeprefix('left out, ')}")
+        raise FormatError(f"{path}: {words.removeprefix('left out, ')}")
     files = files or _plain(folder)
     if double := next((name for name, n in Counter(f.name for f in files).items() if n > 1), None):
-        raise UserError(f"{folder}: two images are called {double}; give each its own name")
+        raise FormatError(f"{folder}: two images are called {double}; give each its own name")
     return files
 
 
@@ -171,7 +171,7 @@ def _only(folder: Path, said: list[Said] | None) -> Path | None:
     try:
         files = find_images(folder)
         if len(files) > 1:
-            raise UserError(f"{folder}: holds {len(files)} images, where one is expected")
+            raise FormatError(f"{folder}: holds {len(files)} images, where one is expected")
     except UserError as error:
         if said is None:
             raise
@@ -184,7 +184,7 @@ def _plain(folder: Path) -> list[Path]:
     try:
         return find_images(folder)
     except UserError:
-        raise UserError(
+        raise FormatError(
             f"{folder}: no images. Expected a folder an image, with {IMAGES}/ and {MASKS}/ in "
             "it, or image files."
         ) from None
@@ -195,7 +195,7 @@ def _nuclei(
 ) -> Generator[Progress, None, Nuclei]:
     folder = image.parent.parent / MASKS
     if image.parent.name != IMAGES or not folder.is_dir():
-        raise UserError(f"{image}: has no {MASKS}/ folder beside its {IMAGES}/ folder")
+        raise FormatError(f"{image}: has no {MASKS}/ folder beside its {IMAGES}/ folder")
     files = sorted(p for p in folder.iterdir() if p.name[0] != ".")
     rows: list[Nucleus] = []
     images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
@@ -254,7 +254,7 @@ def gather(
     if copy and home is not None:
         home = home.resolve()
         if astray := next((file for file in files if not lies_in(file, [home])), None):
-            raise UserError(f"{astray} is a link that leads out of {home}: leave --copy out")
+            raise FormatError(f"{astray} is a link that leads out of {home}: leave --copy out")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for done, source in enumerate(files):
@@ -273,7 +273,7 @@ def gather(
 def check_same(source: Path, target: Path) -> None:
     """Raise `UserError` where a file of this name is there, and is another one."""
     if not filecmp.cmp(source, target, shallow=False):
-        raise UserError(f"{target} is there already, and is another image than {source}")
+        raise FormatError(f"{target} is there already, and is another image than {source}")
 
 
 def _linked(source: Path, target: Path) -> bool:

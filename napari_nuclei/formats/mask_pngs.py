@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..atomic_files import unwritable
-from ..errors import UserError
+from ..errors import FormatError
 from ..images.images import read_image
 from ..nuclei import ImageRecord, Nuclei
 from ..wording import counted
@@ -60,7 +60,7 @@ def folders_of(folder: Path, images: Iterable[ImageRecord]) -> list[Path]:
     """
     folders = [folder / name for name in names_of(images)]
     if full := next((f for f in folders if any((f / MASKS).glob("*"))), None):
-        raise UserError(f"{full / MASKS} holds masks already: name another folder to write")
+        raise FormatError(f"{full / MASKS} holds masks already: name another folder to write")
     return folders
 
 

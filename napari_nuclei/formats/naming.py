@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import FormatError, ImageMismatchError
 from ..images.images import image_size, is_zarr
 from ..nuclei import ImageRecord, Nuclei
 from .dataset import DataSet
@@ -29,7 +29,7 @@ def data_set(nuclei: Nuclei | DataSet) -> DataSet:
     if isinstance(nuclei, DataSet):
         return nuclei
     if not isinstance(nuclei, Nuclei):
-        raise UserError(f"Nuclei or a DataSet is wanted here, not {type(nuclei).__name__}")
+        raise FormatError(f"Nuclei or a DataSet is wanted here, not {type(nuclei).__name__}")
     record = nuclei.image or ImageRecord(1, UNKNOWN, *nuclei.shape)
     return DataSet([record], {record.id: nuclei})
 
@@ -70,7 +70,7 @@ def named(
                 )
     elif image is not None:
         if not image.name or (image.is_dir() and not is_zarr(image)):
-            raise UserError(f"{image} is a folder: name the image with image=")
+            raise FormatError(f"{image} is a folder: name the image with image=")
         _check(image, nuclei.shape)
     if image is not None:
         data.images = [replace(record, file_name=image.name)]
@@ -85,7 +85,7 @@ def _sidecar(out: Path, name: str, shape: tuple[int, int], sidecar: Sidecar) -> 
 
 def _check(image: Path, shape: tuple[int, int]) -> None:
     if image.is_file() and (size := image_size(image)) != shape:
-        raise UserError(
+        raise ImageMismatchError(
             f"{image} is {size[0]}×{size[1]} px (height × width), but its nuclei are of an image "
             f"of {shape[0]}×{shape[1]}: is it the right image?"
         )

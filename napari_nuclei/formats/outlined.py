@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
+from ..errors import ImageMismatchError
 from ..masks import Mask
 from ..masks.outlines import Rings, fill
 from ..nuclei import ImageRecord
@@ -90,7 +90,7 @@ class Outlines:
         middle = (low + high) / 2
         off = np.any((middle < 0) | (middle >= size), axis=1)
         if 2 * off.sum() > len(off):
-            raise UserError(
+            raise ImageMismatchError(
                 f"{path}: its nuclei reach to {tall}×{wide} px (height × width), but "
                 f"{image.file_name} is {image.height}×{image.width}: is it the right image?"
             )

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
 from ..atomic_files import unwritable
-from ..errors import UserError
+from ..errors import FormatError, UserError
 from ..nuclei import ImageRecord
 from ..streams import is_stream
 from .format import Format
@@ -29,7 +29,7 @@ def places(path: Path, images: Sequence[ImageRecord], format: Format) -> list[Pa
         be made.
     """
     if not images:
-        raise UserError("there is no image in it, so there is nothing to write")
+        raise FormatError("there is no image in it, so there is nothing to write")
     is_file = is_stream(path) or (bool(path.suffix) and not path.is_dir())
     if len(images) == 1 and is_file:
         return [path]
@@ -39,7 +39,7 @@ def places(path: Path, images: Sequence[ImageRecord], format: Format) -> list[Pa
     try:
         path.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
-        raise UserError(f"{path} is a file: name a folder") from None
+        raise FormatError(f"{path} is a file: name a folder") from None
     except OSError as error:
         raise unwritable(path, error) from error
     check_case(names, path)
@@ -48,7 +48,7 @@ def places(path: Path, images: Sequence[ImageRecord], format: Format) -> list[Pa
 
 def one_each(format: Format, count: int, path: Path) -> UserError:
     """Say that several images do not go into one file of a format."""
-    return UserError(
+    return FormatError(
         f"{format.title} has a file an image, and there are {count:,} images: name a folder "
         f"instead of {path}"
     )
@@ -87,7 +87,7 @@ def names_of(images: Iterable[ImageRecord]) -> list[str]:
     for image in images:
         name = name_of(image)
         if name in names:
-            raise UserError(
+            raise FormatError(
                 f"two images are named {name}, {names[name].file_name} and {image.file_name}: "
                 "write them one after the other"
             )
@@ -101,7 +101,7 @@ def check_case(names: Sequence[str], folder: Path) -> None:
     for name in names:
         key = unicodedata.normalize("NFC", name).casefold()
         if key in alike and _is_case_blind(folder):
-            raise UserError(
+            raise FormatError(
                 f"two images are named {alike[key]} and {name}, which is one name on this disk: "
                 "write them one after the other"
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import FormatError
 from ..streams import is_stream, name_of
 from .format import Format
 
@@ -130,7 +130,7 @@ def named(name: str, wanted: Sequence[str]) -> Format:
         If there is none of this name among those wanted.
     """
     if name not in wanted:
-        raise UserError(f"there is no format {name!r} here: choose one of {', '.join(wanted)}")
+        raise FormatError(f"there is no format {name!r} here: choose one of {', '.join(wanted)}")
     return FORMATS[name]
 
 
@@ -157,20 +157,20 @@ def target_of(path: Path, name: str | None, option: str) -> Format:
     """
     chosen = named(name, WRITABLE) if name is not None else None
     if chosen is None and path.is_dir():
-        raise UserError(
+        raise FormatError(
             f"{path} is a folder; name a file in it, as {path / 'nuclei.coco.json'}, or with "
             f"{option} a format that has a file an image"
         )
     chosen = chosen or by_ending(path.name)
     if chosen is None:
         known = ", ".join(FORMATS[n].ending for n in WRITABLE if FORMATS[n].ending)
-        raise UserError(
+        raise FormatError(
             f"{path} does not say its format by its ending ({known}): name one with {option}"
         )
     if is_stream(path) and not chosen.endings:
-        raise UserError(f"a {chosen.title.lower()} cannot go to {name_of(path)}: name a folder")
+        raise FormatError(f"a {chosen.title.lower()} cannot go to {name_of(path)}: name a folder")
     if not chosen.is_there:
-        raise UserError(
+        raise FormatError(
             f"{chosen.title} needs {chosen.needs}, which is not installed: "
             f'pip install "napari-nuclei[{chosen.name}]", or choose another format'
         )

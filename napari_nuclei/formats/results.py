@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..atomic_files import read_json, write_json
-from ..errors import UserError
+from ..errors import FormatError
 from ..masks import Mask
 from ..masks.codec import encode
 from ..nuclei import ImageRecord, Kind, Nuclei, Nucleus, State
@@ -161,7 +161,7 @@ def from_json(
     Image ids that are texts become numbers: those that `images` have for them, if they do.
     """
     if not isinstance(rows, list):
-        raise UserError(f"{source} is not a results list: it holds no list of found objects")
+        raise FormatError(f"{source} is not a results list: it holds no list of found objects")
     rows, said = with_whole_image_ids(rows, images)
     broken = Broken(source, remarks, "entry")
     by_image: dict[int, list[tuple[str, dict[str, Any]]]] = {}
@@ -233,7 +233,7 @@ def read_image_ids(path: str | os.PathLike[str]) -> list[ImageRecord]:
     value = read_json(path)
     rows = value.get("images") if isinstance(value, dict) else value
     if not isinstance(rows, list):
-        raise UserError(
+        raise FormatError(
             f"{path} is neither a list of image ids nor a COCO file: it lists no images"
         )
     rows = [r | {"id": id} if (id := _id_as_text(r)) is not None else r for r in rows]

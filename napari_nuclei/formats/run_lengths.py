@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..atomic_files import ODD, replacing, unreadable
-from ..errors import UserError
+from ..errors import FormatError, UserError
 from ..images.images import image_size
 from ..masks import Mask, codec, rle
 from ..masks.topmost import topmost
@@ -122,7 +122,7 @@ def _lines(path: Path, broken: Broken) -> tuple[dict[str, list[tuple[int, dict[s
             reader = csv.DictReader(file, delimiter=delimiter)
             reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
             if not {IMAGE, PIXELS} <= set(reader.fieldnames):
-                raise UserError(f"{path} has no columns {IMAGE} and {PIXELS}")
+                raise FormatError(f"{path} has no columns {IMAGE} and {PIXELS}")
             for row in reader:
                 total += 1
                 name = (row[IMAGE] or "").strip()
@@ -133,7 +133,7 @@ def _lines(path: Path, broken: Broken) -> tuple[dict[str, list[tuple[int, dict[s
     except OSError as error:
         raise unreadable(path, error) from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} is not a CSV file in UTF-8: write it again") from error
+        raise FormatError(f"{path} is not a CSV file in UTF-8: write it again") from error
     return out, total
 
 
@@ -179,7 +179,7 @@ def _image(path: Path, name: str, row: dict[str, Any], located: Located, id: int
     if file is not None:
         name = "/".join([*parts_of(name)[:-1], file.name])
     if min(size) < 1:
-        raise UserError(f"{path}: image {name} has a height or width below 1: mend it")
+        raise FormatError(f"{path}: image {name} has a height or width below 1: mend it")
     return ImageRecord(id, name, *size)
 
 
@@ -188,7 +188,7 @@ def _sizeless(path: Path, name: str, why: str) -> UserError:
         why = f"no image named {name!r} lies beside it: put it there"
     else:
         why = f"its image {name!r} {why}: leave the one that is meant"
-    return UserError(
+    return FormatError(
         f"{path} does not say how large its images are, and {why}, or name its folder with --images"
     )
 

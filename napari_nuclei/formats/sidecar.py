@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..errors import UserError
+from ..errors import FormatError, ImageMismatchError
 from ..images.images import image_size
 from ..nuclei import ImageRecord
 from ..wording import worded
@@ -186,7 +186,7 @@ class Sidecar:
         if (path := match.value or self._only(source, name, match)) is not None:
             height, width = image_size(path)
             if extent and not loose and (extent[0] > height or extent[1] > width):
-                raise UserError(
+                raise ImageMismatchError(
                     f"{source}: its nuclei reach to {extent[0]}×{extent[1]} px (height × width), "
                     f"but {path} is {height}×{width}: is it the right image?"
                 )
@@ -194,10 +194,10 @@ class Sidecar:
         if match.rivals:
             doubt = f"{source} does not say how large its image is, and {_doubt(source, match)}"
             if extent is None or not self.guess_size:
-                raise UserError(doubt)
+                raise FormatError(doubt)
             self.remarks.append(f"{source.name}: {_doubt(source, match)}.")
         if extent is None or not self.guess_size:
-            raise UserError(
+            raise FormatError(
                 f"{source} does not say how large its image is, and no image named {name!r} lies "
                 + worded(
                     "beside it: put it there, or name its folder with --images",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..atomic_files import ODD, replacing
-from ..errors import UserError
+from ..errors import FormatError, UserError
 from ..images.large_files import open_image
 from ..masks.measure import measure
 from ..nuclei import ImageRecord, Nuclei
@@ -61,7 +61,7 @@ def write_parquet(path: Path, data: DataSet, sidecar: Sidecar) -> None:
         As `write_csv`, or if pyarrow is not installed.
     """
     if find_spec("pyarrow") is None:
-        raise UserError(
+        raise FormatError(
             'Parquet needs pyarrow: pip install "napari-nuclei[parquet]", or write a CSV table'
         )
     stream = io.BytesIO()

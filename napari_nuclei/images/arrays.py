@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import ImageError, UserError
 from .decoders import Channels, to_plane
 from .large_files import Plane, open_image
 from .large_image import LargeImage
@@ -41,10 +41,10 @@ def open_any(
     """
     if not isinstance(image, str | Path):
         if isinstance(image, list | tuple) and any(isinstance(i, str | Path) for i in image):
-            raise UserError("one image is wanted, not several: take them one by one")
+            raise ImageError("one image is wanted, not several: take them one by one")
         return open_array(image, axes, plane, channels)
     if axes is not None:
-        raise UserError("axes= is for arrays: a file says itself what its axes are")
+        raise ImageError("axes= is for arrays: a file says itself what its axes are")
     return open_image(Path(image).expanduser(), plane, channels)
 
 
@@ -73,11 +73,11 @@ def open_array(
     """
     data = _with_shape(array)
     if data.ndim < 2:
-        raise UserError(f"an image has 2 dimensions or more; this has {data.ndim}")
+        raise ImageError(f"an image has 2 dimensions or more; this has {data.ndim}")
     if not all(data.shape):
-        raise UserError(f"the image is empty (shape {tuple(data.shape)})")
+        raise ImageError(f"the image is empty (shape {tuple(data.shape)})")
     if np.dtype(data.dtype).kind not in "buif":
-        raise UserError(f"pixels of type {data.dtype} are not supported: give real numbers")
+        raise ImageError(f"pixels of type {data.dtype} are not supported: give real numbers")
     said = _checked(axes, data.shape) if axes is not None else _named(array)
     letters = said or _usual(data.shape, plane, channels)
     try:
@@ -88,7 +88,7 @@ def open_array(
         if said or "name one" not in str(error):
             raise
         hint = HINTS.get(letters, "or say with axes= what the axes are")
-        raise UserError(f"{error}, {hint}") from None
+        raise ImageError(f"{error}, {hint}") from None
 
 
 def _with_shape(array: Any) -> Any:
@@ -105,14 +105,16 @@ def _with_shape(array: Any) -> Any:
     try:
         return np.asarray(array)
     except ValueError:
-        raise UserError("this is no image: its rows are not of the same length") from None
+        raise ImageError("this is no image: its rows are not of the same length") from None
 
 
 def _checked(axes: Any, shape: Sequence[int]) -> str:
     letters = axes.upper() if isinstance(axes, str) else ""
     unique = len(set(letters)) == len(letters) == len(shape)
     if not (unique and letters.isalpha() and {"Y", "X"} <= set(letters)):
-        raise UserError(f"axes={axes!r} does not fit an array of shape {tuple(shape)}: give {AXES}")
+        raise ImageError(
+            f"axes={axes!r} does not fit an array of shape {tuple(shape)}: give {AXES}"
+        )
     return letters
 
 
@@ -128,7 +130,7 @@ def _named(array: Any) -> str:
 def _usual(shape: Sequence[int], plane: int | None, channels: Channels | None) -> str:
     lead, last = len(shape) - 2, shape[-1]
     if lead > 5:
-        raise UserError(f"an array of {len(shape)} axes: say what they are, with axes= ({AXES})")
+        raise ImageError(f"an array of {len(shape)} axes: say what they are, with axes= ({AXES})")
     if lead and last in (3, 4) and last < min(shape[-3:-1]):
         return "TUVWZ"[-(lead - 1) :] * (lead > 1) + "YXS"
     if lead == 1 and last <= FEW and last < min(shape[:2]):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import ImageError
 from .planes import TURNS, Channels, Pixels, Plane, pick_plane, planes_of, to_plane
 from .tiff import ORIENTATION, open_tiff
 from .trouble import one_line
@@ -154,7 +154,7 @@ def decode(path: Path, plane: int | None, channels: Channels | None) -> Pixels:
 
 def _checked(plane: Plane) -> Pixels:
     if not all(plane.shape):
-        raise UserError(f"the image is empty (shape {plane.shape})")
+        raise ImageError(f"the image is empty (shape {plane.shape})")
     check_type(plane.dtype)
     return np.asarray(plane)
 
@@ -162,7 +162,7 @@ def _checked(plane: Plane) -> Pixels:
 def check_type(dtype: np.dtype) -> None:
     """Refuse pixels that are no real numbers."""
     if dtype.kind not in "buif":
-        raise UserError(f"pixels of type {dtype} are not supported: save real numbers")
+        raise ImageError(f"pixels of type {dtype} are not supported: save real numbers")
 
 
 @contextmanager
@@ -170,11 +170,11 @@ def _reading(path: Path) -> Iterator[None]:
     """Turn whatever a decoder raises into one line that names the file."""
     with one_line(path):
         if path.is_dir():
-            raise UserError("is a folder, not an image")
+            raise ImageError("is a folder, not an image")
         if path.is_symlink() and not path.exists():
-            raise UserError("a broken link: what it leads to is not there")
+            raise ImageError("a broken link: what it leads to is not there")
         if not path.stat().st_size:
-            raise UserError("the file is empty (0 bytes)")
+            raise ImageError("the file is empty (0 bytes)")
         yield
 
 
@@ -267,7 +267,7 @@ def _refuse_deep_ppm(path: Path) -> None:
     with path.open("rb") as file:
         words = [w for row in file.read(512).split(b"\n") for w in row.split(b"#")[0].split()]
     if len(words) > 3 and words[3].isdigit() and int(words[3]) > 255:
-        raise UserError("colours of more than 8 bits are not read from PPM: save it as TIFF")
+        raise ImageError("colours of more than 8 bits are not read from PPM: save it as TIFF")
 
 
 def _bit_depth(path: Path) -> int:

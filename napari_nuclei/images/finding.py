@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import ImageError
 from .own_outputs import is_own_output
 
 IMAGE_SUFFIXES = frozenset(
@@ -66,7 +66,7 @@ def find_images(
     """
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     if not given:
-        raise UserError("no image was named: name a file, a folder or a pattern")
+        raise ImageError("no image was named: name a file, a folder or a pattern")
     said = [] if remarks is None else remarks
     found: dict[Path, Path] = {}
     for path in (path for item in given for path in _find(item, said)):
@@ -82,14 +82,14 @@ def _find(item: str | Path, remarks: list[str]) -> list[Path]:
         try:
             entries = list(path.iterdir())
         except OSError as error:
-            raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+            raise ImageError(f"{path}: cannot be read ({error.strerror})") from error
         return _images_of(path, entries, "no image in this folder", remarks)
     if path.exists():
         return [path]
     if path.is_symlink():
-        raise UserError(f"{path}: a broken link, what it leads to is not there")
+        raise ImageError(f"{path}: a broken link, what it leads to is not there")
     if not glob.has_magic(str(path)):
-        raise UserError(f"{path}: no such file or folder")
+        raise ImageError(f"{path}: no such file or folder")
     matches = [Path(match) for match in glob.glob(str(path))]
     if matches and all(map(is_own_output, matches)):
         return sorted(matches, key=_natural)  # a pattern of these alone means them
@@ -111,7 +111,7 @@ def _images_of(place: Path, entries: list[Path], none: str, remarks: list[str]) 
     words = left_out_words(left_out)
     if not images:
         endings = ", ".join(sorted(IMAGE_SUFFIXES))
-        raise UserError(f"{place}: {none} ({words or f'looked for {endings}'})")
+        raise ImageError(f"{place}: {none} ({words or f'looked for {endings}'})")
     if words:
         remarks.append(f"{place}: left out {words}.")
     return sorted(images, key=_natural)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
+from ..errors import ImageError
 from ..masks.box import Box
 from .levels import find_levels
 
@@ -38,9 +38,11 @@ class LargeImage:
         self.levels: list[Any] = _levels_of(image)
         first = self.levels[0]
         if first.ndim not in (2, 3):
-            raise UserError(f"an image has 2 dimensions, or 3 with channels; this has {first.ndim}")
+            raise ImageError(
+                f"an image has 2 dimensions, or 3 with channels; this has {first.ndim}"
+            )
         if not all(first.shape):
-            raise UserError(f"the image is empty (shape {tuple(first.shape)})")
+            raise ImageError(f"the image is empty (shape {tuple(first.shape)})")
         self.shape: tuple[int, int] = (int(first.shape[0]), int(first.shape[1]))
 
     @property

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import ImageError, UserError
 from .decoders import TIFF_MAGIC, inspect, starts_with
 from .images import is_zarr
 from .tiff import open_tiff
@@ -78,7 +78,7 @@ def _layout(path: Path, size: int, modified: int) -> Layout:
         except UserError:
             raise
         except Exception as error:  # decoders raise nearly anything on broken files
-            raise UserError(f"{path}: broken or cut short") from error
+            raise ImageError(f"{path}: broken or cut short") from error
     info = inspect(path)
     axes, sizes = ("I", (info.planes,)) if info.planes > 1 else ("", ())
     return Layout(axes, sizes, (info.height, info.width), _bands(path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import UserError
+from ..errors import ImageError
 from .decoders import Channels, Pixels, check_type
 from .planes import pick_channels
 
@@ -113,9 +113,9 @@ def _as_image(pixels: ArrayLike, channels: Channels | None) -> Pixels:
     array = np.asarray(pixels)
     check_type(array.dtype)
     if array.ndim not in (2, 3):
-        raise UserError(f"an image has 2 dimensions, or 3 with channels; this has {array.ndim}")
+        raise ImageError(f"an image has 2 dimensions, or 3 with channels; this has {array.ndim}")
     if not array.size:
-        raise UserError(f"the image is empty (shape {array.shape})")
+        raise ImageError(f"the image is empty (shape {array.shape})")
     if array.ndim == 2:
         array = array[..., None]
     if channels is not None:

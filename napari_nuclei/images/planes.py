@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
+from ..errors import ImageError
 from ..wording import option
 from .trouble import one_line
 
@@ -135,7 +135,7 @@ def _colour_axis(sizes: dict[str, int], strict: bool = True) -> str:
     if "S" not in sizes:
         return "C" if "C" in sizes else ""
     if strict and sizes.get("C", 1) > 1:
-        raise UserError("separate channels of RGB pixels are not supported: save each apart")
+        raise ImageError("separate channels of RGB pixels are not supported: save each apart")
     return "S"
 
 
@@ -146,7 +146,7 @@ def _wanted(sizes: dict[str, int], axis: str, channels: Channels | None) -> list
     if axis == "S":
         return [0, 1, 2] if count > 2 else [0]
     if count > 1:
-        raise UserError(
+        raise ImageError(
             f"{count} channels: name one, or up to three, with {option('channels')} "
             f"(0 to {count - 1})"
         )
@@ -163,10 +163,10 @@ def checked_channels(channels: Channels, count: int) -> list[int]:
     """
     wanted = [channels] if isinstance(channels, int | np.integer) else list(channels)
     if not 1 <= len(wanted) <= 3:
-        raise UserError(f"{len(wanted)} channels named: name one to three")
+        raise ImageError(f"{len(wanted)} channels named: name one to three")
     if wrong := [c for c in wanted if not 0 <= c < count]:
         there = "there is only 0" if count == 1 else f"there are {count}, counted from 0"
-        raise UserError(f"no channel {wrong[0]}: {there}")
+        raise ImageError(f"no channel {wrong[0]}: {there}")
     return [int(c) for c in wanted]
 
 
@@ -179,10 +179,10 @@ def pick_channels(pixels: Pixels, channels: Channels) -> Pixels:
 def pick_plane(count: int, plane: int | None) -> int:
     """Check the choice of one of `count` planes, or say that one must be made."""
     if plane is None and count > 1:
-        raise UserError(
+        raise ImageError(
             f"stack of {count} planes: name one with {option('plane')} (0 to {count - 1})"
         )
     if not 0 <= (plane or 0) < count:
         there = "there is only 0" if count == 1 else f"there are {count}, counted from 0"
-        raise UserError(f"no plane {plane}: {there}")
+        raise ImageError(f"no plane {plane}: {there}")
     return plane or 0

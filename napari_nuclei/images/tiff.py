@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
+from ..errors import ImageError
 from . import ome_set, tiff_colours
 from .ome_set import Alone
 from .planes import Channels
@@ -68,7 +68,7 @@ def main_image(file: TiffFile) -> tuple[TiffPageSeries, Alone]:
     main, *others = _as_stack(every)
     if separate := [s for s in others if not _is_beside(s, main, file.is_ome)]:
         sizes = " and ".join(f"{h}×{w}" for h, w in map(_size_of, (main, separate[0])))
-        raise UserError(
+        raise ImageError(
             f"{len(separate) + 1} separate images in one file ({sizes} px, height × width"
             f"{', …' if len(separate) > 1 else ''}): save them apart"
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
+from ..errors import ImageError
 
 if TYPE_CHECKING:
     from tifffile import TiffPage
@@ -43,7 +43,7 @@ def check(page: TiffPage) -> None:
     if page.photometric == _PALETTE and page.colormap is None:
         raise ValueError("its palette is missing")
     if strange or (page.photometric == _YCBCR and page.samplesperpixel < 3):
-        raise UserError("its kind of colours is not supported: save it as RGB")
+        raise ImageError("its kind of colours is not supported: save it as RGB")
 
 
 def samples_axis(page: TiffPage) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..errors import UserError
+from ..errors import ImageError, UserError
 
 _UNKNOWN = re.compile(r"not a known COMPRESSION|cannot decompress|not supported", re.IGNORECASE)
 """What tifffile says of compressions that it does not know."""
@@ -55,4 +55,4 @@ def _short(error: Exception) -> str:
 
 def _named(source: object, text: str) -> UserError:
     name = str(source)
-    return UserError(f"{name}: {text}" if name and not text.startswith(name) else text)
+    return ImageError(f"{name}: {text}" if name and not text.startswith(name) else text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import UserError
+from ..errors import ImageError
 
 MOST_CHANNELS = 16
 """Longest last axis of a plain array that is taken for channels."""
@@ -15,12 +15,12 @@ def ome_axes(axes: Sequence[Any] | None, ndim: int) -> str:
     """Return the letters of an OME-Zarr image's axes. Raises `UserError` if y or x is none."""
     if axes is None:  # before version 0.3 they were always these
         if ndim > 5:
-            raise UserError(f"has {ndim} axes without names")
+            raise ImageError(f"has {ndim} axes without names")
         return "TCZYX"[-ndim:]
     letters = _letters([_kind_of(axis) for axis in axes])
     if len(letters) != ndim or not {"Y", "X"} <= set(letters):
         names = [str(a.get("name") if isinstance(a, dict) else a) for a in axes]
-        raise UserError(f"its axes are {', '.join(names)}: y and x are wanted")
+        raise ImageError(f"its axes are {', '.join(names)}: y and x are wanted")
     return letters
 
 
@@ -50,7 +50,7 @@ def _letters(kinds: Sequence[str]) -> str:
 def usual_axes(shape: Sequence[int], itemsize: int = 1, labels: bool = False) -> str:
     """Return those of a plain array without names: colours or channels last, planes first."""
     if len(shape) < 2:
-        raise UserError(f"an image has 2 dimensions or more; this has {len(shape)}")
+        raise ImageError(f"an image has 2 dimensions or more; this has {len(shape)}")
     last = ""
     if len(shape) > 2 and not labels and shape[-1] <= MOST_CHANNELS < min(shape[-3:-1]):
         # Four of 16 bits are channels of a microscope rather than colours and alpha.
@@ -60,7 +60,7 @@ def usual_axes(shape: Sequence[int], itemsize: int = 1, labels: bool = False) ->
         last = "S"
     lead = len(shape) - 2 - len(last)
     if lead > 5:
-        raise UserError(f"has {len(shape)} axes without names")
+        raise ImageError(f"has {len(shape)} axes without names")
     return "TUVWZ"[5 - lead :] + "YX" + last
 
 

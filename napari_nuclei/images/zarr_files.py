@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
+from ..errors import ImageError
 from ..wording import counted
 from .finding import is_zarr_zip
 from .trouble import one_line
@@ -63,7 +63,7 @@ def label_levels(path: Path) -> Levels:
         if not is_labels and (groups := _label_groups(node)):
             names = [name for name, _ in groups]
             if len(groups) > 1:
-                raise UserError(f"holds {len(groups)} label images: {_name_one(path, names)}")
+                raise ImageError(f"holds {len(groups)} label images: {_name_one(path, names)}")
             node = groups[0][1]
         return _image_in(node, path, labels=True)
 
@@ -97,7 +97,7 @@ def _root(path: Path) -> Any:
         names = archive.namelist()
     marks = [n for n in names if n.rpartition("/")[2] in ("zarr.json", ".zgroup", ".zarray")]
     if not marks:
-        raise UserError("a zip file without a zarr in it")
+        raise ImageError("a zip file without a zarr in it")
     top = min(marks, key=lambda name: name.count("/")).rpartition("/")[0]
     store = zarr.storage.ZipStore(path, mode="r")
     return zarr.open(store, path=top, mode="r")
@@ -121,18 +121,18 @@ def _image_in(node: Any, path: Path, labels: bool = False) -> Levels:
         return _plain(node, labels)
     about = _about(node)
     if "image-label" in about and not labels:
-        raise UserError("a label image: name the image that it belongs to, or convert it")
+        raise ImageError("a label image: name the image that it belongs to, or convert it")
     if scales := about.get("multiscales"):
         return _scales(node, scales[0])
     if "plate" in about:
         fields = list(_fields_of_plate(node, about["plate"]))
         wells = len(about["plate"].get("wells", ()))
-        raise UserError(f"a plate of {counted(wells, 'well')}: {_name_one(path, fields)}")
+        raise ImageError(f"a plate of {counted(wells, 'well')}: {_name_one(path, fields)}")
     if "well" in about:
         names = [str(image["path"]) for image in about["well"].get("images", ())]
         return _only(node, names, "fields", path)
     if "labels" in about:
-        raise UserError(f"holds label images, not an image: {_name_one(path, about['labels'])}")
+        raise ImageError(f"holds label images, not an image: {_name_one(path, about['labels'])}")
     if (names := _series_of(node)) or "bioformats2raw.layout" in about:
         return _only(node, names, "images", path)
     arrays = [array for _, array in node.arrays()]
@@ -140,7 +140,7 @@ def _image_in(node: Any, path: Path, labels: bool = False) -> Levels:
         return _plain(arrays[0])
     nested = list(_nested(node))
     advice = _name_one(path, nested) if nested else "name an array in it"
-    raise UserError(f"a zarr group without an OME-Zarr image: {advice}")
+    raise ImageError(f"a zarr group without an OME-Zarr image: {advice}")
 
 
 def _nested(node: Any) -> Iterator[str]:
@@ -163,12 +163,12 @@ def _series_of(node: Any) -> list[str]:
 def _only(node: Any, names: Sequence[str], what: str, path: Path) -> Levels:
     """Open the one image of several that is no mere label or overview of a slide."""
     if not names:
-        raise UserError(f"holds no {what}")
+        raise ImageError(f"holds no {what}")
     found = [_image_in(node[name], path / name) for name in names[: MOST_NAMED + 1]]
     areas = [_area(levels) for levels in found]
     others = [area for area in areas[1:] if 16 * area > areas[0]]
     if others or len(names) > len(found):
-        raise UserError(f"holds {len(names)} {what}: {_name_one(path, names)}")
+        raise ImageError(f"holds {len(names)} {what}: {_name_one(path, names)}")
     return found[0]
 
 
@@ -216,9 +216,9 @@ def _scales(node: Any, scale: Mapping[str, Any]) -> Levels:
     places = [str(item["path"]) for item in scale["datasets"]]
     arrays = [node[place] for place in places if place in node]
     if not arrays:
-        raise UserError(f"its image {places[0] if places else ''} is missing")
+        raise ImageError(f"its image {places[0] if places else ''} is missing")
     if places[0] not in node:
-        raise UserError(f"its finest level {places[0]} is missing")
+        raise ImageError(f"its finest level {places[0]} is missing")
     axes = ome_axes(scale.get("axes"), arrays[0].ndim)
     return Levels([arrays[0], *_coarser(arrays, axes)], axes)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..atomic_files import replacing
 from ..collector import without_collector
-from ..errors import UserError
+from ..errors import ReviewError
 from ..images.decoders import is_turned
 from ..nuclei import Nuclei
 from ..wording import are, counted
@@ -165,7 +165,7 @@ class _Reading:
             self._set_aside("its beginning is damaged")
             return None
         if version != VERSION:
-            raise UserError(f"{self.path} was written by a newer version: update napari-nuclei")
+            raise ReviewError(f"{self.path} was written by a newer version: update napari-nuclei")
         if shape != self.subject.shape:
             old, new = ("×".join(map(str, s)) for s in (shape, self.subject.shape))
             self._set_aside(f"the image was {old} px then and is {new} px now")
@@ -220,13 +220,13 @@ class _Reading:
 
     def _set_aside(self, reason: str) -> None:
         if self.journal.read_only:
-            raise UserError(f"The review {self.path} cannot be shown: {reason}.")
+            raise ReviewError(f"The review {self.path} cannot be shown: {reason}.")
         aside = _dated(self.path, "old")
         try:
             self.path.rename(aside)
             snapshot_of(self.path).unlink(missing_ok=True)
         except OSError as error:
-            raise UserError(f"The review {self.path} cannot be used: {reason}.") from error
+            raise ReviewError(f"The review {self.path} cannot be used: {reason}.") from error
         self.journal.notices.append(f"A new review begins: {reason}. The old one is {aside}.")
 
     def _compare(self, image: Row | None) -> None:
@@ -268,7 +268,7 @@ def _bytes_of(path: Path) -> bytes:
     except FileNotFoundError:
         return b""
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
+        raise ReviewError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _dated(path: Path, what: str) -> Path:

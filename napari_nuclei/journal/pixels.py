@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..errors import UserError
+from ..errors import ReviewError
 from .place import Pixels
 from .subject import Subject
 
@@ -19,7 +19,7 @@ def shape_of(image: Path | None, pixels: NDArray[Any] | Pixels | None) -> tuple[
 
         return image_size(image)
     if pixels is None:
-        raise UserError("neither an image file nor pixels are given")
+        raise ReviewError("neither an image file nor pixels are given")
     height, width = (pixels() if callable(pixels) else pixels).shape[:2]
     return int(height), int(width)
 
@@ -31,6 +31,6 @@ def pixels_of(subject: Subject, pixels: NDArray[Any] | Pixels | None) -> NDArray
     from ..images.large_files import open_image
 
     if subject.path is None or len(subject.plane) > 1:
-        raise UserError("the pixels of this plane are needed to find its review")
+        raise ReviewError("the pixels of this plane are needed to find its review")
     picture = open_image(subject.path, subject.plane[0] if subject.plane else None)
     return picture.known_by()

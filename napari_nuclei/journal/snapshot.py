@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..collector import without_collector
-from ..errors import UserError
+from ..errors import ReviewError
 from ..nuclei import Nuclei
 from ..nuclei.history import History
 from .journal import CHECKED, Row, snapshot_of
@@ -84,7 +84,7 @@ def _beginning_of(path: Path, size: int) -> Replayed:
                 return state
     except (OSError, *DAMAGE):
         pass
-    raise UserError(f"The older history in {path} cannot be read; the nuclei are all there.")
+    raise ReviewError(f"The older history in {path} cannot be read; the nuclei are all there.")
 
 
 def peek(path: Path) -> Nuclei | None:
@@ -116,4 +116,6 @@ def peek(path: Path) -> Nuclei | None:
     except FileNotFoundError:
         return None
     except (OSError, *DAMAGE) as error:
-        raise UserError(f"The review {path} cannot be read: open its image to mend it.") from error
+        raise ReviewError(
+            f"The review {path} cannot be read: open its image to mend it."
+        ) from error

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..atomic_files import replacing
 from ..batch.writable import make_folder
-from ..errors import UserError
+from ..errors import RecipeError
 from ..models import load
 from ..models.card import read_card
 from ..progress import Progress
@@ -68,7 +68,9 @@ def crossvalidate(
     """
     count = recipe.data.folds
     if count is None or count < 2:
-        raise UserError("cross-validation needs folds: set data.folds to 2 or more in the recipe.")
+        raise RecipeError(
+            "cross-validation needs folds: set data.folds to 2 or more in the recipe."
+        )
     make_folder(recipe.out)
     folds = []
     for number in range(count):

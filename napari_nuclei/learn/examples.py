@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..errors import UserError
+from ..errors import ImageMismatchError
 from ..formats.dataset import DataSet
 from ..formats.image_files import all_in, image_in
 from ..images.images import is_zarr, read_image
@@ -109,7 +109,7 @@ def pixels_of(image: ImageRecord, folder: Path) -> NDArray[Any]:
         pixels = read_image(path, plane=image.plane, channels=channels)
     if pixels.shape[:2] != image.shape:
         height, width = pixels.shape[:2]
-        raise UserError(
+        raise ImageMismatchError(
             f"{path}: is {height}×{width} px, its data set says {image.height}×{image.width} "
             "(height × width). Is it the right image?"
         )

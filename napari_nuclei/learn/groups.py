@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
+from ..errors import RecipeError
 from ..formats.dataset import DataSet
 from ..nuclei import ImageRecord, Nuclei
 
@@ -88,10 +88,10 @@ def _from_table(data: DataSet, table: Path) -> list[str]:
         with table.open(newline="", encoding="utf-8") as file:
             named = {row["file_name"]: row["group"] for row in csv.DictReader(file)}
     except (OSError, KeyError, UnicodeDecodeError):
-        raise UserError(f"{table}: no CSV file with the columns file_name and group.") from None
+        raise RecipeError(f"{table}: no CSV file with the columns file_name and group.") from None
     gone = [image.file_name for image in data.images if image.file_name not in named]
     if gone:
-        raise UserError(f"{table}: says nothing of {gone[0]}.")
+        raise RecipeError(f"{table}: says nothing of {gone[0]}.")
     return [named[image.file_name] for image in data.images]
 
 

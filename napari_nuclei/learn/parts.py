@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import RecipeError
 from ..formats import coco
 from ..formats.dataset import DataSet
 from .groups import folds_of, groups_of
@@ -36,7 +36,7 @@ def parts_of(
         return learned, checks
     held, count = recipe.data.hold_out, recipe.data.folds
     if held >= count:
-        raise UserError(f"data.hold_out is {held}: with {count} folds, choose 0 to {count - 1}.")
+        raise RecipeError(f"data.hold_out is {held}: with {count} folds, choose 0 to {count - 1}.")
     kept: list[Part] = []
     out: list[Part] = []
     for part, _, folds in dealt(recipe, folder, remarks):
@@ -71,8 +71,8 @@ def _named(sources: tuple[Source, ...], folder: Path, remarks: list[str] | None)
 def _checked(source: Source, folder: Path, remarks: list[str] | None) -> DataSet:
     images = folder / source.images
     if not images.is_dir():
-        raise UserError(f"{images}: no such folder of images. Name the data folder by --data.")
+        raise RecipeError(f"{images}: no such folder of images. Name the data folder by --data.")
     data = coco.read(folder / source.coco, remarks, images)
     if not data.images:
-        raise UserError(f"{folder / source.coco}: lists no images.")
+        raise RecipeError(f"{folder / source.coco}: lists no images.")
     return data

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..errors import UserError
+from ..errors import RecipeError
 from ..models.registry import find
 from ..resources import resource_folder
 
@@ -155,17 +155,17 @@ def read_recipe(path: Path, changes: dict[str, Any] | None = None) -> Recipe:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         shipped = resource_folder("training")
-        raise UserError(f"{path}: no such recipe. Shipped recipes lie in {shipped}.") from None
+        raise RecipeError(f"{path}: no such recipe. Shipped recipes lie in {shipped}.") from None
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}).") from None
+        raise RecipeError(f"{path}: cannot be read ({error.strerror}).") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a TOML file: {error}") from None
+        raise RecipeError(f"{path}: not a TOML file: {error}") from None
     try:
         return Recipe.model_validate(_merged(values, changes or {}))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path}: {where}: {first['msg']}") from None
+        raise RecipeError(f"{path}: {where}: {first['msg']}") from None
 
 
 def check_places(recipe: Recipe, folder: Path, resume: bool) -> None:
@@ -178,18 +178,20 @@ def check_places(recipe: Recipe, folder: Path, resume: bool) -> None:
         from, or, to `resume`, there is nothing.
     """
     if not recipe.data.train:
-        raise UserError("the recipe names no training data: add [[data.train]] to it.")
+        raise RecipeError("the recipe names no training data: add [[data.train]] to it.")
     for source in (*recipe.data.train, *recipe.data.validation):
         images, data = folder / source.images, folder / source.coco
         if not images.is_dir():
-            raise UserError(f"{images}: no such folder of images. Name the data folder by --data.")
+            raise RecipeError(
+                f"{images}: no such folder of images. Name the data folder by --data."
+            )
         if not data.is_file():
-            raise UserError(f"cannot read {data}: there is no such file")
+            raise RecipeError(f"cannot read {data}: there is no such file")
     if recipe.network.start:
         find(recipe.network.start)
     last = recipe.out / "last.ckpt"
     if resume and not last.is_file():
-        raise UserError(f"{last}: nothing to resume. Leave --resume out to begin anew.")
+        raise RecipeError(f"{last}: nothing to resume. Leave --resume out to begin anew.")
 
 
 def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..atomic_files import replacing
 from ..batch.writable import make_folder
-from ..errors import UserError
+from ..errors import RecipeError
 from ..models.card import Card
 from ..models.maskrcnn import Architecture, MaskRCNN
 from ..models.maskrcnn_detector import MaskRCNNDetector
@@ -80,7 +80,7 @@ def _train(
     chosen = processes.device
     yield Progress(0, 0, "Reading the data")
     if not recipe.data.train:
-        raise UserError("the recipe names no training data: add [[data.train]] to it.")
+        raise RecipeError("the recipe names no training data: add [[data.train]] to it.")
     told: list[str] | None = None if strict else []
     learned, checks = parts_of(recipe, folder, told)
     examples = [e for p in learned for e in load_examples(p.data, p.images, recipe.diameter)]
@@ -120,10 +120,10 @@ def _state(recipe: Recipe, resume: bool, processes: World) -> State:
     last = recipe.out / "last.ckpt"
     if resume:
         if not last.is_file():
-            raise UserError(f"{last}: nothing to resume. Leave --resume out to begin anew.")
+            raise RecipeError(f"{last}: nothing to resume. Leave --resume out to begin anew.")
         _load(state, last)
     elif processes.first and (last.is_file() or (recipe.out / "best.ckpt").is_file()):
-        raise UserError(
+        raise RecipeError(
             f"{recipe.out} holds an earlier run: go on with --resume, or name another --out."
         )
     for log in ("losses.csv", "validation.csv") if processes.first else ():
@@ -136,7 +136,7 @@ def _load(state: State, path: Path) -> None:
         state.load(path)
     except Exception as error:  # torch raises whatever a broken file brings up
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise UserError(
+        raise RecipeError(
             f"{path}: damaged, or of another network than the recipe's ({reason})."
         ) from None
 

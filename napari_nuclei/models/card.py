@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..errors import UserError
+from ..errors import ModelError
 
 
 class Card(BaseModel):
@@ -81,17 +81,17 @@ def read_card(path: Path) -> Card:
         values = json.loads(path.read_text(encoding="utf-8"))
         return Card(**{**values, "path": path})
     except FileNotFoundError:
-        raise UserError(
+        raise ModelError(
             f"{path}: no model card. A weights file needs its JSON card beside it."
         ) from None
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}).") from None
+        raise ModelError(f"{path}: cannot be read ({error.strerror}).") from None
     except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
-        raise UserError(f"{path}: not a model card: {error}") from None
+        raise ModelError(f"{path}: not a model card: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path}: not a model card: {where}: {first['msg']}") from None
+        raise ModelError(f"{path}: not a model card: {where}: {first['msg']}") from None
 
 
 def sha256_of(path: Path) -> str:
@@ -100,4 +100,4 @@ def sha256_of(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}).") from None
+        raise ModelError(f"{path}: cannot be read ({error.strerror}).") from None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
-from ..errors import UserError
+from ..errors import ModelError, UserError
 from .card import Card, read_card
 
 DEFAULT = "nuclei"
@@ -52,7 +52,7 @@ def find(model: str) -> Card:
     path = Path(model)
     if path.suffix in (*WEIGHTS, ".json"):
         if not path.is_file():
-            raise UserError(f"{path}: no such model file.")
+            raise ModelError(f"{path}: no such model file.")
         return read_card(path.with_suffix(".json"))
     for folder in (SHIPPED, user_folder()):
         if (folder / f"{model}.json").is_file():
@@ -61,7 +61,7 @@ def find(model: str) -> Card:
     if model in known:  # its file has been renamed
         return known[model]
     names = ", ".join(known) or "none"
-    raise UserError(f"no model named {model!r}. There are: {names}.")
+    raise ModelError(f"no model named {model!r}. There are: {names}.")
 
 
 def weights_beside(card: Card) -> Path | None:

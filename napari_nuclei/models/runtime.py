@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-from ..errors import UserError
+from ..errors import ModelError
 from ..wording import counted
 
 
@@ -32,7 +32,7 @@ def pick_device(name: str = "auto") -> torch.device:
     if name == "cuda" and have[0].startswith("cuda"):
         return torch.device("cuda:0")
     if name not in have:
-        raise UserError(f"no device {name!r} here. There are: auto, {', '.join(have)}.")
+        raise ModelError(f"no device {name!r} here. There are: auto, {', '.join(have)}.")
     return torch.device(name)
 
 

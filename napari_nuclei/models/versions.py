@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from ..atomic_files import replacing, unwritable
-from ..errors import UserError
+from ..errors import ModelError, UserError
 from ..wording import option, worded
 from .card import Card, sha256_of
 from .registry import DEFAULT, IN_USE, SHIPPED, cards, current, find, in_use, user_folder
@@ -39,14 +39,14 @@ def check_name(name: str) -> None:
         If it is no plain file name, or a model has it already.
     """
     if not _NAME.fullmatch(name) or name.endswith(".") or name.lower() in _TAKEN:
-        raise UserError(
+        raise ModelError(
             f"{name!r} cannot be a model's name: take letters, digits, hyphens and dots."
         )
     folded = name.casefold()  # some disks know no difference
     taken = {card.name.casefold() for card in cards()}
     taken |= {path.stem.casefold() for path in user_folder().glob("*.json")}
     if folded in taken:
-        raise UserError(f"there is a model named {name!r} already: take another {option('name')}.")
+        raise ModelError(f"there is a model named {name!r} already: take another {option('name')}.")
 
 
 def use(name: str) -> Card:
@@ -59,7 +59,7 @@ def use(name: str) -> Card:
     """
     card = find(name)
     if card.path is None or card.path.parent not in (SHIPPED, user_folder()):
-        raise UserError(
+        raise ModelError(
             f"{name}: lies outside of the folder of models; copy the weights and their card to "
             f"{user_folder()} first."
         )
@@ -90,7 +90,7 @@ def rollback() -> Card:
         if card.name != now:
             _write(names)
             return card
-    raise UserError(f"{now!r} is the first model that was in use: there is none to go back to.")
+    raise ModelError(f"{now!r} is the first model that was in use: there is none to go back to.")
 
 
 def remove(name: str) -> list[Path]:
@@ -103,9 +103,9 @@ def remove(name: str) -> list[Path]:
     """
     card = find(name)
     if card.path is None or card.path.parent != user_folder():
-        raise UserError(f"{card.name!r} is not a model of yours, so it stays.")
+        raise ModelError(f"{card.name!r} is not a model of yours, so it stays.")
     if card.name == current().name:
-        raise UserError(
+        raise ModelError(
             f"{card.name!r} is in use: "
             + worded(
                 "go back first, by napari-nuclei models rollback.",
@@ -148,9 +148,9 @@ def lineage(card: Card) -> list[str]:
 def _check(card: Card) -> None:
     path = _weights_beside(card)
     if path is None:
-        raise UserError(f"{card.name!r} has no weights beside its card: it cannot be used.")
+        raise ModelError(f"{card.name!r} has no weights beside its card: it cannot be used.")
     if not card.sha256 or sha256_of(path) != card.sha256:
-        raise UserError(
+        raise ModelError(
             f"{path}: damaged, its SHA-256 is not the one in its card: it cannot be used."
         )
 

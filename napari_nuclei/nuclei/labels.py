@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..errors import EditError
 from ..masks import Mask, codec, rle
 from ..masks.box import Box
 from ..masks.mask import enclosing
-from .edit import Edit, EditError, on_record
+from .edit import Edit, on_record
 from .nuclei import Nuclei
 from .nucleus import Kind, Nucleus, Origin, State
 

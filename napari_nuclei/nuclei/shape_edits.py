@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from ..errors import EditError
 from ..masks import Mask, shaping
-from .edit import Edit, EditError, changed, on_record, take
+from .edit import Edit, changed, on_record, take
 from .nuclei import Nuclei
 from .nucleus import Nucleus, Origin
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from ..errors import EditError
 from ..masks import Mask, shaping
 from ..nuclei import Kind, Nuclei, Nucleus, Origin, State
-from ..nuclei.edit import Edit, EditError, changed, on_record, take
+from ..nuclei.edit import Edit, changed, on_record, take
 from ..nuclei.edits import accept
 from .soft_mask import SoftMask
 

@@ -12,10 +12,10 @@ from itertools import islice
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..errors import EditError
 from ..masks import Mask
 from ..masks.box import Box
 from ..nuclei import Nuclei
-from ..nuclei.edit import EditError
 from ..progress import Progress
 from .alternatives import unlike
 from .prompter import Prompter

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..nuclei.edit import EditError
+from ..errors import EditError
 from .alternatives import OtherReading, other_readings
 from .pointing import at_point
 from .prompter import Prompter

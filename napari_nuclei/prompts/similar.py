@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import EditError
 from ..masks import Mask
 from ..nuclei import Nuclei, Nucleus, State
-from ..nuclei.edit import Edit, EditError
+from ..nuclei.edit import Edit
 from ..nuclei.edits import accept, delete, grow, shrink
 from ..progress import Progress
 from .edits import promote

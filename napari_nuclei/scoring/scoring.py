@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..atomic_files import read_json
-from ..errors import UserError
+from ..errors import ImageMismatchError, UserError
 from ..formats import coco, coco_reader, results
 from ..formats.dataset import DataSet
 from ..formats.image_ids import Listed
@@ -189,7 +189,7 @@ def _joined(truth: DataSet, predictions: DataSet | Results) -> Iterator[tuple[Im
     for image in sorted(truth.images, key=lambda i: i.id):  # the order in which COCO breaks ties
         shape = shapes.get(image.id, image.shape)
         if shape != image.shape:
-            raise UserError(
+            raise ImageMismatchError(
                 f"{image.file_name} is {image.height}×{image.width} px (height × width) in the "
                 f"truth and {shape[0]}×{shape[1]} in the predictions: give those made for it"
             )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
+from ..errors import ReviewError, UserError
 from ..formats.dataset import DataSet
 from ..images.images import image_info
 from ..journal.about import about
@@ -110,7 +110,7 @@ def _check(image: Path, plane: Plane, part: str) -> None:
     except OSError:
         return  # whoever needs its pixels says so
     if not same:
-        raise UserError(
+        raise ReviewError(
             f"{image} has changed since it was reviewed: open it to see whether its nuclei fit"
         )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..atomic_files import read_json, write_json
-from ..errors import UserError
+from ..errors import ReviewError, UserError
 from ..formats.coco_reader import from_json, read_images
 from ..formats.dataset import DataSet
 from ..formats.image_files import MISSING, files_in
@@ -112,9 +112,9 @@ def items_of(
         rows = value if isinstance(value, list) else value["images"]
         records = read_images(rows, str(path), images=folder)
     else:
-        raise UserError(f"{path} is neither a list of images nor a COCO file")
+        raise ReviewError(f"{path} is neither a list of images nor a COCO file")
     if not records:
-        raise UserError(f"{path} lists no images")
+        raise ReviewError(f"{path} lists no images")
     return _items(path, folder, records), data
 
 

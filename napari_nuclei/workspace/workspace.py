@@ -6,7 +6,7 @@ import threading
 from dataclasses import asdict
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import ReviewError, UserError
 from ..formats.categories import DEFAULT, Category
 from ..formats.image_files import files_in
 from ..formats.image_sizes import other_size
@@ -148,7 +148,7 @@ class Workspace:
                 failed.append(str(error))
         self._keep()
         if failed:
-            raise UserError("; ".join(failed))
+            raise ReviewError("; ".join(failed))
         return [path for path in moved if path]
 
     @property
@@ -281,7 +281,7 @@ class Workspace:
         size = image_size(image) if item is None or item.record is None else item.record.shape
         if found.shape != size:
             was, now = ("×".join(map(str, shape)) for shape in (found.shape, size))
-            raise UserError(
+            raise ReviewError(
                 f"{image} was {was} px when it was reviewed and is {now} px now: open it, so that "
                 "a new review begins"
             )

@@ -23,9 +23,9 @@ import numpy as np
 from review_data import machine
 
 from napari_nuclei import models
+from napari_nuclei.errors import EditError
 from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Nuclei, edits
-from napari_nuclei.nuclei.edit import EditError
 from napari_nuclei.progress import result_of
 from napari_nuclei.prompts.edits import nudge
 from napari_nuclei.prompts.feature_cache import FeatureCache, Identity

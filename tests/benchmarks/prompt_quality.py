@@ -18,9 +18,9 @@ from review_data import Case, arguments, cases, machine
 from scipy import ndimage
 
 from napari_nuclei import models
+from napari_nuclei.errors import EditError
 from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Nuclei
-from napari_nuclei.nuclei.edit import EditError
 from napari_nuclei.prompts.prompter import Prompter
 from napari_nuclei.prompts.prompts import at_point, in_box
 from napari_nuclei.scoring.match import match

