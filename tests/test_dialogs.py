@@ -28,7 +28,7 @@ from napari_nuclei._napari.files.format_dialog import FormatDialog
 from napari_nuclei._napari.folder.export_all import ExportAllDialog
 from napari_nuclei._napari.layers.record import Record
 from napari_nuclei._napari.qt_helpers import confirmed, scroll
-from napari_nuclei.formats import registry
+from napari_nuclei.formats import format, registry
 from napari_nuclei.workspace.workspace import Workspace
 
 Key = Qt.Key
@@ -131,7 +131,7 @@ def test_an_ending_of_another_format_is_said(dialog: Any, tmp_path: Path) -> Non
 def test_parquet_is_offered_where_it_can_be_written(
     qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "find_spec", lambda name: None)
+    monkeypatch.setattr(format, "find_spec", lambda name: None)
     dialog = ExportDialog(Record((60, 80), "cells.png"))
     qtbot.addWidget(dialog)
     titles = [dialog.format_box.itemText(k) for k in range(dialog.format_box.count())]
@@ -195,9 +195,7 @@ def test_the_wheel_changes_nothing_in_a_dialog(dialog: FormatDialog) -> None:
         assert widget.focusPolicy() != Qt.FocusPolicy.WheelFocus
 
 
-def test_the_wheel_changes_nothing_in_a_panel(
-    make_viewer: Callable[..., Any], qtbot: Any
-) -> None:
+def test_the_wheel_changes_nothing_in_a_panel(make_viewer: Callable[..., Any], qtbot: Any) -> None:
     from gui import FakeEngine
 
     from napari_nuclei._napari.retrain.retrain_panel import RetrainPanel
@@ -220,6 +218,7 @@ def test_the_wheel_changes_nothing_in_a_panel(
             assert widget.focusPolicy() != Qt.FocusPolicy.WheelFocus
 
 
+@pytest.mark.screen
 def test_the_wheel_scrolls_the_panel_over_every_control(
     make_viewer: Callable[..., Any], qtbot: Any
 ) -> None:

@@ -117,9 +117,7 @@ def test_only_what_is_near_is_open(person: Reviewer, tmp_path: Path) -> None:
     person.wait(lambda: is_open() == [3, 4])
 
 
-def test_place_comes_back(
-    make_viewer: Callable[..., Any], qtbot: Any, tmp_path: Path
-) -> None:
+def test_place_comes_back(make_viewer: Callable[..., Any], qtbot: Any, tmp_path: Path) -> None:
     write_images(tmp_path, 4)
     first = Reviewer(make_viewer, qtbot)
     first.open(tmp_path)
@@ -146,6 +144,7 @@ def test_place_comes_back(
     second.folder.close()
 
 
+@pytest.mark.screen
 def test_looks_go_along(person: Reviewer, tmp_path: Path) -> None:
     write_images(tmp_path, 3)
     person.open(tmp_path)

@@ -52,6 +52,7 @@ def segmented(person: Reviewer) -> list[int]:
     return [int(asked.image.max()) - 100 for asked in person.engine.asked]
 
 
+@pytest.mark.screen
 def test_all_are_segmented(person: Reviewer, tmp_path: Path) -> None:
     write_images(tmp_path, 4)
     person.open(tmp_path)

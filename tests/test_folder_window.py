@@ -27,8 +27,6 @@ from napari_nuclei.nuclei import edits
 from napari_nuclei.review import Review
 from napari_nuclei.workspace.workspace import Workspace
 
-pytestmark = pytest.mark.screen
-
 square = Mask.from_array(np.ones((6, 6)))
 
 
@@ -55,6 +53,7 @@ def drop(person: Reviewer, *paths: Path, on: Any = None) -> bool:
     return enter.isAccepted()
 
 
+@pytest.mark.screen
 def test_page_keys_on_the_canvas(person: Reviewer, tmp_path: Path) -> None:
     write_images(tmp_path, 3)
     person.open(tmp_path)
@@ -205,6 +204,7 @@ def test_a_folder_that_cannot_be_closed_stays(
 # -- from the shell -----------------------------------------------------------------------
 
 
+@pytest.mark.screen
 def test_window_of_the_shell(
     make_viewer: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
@@ -240,6 +240,7 @@ def test_what_the_shell_refuses(
     assert "no image in this folder" in refused(tmp_path)
     write_images(tmp_path, 1)
     monkeypatch.setattr(command, "has_screen", lambda: False)
+    monkeypatch.delenv("QT_QPA_PLATFORM", raising=False)
     assert "no screen" in refused(tmp_path)
     assert "no such folder" in refused(tmp_path, "--images", tmp_path / "no")
     (tmp_path / "ids.json").write_text('[{"id": 1, "file_name": "x.png", "height": 3, "width": 3}]')

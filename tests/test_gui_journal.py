@@ -56,6 +56,7 @@ def test_review_goes_on_where_it_was_left(open_window: Any, cells: Path) -> None
     assert len(second.bridge.review.nuclei) == 4
 
 
+@pytest.mark.screen
 def test_closing_the_main_window_lets_others_open(open_window: Any, cells: Path) -> None:
     first = open_window(cells)
     first.segment()

@@ -381,9 +381,7 @@ def test_doubts_are_gathered_while_nobody_asks(hand: Hand) -> None:
     assert names(hand) == ["segment", "box"], "and no edit is made of it"
 
 
-def test_planes_of_a_stack_have_their_own(
-    make_viewer: Callable[..., Any], qtbot: Any
-) -> None:
+def test_planes_of_a_stack_have_their_own(make_viewer: Callable[..., Any], qtbot: Any) -> None:
     stack = np.stack([np.zeros_like(PICTURE)] * 2 + [PICTURE])
     hand = window_with_nuclei(make_viewer, qtbot, stack, PromptEngine())
     hand.qtbot = qtbot

@@ -183,6 +183,7 @@ def test_an_image_without_a_file_is_written_too(desk: Desk) -> None:
 # -- a run --------------------------------------------------------------------------------
 
 
+@pytest.mark.screen
 def test_a_better_model_is_shown_and_used(desk: Desk) -> None:
     desk.panel.form.minutes_box.setValue(3)
     desk.play(
@@ -287,6 +288,7 @@ def test_a_program_that_is_not_there(desk: Desk) -> None:
     assert "cannot be started" in desk.panel.message.text()
 
 
+@pytest.mark.screen
 def test_closing_the_window_asks(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes]
     monkeypatch.setattr(QMessageBox, "question", lambda *_: answers.pop(0))

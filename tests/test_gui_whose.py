@@ -97,6 +97,7 @@ def test_what_is_uncertain_is_said_and_stays(
     assert second.widget.warning.isHidden(), "it is of the image in view"
 
 
+@pytest.mark.screen
 def test_what_another_window_has_is_not_offered(open_window: Any, cells: Path) -> None:
     first = open_window(cells)
     first.segment()

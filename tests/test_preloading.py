@@ -40,6 +40,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> SlowToLoad:
     return SlowToLoad()
 
 
+@pytest.mark.screen
 def test_the_chosen_model_is_loaded_on_a_thread(
     make_viewer: Any, qtbot: Any, engine: SlowToLoad
 ) -> None:

@@ -398,6 +398,7 @@ def test_open_correct_save_in_napari(
     np.testing.assert_array_equal(viewer.layers[1].data, layer.data)
 
 
+@pytest.mark.screen
 def test_a_coco_file_dropped_on_the_viewer_finds_its_image(
     make_viewer: Callable[..., Any], plugin: Any, warned: list[str], tmp_path: Path
 ) -> None:
@@ -485,6 +486,7 @@ def test_samples_open_without_a_network(monkeypatch: pytest.MonkeyPatch, name: s
     assert pixels.std() > 1
 
 
+@pytest.mark.screen
 def test_menu_command_segments_the_active_image(
     make_viewer: Callable[..., Any],
     plugin: Any,
@@ -502,6 +504,7 @@ def test_menu_command_segments_the_active_image(
     qtbot.waitUntil(lambda: "wanted nuclei" in viewer.layers, timeout=60_000)
 
 
+@pytest.mark.screen
 def test_menu_commands_review_and_export_what_is_active(
     make_viewer: Callable[..., Any],
     plugin: Any,

@@ -102,7 +102,7 @@ class Desk:
     def choose(self, scope: Region) -> None:
         box = self.widget.region_box
         box.setCurrentIndex(box.findText(scope.value))
-        assert self.widget.scope is scope
+        assert self.widget.region is scope
 
     def segment(self, scope: Region) -> Any:
         self.choose(scope)

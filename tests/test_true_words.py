@@ -49,7 +49,7 @@ class Scene(Voice):
         self.settings = SimpleNamespace(image=self.a)
         dims = SimpleNamespace(point=(0,), events=SimpleNamespace(current_step=self.stepped))
         self.viewer = SimpleNamespace(dims=dims)
-        self.messages = Messages(self.label, self, self.settings)  # type: ignore[arg-type]
+        self.messages = Messages(self.label, self, lambda: self.settings.image)  # type: ignore[arg-type]
 
     def bridge_of(self, image: Any) -> None:
         """No image has a review layer here."""
@@ -199,9 +199,8 @@ def test_what_comes_of_another_image_is_said_of_it(desk: Desk, found: Any, said:
     assert desk.said.startswith(said)
 
 
-def test_napari_may_slice_in_the_background(
-    make_viewer: Callable[..., Any], qtbot: Any
-) -> None:
+@pytest.mark.screen
+def test_napari_may_slice_in_the_background(make_viewer: Callable[..., Any], qtbot: Any) -> None:
     settings = get_settings().experimental
     settings.async_ = True
     try:

@@ -21,13 +21,12 @@ from napari.utils._proxies import PublicOnlyProxy
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 
-from napari_nuclei._napari import widget
+from napari_nuclei._napari import launch, widget
 from napari_nuclei._napari.assembly import session_of
 from napari_nuclei._napari.files import export_dialog
 from napari_nuclei._napari.files.export import Request, find_image_id
 from napari_nuclei._napari.files.export_dialog import ExportDialog
 from napari_nuclei._napari.folder.folder import Folder
-from napari_nuclei._napari.launch import make_viewer
 from napari_nuclei._napari.layers.keys import KEYS
 from napari_nuclei._napari.layers.record import KEY, Record
 from napari_nuclei._napari.layers.review_layer import is_review
@@ -80,6 +79,7 @@ def desk(make_viewer: Callable[..., Any], qtbot: Any) -> Desk:
 # -- before a run -------------------------------------------------------------------------
 
 
+@pytest.mark.screen
 def test_newcomer_is_told_what_to_do(desk: Desk) -> None:
     assert "Open an image" in desk.widget.advice.text()
     assert not desk.widget.segment_button.isEnabled()
@@ -265,6 +265,7 @@ def test_image_removed_while_running(desk: Desk) -> None:
     assert len(desk.viewer.layers) == 0
 
 
+@pytest.mark.screen
 def test_closed_widget_stops_its_work(desk: Desk) -> None:
     desk.image()
     desk.engine.gate.clear()
@@ -816,7 +817,7 @@ def test_window_of_the_shell(make_viewer: Any, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(napari, "Viewer", make_viewer)
     nuclei = Nuclei((60, 80))
     edits.propose(nuclei, FOUND, "fake", 0.5).apply_to(nuclei)
-    viewer = make_viewer(Path("cells.png"), GRAY, nuclei)
+    viewer = launch.make_viewer(Path("cells.png"), GRAY, nuclei)
     layer = viewer.layers["cells nuclei"]
     assert is_review(layer)
     assert viewer.layers.selection.active is layer
