@@ -92,6 +92,48 @@ def outer_environment() -> dict[str, str]:
     return dict(OUTER_ENVIRONMENT)
 
 
+# -- the command line ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small model, which tests leave as it is."""
+    from tiny import write_model
+
+    folder = tmp_path_factory.mktemp("models")
+    write_model(folder)
+    return folder
+
+
+@pytest.fixture
+def run(
+    models_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., tuple[int, str, str]]:
+    """Run a command in `tmp_path`: exit code, stdout, stderr."""
+    from shell import make_run
+
+    return make_run(models_folder, tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """A folder with three images, two of them of one size."""
+    from PIL import Image
+    from tiny import disc, picture
+
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name, shape in (("a.png", (60, 70)), ("b.png", (60, 70)), ("c.png", (50, 40))):
+        Image.fromarray(picture(shape, [disc(20, 20, 18), disc(30, 30, 14)])).save(folder / name)
+    return folder
+
+
+# -- the window ---------------------------------------------------------------------------
+
+
 @pytest.fixture
 def make_viewer(request: pytest.FixtureRequest, qtbot: Any) -> Iterator[Callable[..., Any]]:
     """Make viewers: napari's own where a test is marked `screen`, else ones without a canvas."""
@@ -111,3 +153,31 @@ def make_viewer(request: pytest.FixtureRequest, qtbot: Any) -> Iterator[Callable
     yield make
     for viewer in viewers:
         viewer.close()
+
+
+@pytest.fixture
+def open_desk(make_viewer: Callable[..., Any], qtbot: Any) -> Iterator[Callable[..., Any]]:
+    """Open a window with the widget; on a file, on pixels, or on nothing."""
+    from desk import Desk
+    from gui import settle
+
+    desks: list[Desk] = []
+
+    def make(of: Any = None, engine: Any = None, show: bool = False, **how: Any) -> Desk:
+        desks.append(Desk(make_viewer, qtbot, engine, show))
+        if isinstance(of, Path):
+            desks[-1].open(of, **how)
+        elif of is not None:
+            desks[-1].show(of, **how)
+        return desks[-1]
+
+    yield make
+    for desk in desks:
+        desk.folder.close()
+    settle()
+
+
+@pytest.fixture
+def desk(open_desk: Callable[..., Any]) -> Any:
+    """A window with the widget, and nothing in it."""
+    return open_desk()
