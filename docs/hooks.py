@@ -44,7 +44,7 @@ def command_line() -> str:
         "",
         f"`{PROGRAM}`, also `python -m napari_nuclei`. Exit code 0: all done; 1: some inputs "
         "failed, each named on stderr, all others are written; 2: bad use or unreadable input, "
-        "with one line that says what and how to mend it.",
+        "with one line that says what is wrong and how to fix it.",
         "",
     ]
     commands = next(
@@ -90,13 +90,13 @@ def formats() -> str:
     from napari_nuclei.formats.registry import FORMATS
 
     lines = [
-        "| name | endings | read | written | a file | what it holds |",
+        "| name | extensions | read | written | one file per | what it holds |",
         "|---|---|---|---|---|---|",
     ]
     for f in FORMATS.values():
         endings = ", ".join(f"`{e}`" for e in f.endings) or "a folder"
         yes = ["yes" if each else "–" for each in (f.reader, f.writer)]
-        each = "an image" if f.per_image else "a data set"
+        each = "image" if f.per_image else "data set"
         lines.append(f"| `{f.name}` | {endings} | {yes[0]} | {yes[1]} | {each} | {f.about} |")
     return "\n".join(lines)
 
@@ -110,7 +110,7 @@ def keys() -> str:
         [
             "# Keys",
             "",
-            "While the layer of the nuclei is active. **H** shows them over the image. They can be "
+            "While the nuclei layer is active. **H** shows them over the image. They can be "
             "changed under *Preferences ▸ Shortcuts*.",
             "",
             "| key or gesture | what it does |",

@@ -32,7 +32,7 @@ __all__ = [
 
 _PLACES = {
     "DataSet": "formats.dataset",
-    "Mask": "mask",
+    "Mask": "masks",
     "Nuclei": "nuclei",
     "Nucleus": "nuclei",
     "Review": "review",

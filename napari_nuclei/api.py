@@ -167,7 +167,7 @@ def read(
     given = [path] if isinstance(path, str | Path) else list(path)
     folder = None if images is None else Path(images)
     if folder is not None and not folder.is_dir():
-        raise UserError(f"{folder} is not a folder of images: name one")
+        raise UserError(f"{folder} is not a folder of images: choose one")
     sidecar = Sidecar(folder, strict=strict, split=split)
     data, _ = read_any([Path(p) for p in given], sidecar, format)
     for record in data.images:
@@ -234,7 +234,9 @@ def write(
     file = None if image is None else Path(image)
     if isinstance(nuclei, DataSet):
         if file is not None and not file.is_dir():
-            raise UserError(f"{file} is not a folder, as image= is for a data set: name that")
+            raise UserError(
+                f"{file} is not a folder: for a data set, image= is the folder of its images"
+            )
         sidecar.images, data = file, nuclei
     else:
         sidecar.images = None if file is None else file.parent

@@ -24,13 +24,13 @@ LIMIT = 1 << 32
 """Bytes of a compressed file's contents that are read at most."""
 
 _REASONS = {
-    errno.ENOSPC: "the disk is full: make room and try again",
-    errno.EDQUOT: "your disk quota is used up: make room and try again",
+    errno.ENOSPC: "the disk is full: free some space and try again",
+    errno.EDQUOT: "your disk quota is used up: free some space and try again",
     errno.EACCES: "no permission to write there: choose another place",
     errno.EPERM: "no permission to write there: choose another place",
     errno.EROFS: "the disk is read-only: choose another place",
     errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
-    errno.ENOTDIR: "a part of the path is a file, not a folder: choose another place",
+    errno.ENOTDIR: "part of the path is a file, not a folder: choose another place",
 }
 
 
@@ -76,10 +76,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     target = shown.resolve()  # a link stays a link, its target is replaced
     try:
         if target.is_dir():
-            raise FileError(f"cannot write {shown}: it is a folder, name a file in it")
+            raise FileError(f"cannot write {shown}: it is a folder; name a file in it")
         if not target.parent.exists():
             raise FileError(
-                f"cannot write {shown}: the folder {shown.parent} does not exist, make it first"
+                f"cannot write {shown}: the folder {shown.parent} does not exist; create it first"
             )
         with _beside(target) as stream:
             yield stream

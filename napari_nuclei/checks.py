@@ -26,7 +26,7 @@ def number(value: Any, name: str) -> float:
 def share(value: Any, name: str) -> float:
     """Return a number from 0 to 1."""
     if not 0 <= number(value, name) <= 1:
-        raise UserError(f"{name}: {value} does not lie between 0 and 1")
+        raise UserError(f"{name}: {value} is not between 0 and 1")
     return float(value)
 
 
@@ -61,5 +61,5 @@ def several(value: Any, name: str, one: Callable[[Any, str], int]) -> list[int]:
 def device(value: Any) -> str:
     """Return the name of a device; whether it is there is found out later."""
     if not isinstance(value, str) or not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
-        raise UserError(f"no device {value!r} here. There are: {DEVICES}.")
+        raise UserError(f"there is no device {value!r} here. Choose one of: {DEVICES}.")
     return value

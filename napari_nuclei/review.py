@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from .errors import EditError, UserError
+from .images.planes import Plane
 from .journal.about import about
-from .journal.journal import LEAST, Journal, Subject
+from .journal.journal import MIN_SNAPSHOT_BYTES, Journal, Subject
 from .journal.opening import ELSEWHERE, open_journal, take_over
 from .journal.pixels import pixels_of, shape_of
-from .journal.place import Pixels, Plane
+from .journal.place import Pixels
 from .nuclei import Nuclei
 from .nuclei.counts import Counts
 from .nuclei.edit import Edit, difference
@@ -40,8 +41,8 @@ class Review:
 
     Notes
     -----
-    `changed` is emitted after every change with the edit that was done (for an undo, the
-    inverse one); `selected` with the new selection.
+    `changed` is emitted after each change with the edit (for an undo, the inverse one), `selected`
+    with the new selection.
     """
 
     changed = Signal(Edit)
@@ -216,7 +217,7 @@ class Review:
         self._check()
         whole = self.done[-1].then(edit) if self.done else None
         if whole is None:
-            raise ValueError(f"the edit {edit.name!r} does not go on with the last one")
+            raise ValueError(f"the edit {edit.name!r} does not follow the last one")
         line = None if self.journal is None else self.journal.line_of(whole, 2)
         edit.apply_to(self.nuclei)
         if self.journal is not None and line is not None:
@@ -277,23 +278,22 @@ class Review:
         """
         if self.journal is None:
             return ""
-        self.journal.offer(self.nuclei, self.done, self.undone, LEAST)
+        self.journal.offer(self.nuclei, self.done, self.undone, MIN_SNAPSHOT_BYTES)
         return self.journal.close()
 
     def _check(self) -> None:
         if self.read_only:
             assert self.journal is not None
-            raise EditError("This review is closed here." if self.journal.closed else ELSEWHERE)
+            raise EditError("This review is closed." if self.journal.closed else ELSEWHERE)
         if self.journal is not None:
             self.journal.prepare()
 
     def _tell(self, edit: Edit) -> None:
-        if self._counts is not None:
-            if edit.threshold is not None:
-                self._counts = None
-            else:
-                self._counts.add(edit.before, self.nuclei, -1)
-                self._counts.add(edit.after, self.nuclei)
+        if edit.threshold is not None:
+            self._counts = None
+        elif self._counts is not None:
+            self._counts.add(edit.before, self.nuclei, -1)
+            self._counts.add(edit.after, self.nuclei)
         if self.journal is not None:
             self.journal.offer(self.nuclei, self.done, self.undone)
         self.changed.emit(edit)

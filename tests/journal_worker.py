@@ -49,7 +49,7 @@ def step(review: Review, seed: int) -> None:
 def main() -> None:
     """Edit for ever, saying after each change how many lines are written."""
     image, seed = Path(sys.argv[1]), int(sys.argv[2])
-    journal.OFTEN = 2000  # many snapshots
+    journal.SNAPSHOT_BYTES = 2000  # many snapshots
     review = Review.open(image, start=Nuclei(SHAPE))
     assert not review.read_only
     assert review.journal is not None

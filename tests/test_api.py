@@ -62,7 +62,7 @@ square = Mask.from_array(np.ones((4, 4)))
 
 def test_remarks_are_warnings(tmp_path: Path) -> None:
     of = Nuclei((9, 9), [Nucleus(1, square), Nucleus(2, square.shift(1, 1))])
-    with pytest.warns(UserWarning, match="9 px of nuclei that lie below"):
+    with pytest.warns(UserWarning, match="9 px of nuclei below"):
         napari_nuclei.write(tmp_path / "a.labels.tif", of, image="a.png")
     with pytest.raises(napari_nuclei.UserError, match="format="):
         napari_nuclei.write(tmp_path / "a.xyz", of)

@@ -90,16 +90,16 @@ def test_masked_pixels_do_not_count() -> None:
         (CELLS[0], {"diameter": 0}, "diameter: 0 is not a positive number"),
         (CELLS[0], {"diameter": float("nan")}, "not a positive number"),
         (CELLS[0], {"diameter": "20"}, "diameter: '20' is not a number"),
-        (CELLS[0], {"score": -0.1}, "score: -0.1 does not lie between 0 and 1"),
-        (CELLS[0], {"score": 1.5}, "does not lie between 0 and 1"),
+        (CELLS[0], {"score": -0.1}, "score: -0.1 is not between 0 and 1"),
+        (CELLS[0], {"score": 1.5}, "is not between 0 and 1"),
         (CELLS[0], {"plane": 1.5}, "plane: 1.5 is not a whole number"),
         (CELLS[0], {"channels": "0"}, "channels: '0' is not a whole number"),
         (CELLS[0], {"model": "nope"}, "no model named 'nope'"),
         (CELLS[0], {"device": "gpu"}, "no device 'gpu'"),
-        (["a.png", "b.png"], {}, "one image is wanted"),
+        (["a.png", "b.png"], {}, "one image is needed"),
         (CELLS[0].astype(complex), {}, "complex128 are not supported"),
         (np.array([["a", "b"]]), {}, "are not supported"),
-        ([[1], [1, 2]], {}, "not of the same length"),
+        ([[1], [1, 2]], {}, "its rows differ in length"),
         (None, {}, "this has 0"),
     ],
 )
@@ -144,9 +144,9 @@ def test_nuclei_know_what_their_image_is_called(discs: None, tmp_path: Path) -> 
 
 def test_a_name_that_is_made_up_is_told(tmp_path: Path) -> None:
     of = Nuclei((9, 9), [Nucleus(1, square)])
-    with pytest.warns(UserWarning, match="name is not known, and taken to be 'cells'"):
+    with pytest.warns(UserWarning, match="name is not known, and is set to 'cells'"):
         napari_nuclei.write(tmp_path / "cells.coco.json", of)
-    with pytest.warns(UserWarning, match="id is not known, and taken to be 1"):
+    with pytest.warns(UserWarning, match="id is not known, and is set to 1"):
         napari_nuclei.write(tmp_path / "cells.results.json", of)
     napari_nuclei.write(tmp_path / "cells.labels.tif", of)
     Image.new("L", (9, 9)).save(tmp_path / "cells.png")
@@ -168,11 +168,11 @@ def test_nuclei_alone_are_of_the_only_image() -> None:
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda of, at: napari_nuclei.score(of, of, score=2), "score: 2 does not lie"),
+        (lambda of, at: napari_nuclei.score(of, of, score=2), "score: 2 is not between"),
         (lambda of, at: napari_nuclei.score(of, of, max_detections=0), "not a positive number"),
-        (lambda of, at: napari_nuclei.score(of, [of]), "Nuclei or a DataSet is wanted"),
+        (lambda of, at: napari_nuclei.score(of, [of]), "Nuclei or a DataSet is needed"),
         (lambda of, at: napari_nuclei.read(at / "no.json"), "no such file"),
-        (lambda of, at: napari_nuclei.read([]), "nothing to read"),
+        (lambda of, at: napari_nuclei.read([]), "no input was named"),
         (lambda of, at: napari_nuclei.read(at, images=at / "no"), "not a folder of images"),
         (lambda of, at: napari_nuclei.read(at, format="xml"), "no format 'xml'"),
         (lambda of, at: napari_nuclei.write(at / "n.csv", of, format="xml"), "no format 'xml'"),
@@ -188,7 +188,7 @@ def test_other_arguments_that_make_no_sense(tmp_path: Path, call: Any, words: st
 
 def test_an_ending_that_says_another_format_is_told(tmp_path: Path) -> None:
     of = Nuclei((9, 9), [Nucleus(1, square)])
-    with pytest.warns(UserWarning, match="its ending says GeoJSON for QuPath"):
+    with pytest.warns(UserWarning, match="its extension says GeoJSON for QuPath"):
         napari_nuclei.write(tmp_path / "n.geojson", of, format="coco", image="a.png")
     for name, format in (("a.json", "results"), ("b.json", "geojson"), ("c.csv", "dsb")):
         napari_nuclei.write(tmp_path / name, of, format=format, image="a.png")

@@ -73,7 +73,7 @@ def test_threshold_shows_and_hides(bridge: Bridge) -> None:
 
 
 def test_large_edits_are_drawn_too(monkeypatch: pytest.MonkeyPatch, bridge: Bridge) -> None:
-    monkeypatch.setattr("napari_nuclei._napari.layers.drawing.MANY", 10)
+    monkeypatch.setattr("napari_nuclei._napari.layers.drawing.MAX_PIXELS", 10)
     review = bridge.review
     review.do(edits.add(review.nuclei, disk(30, 40, 25)))
     assert in_step(bridge)
@@ -95,7 +95,7 @@ def test_paint_on_a_new_label_adds(bridge: Bridge) -> None:
     bridge.layer.paint((10, 60), 5)
     nuclei = bridge.review.nuclei
     assert nuclei[5].state is State.ACCEPTED
-    assert bridge.review.done[-1].words() == "paint 5"
+    assert bridge.review.done[-1].summary() == "paint 5"
     assert bridge.layer.selected_label == 5  # the next stroke goes on with it
     assert in_step(bridge)
 

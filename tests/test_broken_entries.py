@@ -69,15 +69,19 @@ CASES: dict[str, tuple[list[Any], list[int], str]] = {
     "part": (
         [row(1, [*SQUARE, [12.0, 12.0]]), row(2, GOOD)],
         [400, 400],
-        "mended: 1 (its polygon has a part of fewer than three corners",
+        "repaired: 1 (its polygon has a part of fewer than three corners",
     ),
     "pairs": ([row(1, [[[10, 10], [30, 10], [30, 30], [10, 30]]])], [400], "corners as pairs"),
     "double id": ([row(1, SQUARE), row(1, GOOD)], [400, 400], "two annotations have the id 1"),
-    "float id": ([row(1.0, GOOD)], [400], "1 of 1 annotation is mended: number 1 (has the odd id"),
+    "float id": (
+        [row(1.0, GOOD)],
+        [400],
+        "1 of 1 annotation is repaired: number 1 (has the odd id",
+    ),
     "texts": (
         [row("1", GOOD, image_id="1", category_id="1", score="0.5")],
         [400],
-        "mended: '1' (its image_id is text)",
+        "repaired: '1' (its image_id is text)",
     ),
     "text in a polygon": ([row(1, [[str(v) for v in GOOD[0]]])], [400], "has numbers as text"),
     "text as size": (
@@ -91,7 +95,11 @@ CASES: dict[str, tuple[list[Any], list[int], str]] = {
         "its run lengths are text",
     ),
     "score": ([row(1, GOOD, score="high")], [400], "its score 'high' is not a number"),
-    "high score": ([row(1, GOOD, score=7)], [400], "its score 7 is not a number from 0 to 1: cut"),
+    "high score": (
+        [row(1, GOOD, score=7)],
+        [400],
+        "its score 7 is not a number from 0 to 1: clipped",
+    ),
     "category": ([row(1, GOOD, category_id=7)], [400], "its category 7 is not listed"),
     "odd category": ([row(1, GOOD, category_id=[])], [400], "its category_id [] is no whole"),
     "our own": ([row(1, GOOD, napari_nuclei={"id": 2})], [400], "'napari_nuclei' is damaged"),
@@ -159,7 +167,7 @@ def test_images() -> None:
     assert "4 of 7 images are left out: number 2 (has no whole number as its id); " in said
     assert "number 3 (b.png) (has no height and width in px)" in said
     assert "two images have the id 4" in said
-    assert "2 of 7 images are mended: number 4 (c.png) (its id and height is text)" in said
+    assert "2 of 7 images are repaired: number 4 (c.png) (its id and height is text)" in said
     assert "1 of 3 annotations is left out: 2 (belongs to image 2" in said
 
 
@@ -202,7 +210,7 @@ def test_results() -> None:
     assert [score for _, score in read.found[1]] == [0.5, 0.25]
     assert (read.shapes, read.categories) == ({1: SHAPE}, {1: [3, 3]})
     assert "6 of 8 entries are left out: number 3 (its score nan is not a number)" in remarks[0]
-    assert "1 of 8 entries is mended: number 2 (its image_id and score is text)" in remarks[1]
+    assert "1 of 8 entries is repaired: number 2 (its image_id and score is text)" in remarks[1]
     for k in range(1, len(rows)):
         with pytest.raises(UserError, match=f"r\\.json: entry number {2}: "):
             results.from_json([rows[0], rows[k]], "r.json")
@@ -227,7 +235,7 @@ RING = [[10, 10], [30, 10], [30, 30], [10, 30], [10, 10]]
         (feature([[[1, 2], [3, None], [3, 4]]]), "left out: number 2 (its outline is not a list"),
         (feature("abc"), "left out: number 2 (its outline is not a list"),
         (feature([[[1, 1], [2, 2], [3, 3]]]), "left out: number 2 (holds no pixel)"),
-        (feature([[[200, 1], [220, 1], [220, 9]]]), "number 2 (lies outside of a.png of 60×80 px"),
+        (feature([[[200, 1], [220, 1], [220, 9]]]), "number 2 (lies outside a.png of 60×80 px"),
     ],
 )
 def test_features(bad: Any, words: str, tmp_path: Path) -> None:
@@ -247,7 +255,7 @@ def test_a_hole_of_two_corners_and_a_nucleus_over_the_edge(tmp_path: Path) -> No
     Image.new("L", (80, 60)).save(tmp_path / "a.png")
     over = [[[70, 10], [85, 10], [85, 20], [70, 20]]]
     path.write_text(json.dumps([feature([RING, [[12, 12], [14, 14]]]), feature(over)]))
-    with pytest.warns(UserWarning, match="2 of 2 features are mended") as told:
+    with pytest.warns(UserWarning, match="2 of 2 features are repaired") as told:
         data = api.read(path)
     assert areas(data) == [400, 100]
     assert "number 2 (reaches over the edge of a.png of 60×80 px, and is cut there)" in str(
@@ -280,7 +288,7 @@ def test_rois(tmp_path: Path) -> None:
     assert left.startswith(
         "a.zip: 3 of 6 ROIs are left out: broken.roi (is damaged); far.roi (lies"
     )
-    assert mended.startswith("a.zip: 2 of 6 ROIs are mended: edge.roi, corner.roi (reaches over")
+    assert mended.startswith("a.zip: 2 of 6 ROIs are repaired: edge.roi, corner.roi (reaches over")
     with pytest.raises(UserError, match=r"ROI broken\.roi is damaged"):
         api.read(path, strict=True)
 
@@ -320,7 +328,7 @@ def test_convert_names_and_strict_refuses(
     assert main([*command, "--strict"]) == 2
     refused = capsys.readouterr().err
     assert refused.endswith(
-        "c.json: annotation 1 (image a.png): its mask has no pixels; mend or remove it\n"
+        "c.json: annotation 1 (image a.png): its mask has no pixels; fix or remove it\n"
     )
 
 

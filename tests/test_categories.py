@@ -25,6 +25,7 @@ from napari_nuclei.nuclei.labels import stroke
 from napari_nuclei.progress import result_of
 from napari_nuclei.prompts.edits import Answer, apply_alternative
 from napari_nuclei.review import Review
+from napari_nuclei.workspace.export import gather
 from napari_nuclei.workspace.workspace import Workspace
 
 SHAPE = (60, 80)
@@ -255,7 +256,7 @@ def test_a_workspace_exports_the_list(folder: Path) -> None:
     workspace = Workspace(folder / "c.json")
     review = workspace.review(folder / "a.png")
     review.do(edits.accept(review.nuclei, [1]))
-    data = result_of(workspace.data_set())
+    data = result_of(gather(workspace))
     workspace.close()
     value = coco.to_json(data)
     assert value["categories"] == LISTED

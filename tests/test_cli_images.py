@@ -72,7 +72,7 @@ def test_a_png_of_one_bit_is_like_the_others(kinds: dict[str, Nuclei]) -> None:
 
 
 BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "text.png": (lambda p: p.write_text("no image"), "not an image of a kind"),
+    "text.png": (lambda p: p.write_text("no image"), "not an image in a format"),
     "nothing.png": (lambda p: p.write_bytes(b""), "the file is empty"),
     "short.png": (lambda p: (KINDS["rgba.png"](p), cut(p)), "cut short"),
     "short.jpg": (lambda p: (KINDS["rgb.jpg"](p), cut(p)), "cut short"),

@@ -127,7 +127,7 @@ def test_the_ending_decides(run: Run, images: Path, name: str, start: bytes) -> 
 def test_endings_that_do_not_decide(run: Run, images: Path) -> None:
     one, model = images / "a.png", ("--model", "nope")  # nothing is loaded before
     refused(run("segment", one, "--out", "n.xyz", *model), "n.xyz", "--format", ".geojson")
-    refused(run("segment", one, "--out", "n", *model), "does not say its format")
+    refused(run("segment", one, "--out", "n", *model), "names no format")
     refused(run("segment", images, "--out", "n.geojson", *model), "there are 3 images")
     refused(run("segment", images, "--out", "-", "--format", "labels", *model), "stdout")
     refused(run("segment", one, "--out", "-", "--format", "masks", *model), "name a folder")
@@ -135,7 +135,7 @@ def test_endings_that_do_not_decide(run: Run, images: Path) -> None:
     assert not [path for path in Path().iterdir() if path.name.startswith("n")]
     code, _, err = run("segment", one, "--out", "n.geojson", "--format", "coco", *MODEL, *QUICK)
     assert code == 0
-    assert "n.geojson is written as COCO data set, but its ending says GeoJSON" in err
+    assert "n.geojson is written as COCO data set, but its extension says GeoJSON" in err
     assert len(coco.read(Path("n.geojson")).images) == 1
 
 
@@ -274,14 +274,14 @@ def test_two_images_of_one_name(run: Run, images: Path) -> None:
 def test_places_that_cannot_be_written(run: Run, images: Path) -> None:
     one = images / "a.png"
     refused(run("segment", one, "--out", "no/o.json"), "the folder no does not exist")
-    refused(run("segment", one, "--out", images), "is a folder; name a file in it")
-    refused(run("segment", one, "--out", one), "is one of the files to read")
-    refused(run("segment", one, "--out", "o.json", "--overlay", one), "is a file; name a folder")
+    refused(run("segment", one, "--out", images), "is a folder: name a file in it")
+    refused(run("segment", one, "--out", one), "is one of the input files")
+    refused(run("segment", one, "--out", "o.json", "--overlay", one), "is a file: name a folder")
     answer = run("segment", images, "--out", one, "--format", "labels")
-    refused(answer, "is one of the files to read")
+    refused(answer, "is one of the input files")
     Path("file").write_text("")
     answer = run("segment", images, "--out", "file", "--format", "labels")
-    refused(answer, "is a file; name a folder")
+    refused(answer, "is a file: name a folder")
     refused(run("segment", one, "--out", "file/o.json"), "file does not exist")
     assert {p.name for p in images.iterdir()} == {"a.png", "b.png", "c.png"}
 
@@ -371,7 +371,7 @@ def test_own_outputs_are_no_images(run: Run, images: Path) -> None:
             assert code == 0
             assert "3 of 3 images" in err
     assert "left out 7: a.labels.tif, a.overlay.png" in err
-    assert "written by napari-nuclei: name it by itself if it is meant" in err
+    assert "written by napari-nuclei: name it explicitly if you mean it" in err
     assert [i.file_name for i in coco.read(images / "o.json").images] == ["a.png", "b.png", "c.png"]
     assert [p.name for p in find_images(images)] == ["a.png", "b.png", "c.png"]
     assert [p.name for p in find_images(f"{images}/*.png")] == ["a.png", "b.png", "c.png"]

@@ -236,7 +236,7 @@ def test_a_worker_computes_one_tile_at_a_time(
 ) -> None:
     path, crowd = write_large(tmp_path / "large.zarr"), Crowd()
     on_a_worker(monkeypatch, crowd)
-    job = worker.Job(path, Settings(diameter=26.0), 0.05, 192)
+    job = worker.ImageJob(path, Settings(diameter=26.0), 0.05, 192)
     layout: Any = worker.look_at_image("plugin", job)
     with ThreadPoolExecutor(6) as pool:
         found = [

@@ -177,7 +177,7 @@ def test_a_folder_names_what_it_leaves_out(folder: Path) -> None:
     assert "one.overlay.png (written by napari-nuclei" in words
     assert "gone.tif (broken link)" in words
     assert "three.png (not called a label image)" in words
-    assert "all.coco.json, notes.txt (not of one image's nuclei by its ending)" in words
+    assert "all.coco.json, notes.txt (not the nuclei of one image, by its extension)" in words
     assert "below (folder, not searched)" in words
 
 
@@ -199,18 +199,18 @@ def test_too_little_memory_is_one_line(
     ("arguments", "words"),
     [
         (["none.json", "--out", "x.csv"], "no such file"),
-        (["one.png", "--out", "x.csv"], "is not a file of nuclei"),
+        (["one.png", "--out", "x.csv"], "is not a readable file of nuclei"),
         (["all.coco.json", "--out", "x.xyz"], "name one with --to"),
-        (["all.coco.json", "--out", "all.coco.json"], "name another one"),
+        (["all.coco.json", "--out", "all.coco.json"], "name another output"),
         (["all.coco.json", "--out", "no/x.csv"], "does not exist"),
         (["all.coco.json", "--out", "x.geojson"], "name a folder instead"),
         (["all.coco.json", "--to", "imagej", "--out", "one.png"], "name a folder"),
         (["all.coco.json", "--out", "x.csv", "--images", "none"], "not a folder of images"),
         (["all.coco.json", "all.coco.json", "--out", "x.csv"], "holds many images"),
-        (["all.coco.json", "one.geojson", "--out", "x.csv"], "one after the other"),
+        (["all.coco.json", "one.geojson", "--out", "x.csv"], "separately"),
         (["all.coco.json", "--from", "labels", "--out", "x.csv"], "not a TIFF"),
         (["empty", "--out", "x.csv"], "no file of nuclei"),
-        (["bad.json", "--out", "x.csv"], "not a file of nuclei"),
+        (["bad.json", "--out", "x.csv"], "not a readable file of nuclei"),
         (["all.coco.json", "--to", "cellpose", "--out", "x"], "invalid choice"),
     ],
 )

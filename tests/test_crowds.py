@@ -182,8 +182,8 @@ def test_masks_of_cvat_are_nuclei_and_that_is_said() -> None:
     value = foreign(attributes={"occluded": False})
     assert len(from_json(value, "a.json", remarks).nuclei[1]) == 2
     assert remarks == [
-        "a.json: 1 mask is taken as a nucleus in spite of iscrowd 1, which CVAT and Datumaro "
-        "give to every mask."
+        "a.json: 1 mask is read as a nucleus despite iscrowd 1, which CVAT and Datumaro give to "
+        "every mask."
     ]
     value = foreign(attributes={"is_crowd": True})
     assert len(from_json(value, "a.json").nuclei[1].crowds) == 1

@@ -28,7 +28,8 @@ from napari_nuclei._napari.files.format_dialog import FormatDialog
 from napari_nuclei._napari.folder.export_all import ExportAllDialog
 from napari_nuclei._napari.layers.record import Record
 from napari_nuclei._napari.qt_helpers import confirmed, scroll
-from napari_nuclei.formats import format, registry
+from napari_nuclei.formats import format as formats_format
+from napari_nuclei.formats import registry
 from napari_nuclei.workspace.workspace import Workspace
 
 Key = Qt.Key
@@ -125,13 +126,13 @@ def test_return_alone_confirms_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_ending_of_another_format_is_said(dialog: Any, tmp_path: Path) -> None:
     dialog.place.setText(str(tmp_path / "x.geojson"))
-    assert "its ending says GeoJSON" in dialog.note.text()
+    assert "its extension says GeoJSON" in dialog.note.text()
 
 
 def test_parquet_is_offered_where_it_can_be_written(
     qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(format, "find_spec", lambda name: None)
+    monkeypatch.setattr(formats_format, "find_spec", lambda name: None)
     dialog = ExportDialog(Record((60, 80), "cells.png"))
     qtbot.addWidget(dialog)
     titles = [dialog.format_box.itemText(k) for k in range(dialog.format_box.count())]

@@ -60,7 +60,7 @@ def test_act_invert_and_invert_again(operation: str, of: Nuclei, data: st.DataOb
     assert state_of(of) == after
     assert of.next_id >= next_id
     assert edit.ids == {n.id for n in (*edit.before, *edit.after)}
-    assert edit.words().startswith(edit.name)
+    assert edit.summary().startswith(edit.name)
 
 
 def test_add(of: Nuclei) -> None:
@@ -137,7 +137,7 @@ def test_repaint(of: Nuclei) -> None:
     (new,) = edits.repaint(of, 1, square.shift(-1, 0)).after
     assert new.mask.area == 12
     assert (new.state, new.corrected, new.origin) == (State.ACCEPTED, True, of[1].origin)
-    with pytest.raises(EditError, match="already so"):
+    with pytest.raises(EditError, match="already like that"):
         edits.repaint(of, 1, square)
     with pytest.raises(EditError, match="Delete it instead"):
         edits.repaint(of, 1, Mask())
@@ -309,19 +309,19 @@ def test_no_nucleus_is_one_clear_line(of: Nuclei) -> None:
 
 def test_words() -> None:
     one, two, three = (model(k, square.shift(0, k)) for k in (1, 2, 3))
-    assert Edit("accept", (one,), (two,)).words() == "accept 1 into 2"
-    assert Edit("delete", (one, two)).words() == "delete 1 and 2"
-    assert Edit("add", (), (one, two, three)).words() == "add 1, 2 and 3"
-    assert Edit("paint", (one, two), (one, two)).words() == "paint 1 and 2"
-    assert Edit("accept", (), tuple(model(k, square) for k in range(9))).words() == (
+    assert Edit("accept", (one,), (two,)).summary() == "accept 1 into 2"
+    assert Edit("delete", (one, two)).summary() == "delete 1 and 2"
+    assert Edit("add", (), (one, two, three)).summary() == "add 1, 2 and 3"
+    assert Edit("paint", (one, two), (one, two)).summary() == "paint 1 and 2"
+    assert Edit("accept", (), tuple(model(k, square) for k in range(9))).summary() == (
         "accept 9 nuclei"
     )
-    assert Edit("threshold", threshold=(0.5, 0.25)).words() == "threshold 0.50 → 0.25"
+    assert Edit("threshold", threshold=(0.5, 0.25)).summary() == "threshold 0.50 → 0.25"
     moved = (0.5, 0.25)
-    assert Edit("segment", (), (one, two), threshold=moved).words() == "segment 1 and 2"
-    assert Edit("delete", (one,), threshold=moved).words() == "delete 1"
-    assert Edit("segment", threshold=moved).words() == "segment: threshold 0.50 → 0.25"
-    assert Edit("mark complete", complete=((), ((0, 0, 1, 1),))).words() == "mark complete"
+    assert Edit("segment", (), (one, two), threshold=moved).summary() == "segment 1 and 2"
+    assert Edit("delete", (one,), threshold=moved).summary() == "delete 1"
+    assert Edit("segment", threshold=moved).summary() == "segment: threshold 0.50 → 0.25"
+    assert Edit("mark complete", complete=((), ((0, 0, 1, 1),))).summary() == "mark complete"
 
 
 def test_boxes_are_those_of_what_changes() -> None:

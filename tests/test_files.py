@@ -60,7 +60,7 @@ def test_a_full_or_closed_disk(
 
 
 def test_places_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="does not exist, make it first"):
+    with pytest.raises(UserError, match="does not exist; create it first"):
         write_json(tmp_path / "none" / "a.json", [])
     with pytest.raises(UserError, match="is a folder"):
         write_json(tmp_path, [])

@@ -15,7 +15,7 @@ from tiny import write_model
 from napari_nuclei.errors import UserError
 from napari_nuclei.formats.folders import files_in
 from napari_nuclei.images.decoders import _PILLOW_FORMATS
-from napari_nuclei.images.finding import IMAGE_SUFFIXES, MOST_NAMED, find_images, left_out_words
+from napari_nuclei.images.finding import IMAGE_SUFFIXES, MAX_NAMED, find_images, left_out_summary
 from napari_nuclei.workspace.workspace import Workspace
 
 GRAY = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
@@ -42,9 +42,9 @@ def test_a_folder_names_what_it_leaves_out(folder: Path) -> None:
     found = [p.name for p in find_images(folder, remarks)]
     assert found == ["q.jfif", "v.ome.tf2", "w.btf", "x.tif", "y.lsm", "z.svs"]
     assert remarks == [
-        f"{folder}: left out 4: broken.png (broken link); "
-        "scan.czi (kind that is not read: export it as OME-TIFF); "
-        "notes.txt (not an image by its ending); below (folder, not searched)."
+        f"{folder}: left out 4: broken.png (broken link); scan.czi (unsupported format: export "
+        "it as OME-TIFF); notes.txt (not an image, by its extension); below (folder, not "
+        "searched)."
     ]
     assert Workspace(folder).remarks == remarks
 
@@ -74,9 +74,9 @@ def test_nothing_left_out_is_nothing_said(folder: Path) -> None:
 
 
 def test_of_many_the_first_are_named_and_the_others_counted() -> None:
-    words = left_out_words((f"n{k}.txt", "not an image") for k in range(1300))
+    words = left_out_summary((f"n{k}.txt", "not an image") for k in range(1300))
     assert words.startswith("1,300: n0.txt, n1.txt, n2.txt")
-    assert words.count("txt") == MOST_NAMED
+    assert words.count("txt") == MAX_NAMED
     assert words.endswith("and 1,290 more")
 
 

@@ -65,7 +65,7 @@ def test_a_folder_names_what_it_leaves_out(desk: Desk, tmp_path: Path) -> None:
     said: list[str] = []
     desk.folder_panel.said.connect(lambda text, problem: said.append(text))
     desk.open_folder(tmp_path)
-    words = "left out 2: gone.png (broken link); scan.czi (kind that is not read"
+    words = "left out 2: gone.png (broken link); scan.czi (unsupported format"
     assert any(words in text for text in said)
     assert words in desk.folder_panel.about.toolTip()
     assert desk.rows() == ["cell1.png", "cell2.png"]

@@ -71,7 +71,7 @@ def test_all_are_segmented(desk: Desk, tmp_path: Path) -> None:
     assert standing is not None
     assert (standing.stage, standing.counts.shown) == (Stage.UNTOUCHED, 3)
     desk.segment_all()
-    assert desk.all.message.text() == "0 images segmented, 4 had been before."
+    assert desk.all.message.text() == "0 images segmented, 4 already were."
     assert len(desk.engine.asked) == 4
 
 
@@ -123,7 +123,7 @@ def test_what_is_left_alone_and_what_fails(desk: Desk, tmp_path: Path) -> None:
     desk.segment_all()
     assert segmented(desk) == [4, 2], "first what nobody has begun"
     assert desk.all.message.text() == (
-        "⚠ 2 images segmented, 1 complete, left alone, 1 failed, marked in the list."
+        "⚠ 2 images segmented, 1 left alone as complete, 1 failed, marked in the list."
     )
     assert "cell3.png" in desk.all.message.toolTip()
     assert "1 with problems" in desk.folder_panel.about.text()
@@ -164,7 +164,7 @@ def test_nothing_found_is_remembered(desk: Desk, tmp_path: Path) -> None:
     desk.segment_all()
     desk.segment_all()
     assert len(desk.engine.asked) == 2
-    assert desk.all.message.text() == "0 images segmented, 2 had been before."
+    assert desk.all.message.text() == "0 images segmented, 2 already were."
 
 
 def test_planes_are_segmented_each(desk: Desk, tmp_path: Path) -> None:

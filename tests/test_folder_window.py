@@ -18,7 +18,7 @@ from qtpy.QtTest import QTest
 
 from napari_nuclei._napari import launch
 from napari_nuclei._napari.folder.folder import Folder
-from napari_nuclei._napari.session.openers import turned_words
+from napari_nuclei._napari.session.openers import turned_notice
 from napari_nuclei.cli import main
 from napari_nuclei.commands import review as command
 from napari_nuclei.errors import UserError
@@ -92,14 +92,14 @@ def test_a_turned_image_is_upright_once_it_is_dropped_on_the_panel(
     assert desk.viewer.open(str(path), plugin="napari")[0].data.shape[:2] == (60, 80)
     widget.segment()
     desk.wait(lambda: not widget.segmenting.running)
-    assert "drop it on the panel of Plugins ▸ Nuclei" in turned_words(desk.viewer.layers[0])
+    assert "drop it on the Nuclei widget" in turned_notice(desk.viewer.layers[0])
     assert widget.acceptDrops()
     assert drop(desk, path, on=widget), "all of the panel takes it, not its upper part alone"
     desk.wait(lambda: desk.folder_path == path and desk.is_there())
     layer = widget.settings.image
     assert layer is not None
     np.testing.assert_array_equal(layer.data, np.rot90(pixels, -1))
-    assert turned_words(layer) == ""
+    assert turned_notice(layer) == ""
     desk.review.do(edits.add(desk.review.nuclei, square))
     desk.press(desk.folder_panel.close_button)
     again = Review.open(path)

@@ -208,7 +208,7 @@ def test_labels_that_do_not_fit_are_refused(right: int, wrong: int, doubtful: bo
     got = judge(compare(model(6, 3), model(9, 1), (0.5, 0.5)), {}, labels)
     assert got.accepted != doubtful
     assert doubtful == any(
-        "do not fit: of what the old model is sure of 89%" in r for r in got.reasons
+        "do not fit: of what the old model is sure of, 89%" in r for r in got.reasons
     )
 
 

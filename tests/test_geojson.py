@@ -227,7 +227,7 @@ def test_a_score_that_is_none_is_said(tmp_path: Path) -> None:
     sidecar = Sidecar()
     (nucleus,) = read(saved(tmp_path / "a.geojson", rows, napari_nuclei=ABOUT), sidecar)
     assert nucleus.score == 1.0
-    assert "its score 61 is not a number from 0 to 1: cut" in sidecar.remarks[0]
+    assert "its score 61 is not a number from 0 to 1: clipped" in sidecar.remarks[0]
 
 
 @pytest.mark.parametrize("category", ["accepted", "Tumour: Rejected", "proposed"])

@@ -40,7 +40,7 @@ def test_review_goes_on_where_it_was_left(open_desk: Any, cells: Path) -> None:
     assert second.bridge is not None, "the review was not opened with its image"
     assert second.bridge.review.nuclei == nuclei
     assert in_step(second.bridge)
-    assert "goes on" in second.widget.message.text()
+    assert "continues" in second.widget.message.text()
     for _ in range(3):
         second.bridge.layer.undo()
     assert len(second.bridge.review.nuclei) == 0
@@ -141,8 +141,8 @@ def test_no_place_at_all_is_said(
     desk.segment()
     settle()
     assert desk.bridge.review.journal is None
-    assert "in memory alone" in desk.widget.message.text()
-    assert "In memory alone" in desk.widget.review.kept.text()
+    assert "in memory only" in desk.widget.message.text()
+    assert "In memory only" in desk.widget.review.kept.text()
     desk.bridge.layer.paint((50, 10), desk.bridge.layer.selected_label)
     assert desk.bridge.review.nuclei.at(50, 10) is not None
 
@@ -181,7 +181,7 @@ def test_file_of_nuclei_does_not_replace_a_review(
         x for x in second.viewer.open(str(other), plugin="napari-nuclei") if isinstance(x, Labels)
     ]
     settle()
-    assert "stays as it is" in second.widget.message.text()
+    assert "its own review, which stays" in second.widget.message.text()
     own = second.session.bridge_of(second.image)
     assert own.review.nuclei[1].state is State.REJECTED
     assert second.session.bridges[layer].review.nuclei[1].state is State.PROPOSED
@@ -227,7 +227,7 @@ def test_an_image_that_is_kept_turned_is_said_to_be_so(open_desk: Any, cells: Pa
     said: list[str] = []
     desk.session.told.connect(lambda text: said.append(text))
     desk.segment()
-    assert any("is kept turned or mirrored in its file (EXIF)" in text for text in said)
+    assert any("is stored rotated or mirrored (EXIF)" in text for text in said)
     assert not home_of(cells).exists()  # its review would not fit the image as it is read
     desk.close()
 

@@ -100,7 +100,7 @@ def test_a_line_joins_what_it_crosses_until_the_tool_is_put_down(hand: Hand) -> 
     assert joined.origin.parents == (1, 2)
     assert states(hand)[2] is State.REJECTED
     hand.drag((40, 60), (45, 60), (50, 60))
-    assert "no two nuclei" in said[-1]
+    assert "does not cross two nuclei" in said[-1]
     hand.drag((45, 60), (36, 50), (26, 38))
     assert hand.bridge.review.nuclei[3].origin.parents == (3, 1)
     assert in_step(hand.bridge)
@@ -178,7 +178,7 @@ def test_n_goes_to_the_least_sure_and_a_goes_on(hand: Hand) -> None:
     hand.key(Key.Key_A)
     hand.key(Key.Key_A)  # the candidate below the threshold has its turn too
     assert hand.bridge.review.selection == ()
-    assert "no proposal left" in hand.widget.message.text()
+    assert "No proposal is left" in hand.widget.message.text()
 
 
 def test_brush_works_on_the_nucleus_that_n_leads_to(hand: Hand) -> None:
@@ -273,7 +273,7 @@ def test_transform_is_refused_while_a_review_is_open(hand: Hand, name: str) -> N
     assert str(layer.mode) == "pan_zoom"
     hand.widget.show_state()
     settle()
-    assert f"“{name}” stays where it is" in hand.widget.message.text()
+    assert f"“{name}” cannot be moved" in hand.widget.message.text()
     hand.drag((45, 60), (30, 30))
     layer.mode = "transform"  # as a button, or a script
     assert str(layer.mode) == "pan_zoom"

@@ -136,7 +136,7 @@ def test_boxes_at_the_border_and_of_a_pixel_and_outside(hand: Hand) -> None:
     assert hand.bridge.review.nuclei[6].mask.area <= 4
     count = len(names(hand))
     answered(hand, lambda: hand.drag((30, 82), (34, 86)))
-    assert "outside of the image" in hand.widget.message.text()
+    assert "outside the image" in hand.widget.message.text()
     assert len(names(hand)) == count
     answered(hand, lambda: hand.drag((31, 71), (33, 73)))  # and it goes on
 
@@ -146,7 +146,7 @@ def test_a_click_outside_of_the_image(hand: Hand) -> None:
     settle()
     hand.key(Key.Key_Q)
     answered(hand, lambda: hand.click(30, 84))
-    assert "outside of the image" in hand.widget.message.text()
+    assert "outside the image" in hand.widget.message.text()
 
 
 def test_questions_are_answered_in_their_order(hand: Hand) -> None:
@@ -174,7 +174,7 @@ def test_candidates_come_and_a_click_takes_one(hand: Hand) -> None:
     assert names(hand)[-1] == "promote"
     assert not layer.data.any(), "a promoted one is no candidate any more"
     hand.click(45, 20)
-    assert "No candidate lies here" in hand.widget.message.text()
+    assert "No candidate here" in hand.widget.message.text()
     hand.undo()
     assert hand.bridge.review.nuclei[4].state is State.PROPOSED
     assert layer.data.any()
@@ -192,7 +192,7 @@ def test_t_goes_through_readings_and_back(hand: Hand) -> None:
     before = shown(hand)
     hand.move(45, 60)
     answered(hand, lambda: hand.key(Key.Key_T))
-    assert names(hand) == ["segment", "another reading"]
+    assert names(hand) == ["segment", "alternative"]
     assert "Reading 1 of" in hand.widget.message.text()
     alternatives = [shown(hand)]
     for _ in range(20):
@@ -200,7 +200,7 @@ def test_t_goes_through_readings_and_back(hand: Hand) -> None:
         if "As it was" in hand.widget.message.text():
             break
         alternatives.append(shown(hand))
-        assert names(hand) == ["segment", "another reading"]
+        assert names(hand) == ["segment", "alternative"]
         assert in_step(hand.bridge)
     assert shown(hand) == before
     assert len(alternatives) == len({tuple(sorted(r.items(), key=str)) for r in alternatives}) >= 2
@@ -212,7 +212,7 @@ def test_a_reading_that_was_worked_on_is_not_turned(hand: Hand) -> None:
     answered(hand, lambda: hand.key(Key.Key_T))
     answered(hand, lambda: hand.key(Key.Key_Period))
     answered(hand, lambda: hand.key(Key.Key_T))
-    assert names(hand) == ["segment", "another reading", "nudge out", "another reading"]
+    assert names(hand) == ["segment", "alternative", "nudge out", "alternative"]
     hand.bridge.review.select(())
     hand.move(2, 78)
     hand.key(Key.Key_T)
@@ -245,12 +245,12 @@ def test_without_its_model_a_nucleus_moves_by_a_pixel(
     hand.move(45, 60)
     hand.key(Key.Key_Period)
     assert names(hand)[-1] == "nudge out"
-    assert "'fake' is no longer there" in hand.widget.message.text()
+    assert "'fake' is no longer installed" in hand.widget.message.text()
     answered(hand, lambda: hand.key(Key.Key_T))
-    assert "is no longer there" in hand.widget.message.text()
+    assert "is no longer installed" in hand.widget.message.text()
 
 
-# -- fix all of this kind ---------------------------------------------------------------
+# -- fix similar nuclei -----------------------------------------------------------------
 
 
 def test_k_offers_the_rest_of_a_kind_and_does_it_in_one_step(hand: Hand) -> None:
@@ -260,14 +260,14 @@ def test_k_offers_the_rest_of_a_kind_and_does_it_in_one_step(hand: Hand) -> None
     hand.key(Key.Key_Delete)
     answered(hand, lambda: hand.key(Key.Key_K))
     panel = hand.widget.prompts
-    hand.qtbot.waitUntil(lambda: panel.kind.isVisibleTo(panel), timeout=60_000)
+    hand.qtbot.waitUntil(lambda: panel.similar_box.isVisibleTo(panel), timeout=60_000)
     panel.similar_slider.setValue(2)
-    assert hand.bridge.review.selection == prompts_of(actions_of(hand.bridge)).similar.kind.ids[:2]
+    assert hand.bridge.review.selection == prompts_of(actions_of(hand.bridge)).similar.offer.ids[:2]
     assert panel.similar_do.text() == "Delete 2"
     panel.similar_do.click()
-    assert names(hand)[-1] == "delete all of this kind"
+    assert names(hand)[-1] == "delete similar"
     assert shown(hand) == {}
-    assert not panel.kind.isVisibleTo(panel)
+    assert not panel.similar_box.isVisibleTo(panel)
     hand.undo()
     assert set(shown(hand)) == {1, 2}
     assert in_step(hand.bridge)
@@ -278,7 +278,7 @@ def test_what_k_offers_can_be_dropped(hand: Hand) -> None:
     hand.key(Key.Key_Delete)
     answered(hand, lambda: hand.key(Key.Key_K))
     hand.key(Key.Key_Escape)
-    assert prompts_of(actions_of(hand.bridge)).similar.kind is None
+    assert prompts_of(actions_of(hand.bridge)).similar.offer is None
     assert hand.bridge.review.selection == ()
     assert names(hand) == ["segment", "delete"]
 

@@ -60,7 +60,7 @@ def spoil(kind: str, cells: Path) -> None:
     ("kind", "words", "aside"),
     [
         ("damaged", "The journal is damaged", "damaged"),
-        ("beginning", "A new review begins", "old"),
+        ("beginning", "A new review was started", "old"),
         ("size", "60×80 px then and is 50×80 px now", "old"),
         ("changed", "has changed since it was reviewed", ""),
     ],
@@ -73,7 +73,7 @@ def test_what_is_uncertain_is_said_and_stays(
     second = open_desk(cells)
     settle()
     assert words in second.widget.message.text()
-    assert "goes on where" not in second.widget.message.text()
+    assert "continues where" not in second.widget.message.text()
     warning = second.widget.warning.text()
     if aside:
         (path,) = home_of(cells).parent.glob(f"*.{aside}-*")
@@ -151,7 +151,7 @@ def test_a_renamed_image_goes_on(open_desk: Any, cells: Path) -> None:
     desk = open_desk(cells.rename(cells.with_name("other.png")))
     settle()
     assert len(desk.bridge.review.nuclei) == 5
-    words = "This image was called cells.png when it was reviewed: its review goes on here."
+    words = "This image was called cells.png when it was reviewed: its review continues here."
     assert words in desk.widget.message.text()
     assert words in desk.widget.warning.text()
     assert desk.widget.offer_button.isHidden()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from napari_nuclei.learn.augment import jpeg, restain
-from napari_nuclei.learn.augment_nuclei import MOST_HIDDEN, defocus, dim, paste, surroundings
+from napari_nuclei.learn.augment_nuclei import MAX_HIDDEN, defocus, dim, paste, surroundings
 
 
 def field(light: float = 0.8, ground: float = 0.1) -> tuple[Tensor, Tensor]:
@@ -55,7 +55,7 @@ def test_pasted_nuclei_are_labelled_and_hide_little(light: float, seed: int) -> 
     out, after = paste(image, labels, seeded(seed))
     count = torch.bincount(after.flatten().long(), minlength=len(before))
     assert len(count) > len(before)
-    assert (count[1:10] >= (1 - MOST_HIDDEN) * before[1:10] - 1).all()
+    assert (count[1:10] >= (1 - MAX_HIDDEN) * before[1:10] - 1).all()
     new = after > 9
     # Light is added and stain multiplied: a copy on bare ground looks like its model.
     bare = new & (labels == 0)

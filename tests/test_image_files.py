@@ -60,8 +60,8 @@ def place(files: ImageFiles, folder: Path, name: str) -> str:
         ("Y.PNG", "y.png"),
         ("somewhere/else/y.png", "y.png"),
         ("y", "y.png"),
-        ("f1.png", "may be ctrl/f1.png, treat/f1.png: which of them is not said"),
-        ("x", "may be x.png, x.tif: which of them is not said"),
+        ("f1.png", "may be ctrl/f1.png, treat/f1.png: it is not clear which"),
+        ("x", "may be x.png, x.tif: it is not clear which"),
         ("y.tif", "is not there; y.png is another file"),
         ("other/f1.png", MISSING),
         ("z", MISSING),
@@ -124,7 +124,7 @@ def test_all_names_of_a_file(folder: Path) -> None:
     assert {n: str(p.relative_to(folder)) for n, p in located.files.items()} == {
         "ctrl/f1.png": "ctrl/f1.png", "y.png": "y.png",
     }  # fmt: skip
-    assert located.words() == (
+    assert located.summary() == (
         "treat/f1.png; a/f2.png cannot be told from b/f2.png: there is one file for both; 1 more"
     )
     with pytest.raises(UserError, match="3 images are missing"):
@@ -211,7 +211,7 @@ def test_the_image_of_a_file(folder: Path, name: str, said: list[str], image: st
     sidecar = Sidecar(images=folder)
     found = sidecar.image_of(folder / name, *said)
     assert (None if found is None else str(found.relative_to(folder))) == image
-    doubt = "its image may be x.png, x.tif: name the file after the one that is meant, as x.png.tif"
+    doubt = "its image may be x.png, x.tif: name the file after the right one, such as x.png.tif"
     assert sidecar.remarks == ([f"x_masks.tif: {doubt}."] if name == "x_masks.tif" else [])
 
 

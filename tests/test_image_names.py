@@ -116,7 +116,7 @@ def test_planes_of_a_stack_are_images() -> None:
     planes = [ImageRecord(7 + k, "s.tif", 60, 80, extra={"plane": [k]}) for k in range(3)]
     found = Listed(planes, "l.json").find_all(reversed(planes))
     assert {id: record.id for id, record in found.items()} == {9: 9, 8: 8, 7: 7}
-    with pytest.raises(UserError, match=r"l\.json lists more than once the image s\.tif"):
+    with pytest.raises(UserError, match=r"l\.json lists the image s\.tif more than once"):
         Listed(planes, "l.json").find_all(records("s.tif"))
 
 
@@ -126,8 +126,8 @@ def test_planes_of_a_stack_are_images() -> None:
         (["a.png"], ["b.png"], "l.json does not list the image b.png"),
         (["c/a.png", "t/a.png"], ["a.png"], "l.json does not say whether a.png is c/a.png or t/a"),
         (["a.png"], ["c/a.png", "t/a.png"], "are called a.png, c/a.png and t/a.png, but l.json"),
-        (["a.png"], ["a.png", "a.png"], "are the same image of l.json, a.png: give one"),
-        (["a.png", "a.png"], ["a.png"], "lists more than once the image a.png"),
+        (["a.png"], ["a.png", "a.png"], "are the same image of l.json, a.png: keep one"),
+        (["a.png", "a.png"], ["a.png"], "lists the image a.png more than once"),
     ],
 )
 def test_records_that_do_not_fit(listing: list[str], images: list[str], words: str) -> None:

@@ -48,7 +48,7 @@ class Restarts(RuleBasedStateMachine):
         self.image = self.folder / "a.png"
         self.image.write_bytes(b"1")
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(review, "LEAST", 0)
+        self.patch.setattr(review, "MIN_SNAPSHOT_BYTES", 0)
         self.review = opened(self.image, of)
         self.start_state = of
         self.states = [state_of(of)]
@@ -68,7 +68,7 @@ class Restarts(RuleBasedStateMachine):
     @rule(score=st.sampled_from([0.1, 0.4, 0.7]))
     def amend(self, score: float) -> None:
         """Go on with a move of the slider: the history has one edit for both."""
-        if not self.now or self.review.done.last_words.split()[0] != "threshold":
+        if not self.now or self.review.done.last_summary.split()[0] != "threshold":
             return
         edit = edits.set_threshold(self.review.nuclei, score)
         whole = self.review.amend(edit)
@@ -112,8 +112,8 @@ class Restarts(RuleBasedStateMachine):
             assert state_of(self.review.nuclei) == self.states[self.now]
             assert len(self.review.done) == self.now
             assert len(self.review.undone) == len(self.edits) - self.now
-            last = self.edits[self.now - 1].words() if self.now else ""
-            assert self.review.done.last_words == last
+            last = self.edits[self.now - 1].summary() if self.now else ""
+            assert self.review.done.last_summary == last
 
     def teardown(self) -> None:
         if hasattr(self, "review"):
@@ -138,7 +138,7 @@ def test_a_closed_review_refuses_changes(image: Path) -> None:
     of = worked(image)
     of.close()
     for act in (of.undo, of.redo, lambda: add(of, 1)):
-        with pytest.raises(UserError, match="closed here"):
+        with pytest.raises(UserError, match="closed"):
             act()
     assert same(of, opened(image))
 
@@ -154,7 +154,7 @@ def test_what_cannot_be_recorded_is_not_done(image: Path) -> None:
 
 
 def test_snapshots_are_made_along_the_way(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal, "OFTEN", 500)
+    monkeypatch.setattr(journal, "SNAPSHOT_BYTES", 500)
     of = worked(image)
     for k in range(20):
         add(of, k % 16)
@@ -176,7 +176,7 @@ def test_snapshots_are_made_along_the_way(image: Path, monkeypatch: pytest.Monke
 def test_an_unreadable_older_history_leaves_the_nuclei(
     image: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(review, "LEAST", 0)
+    monkeypatch.setattr(review, "MIN_SNAPSHOT_BYTES", 0)
     of = worked(image)
     for k in range(60):
         add(of, k % 16)
@@ -289,6 +289,6 @@ def test_kill_at_any_moment(image: Path, seed: int) -> None:
         while journal_worker.step.count < reached:  # type: ignore[attr-defined]
             journal_worker.step(plain, seed)
         assert again.nuclei == plain.nuclei
-        assert [e.words() for e in again.done] == [e.words() for e in plain.done]
-        assert [e.words() for e in again.undone] == [e.words() for e in plain.undone]
+        assert [e.summary() for e in again.done] == [e.summary() for e in plain.done]
+        assert [e.summary() for e in again.undone] == [e.summary() for e in plain.undone]
         abandon(again)

@@ -12,7 +12,7 @@ from napari_nuclei.formats.results import Results
 from napari_nuclei.learn.judge import (
     ALL,
     Answer,
-    Seen,
+    JudgedImage,
     ceilings,
     cross_fitted,
     judge,
@@ -25,7 +25,7 @@ from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import ImageRecord, Nuclei, Nucleus
 
 
-def seen(scores: list[float], right: list[bool], **more: Any) -> Seen:
+def seen(scores: list[float], right: list[bool], **more: Any) -> JudgedImage:
     values: dict[str, Any] = {
         "image": ImageRecord(1, "a.png", 9, 9),
         "top": (0, 0),
@@ -35,7 +35,9 @@ def seen(scores: list[float], right: list[bool], **more: Any) -> Seen:
         "seconds": 1.0,
         "diameter": 1.0,
     }
-    return Seen(scores=np.array(scores, float), right=np.array(right, bool), **{**values, **more})
+    return JudgedImage(
+        scores=np.array(scores, float), right=np.array(right, bool), **{**values, **more}
+    )
 
 
 def test_figures_of_a_crowded_image() -> None:

@@ -1,4 +1,4 @@
-"""Fix all of this kind: features, ranking, one edit; and the cache of features."""
+"""Fix similar nuclei: features, ranking, one edit; and the cache of features."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_rest_of_a_kind_is_found_and_deleted_in_one_step() -> None:
     review.do(fix(review.nuclei, kind, kind.likely))
     assert len(review.done) == before + 1
     assert all(review.nuclei[i].state is State.REJECTED for i in rest)
-    assert review.done[-1].words() == "delete all of this kind 6 nuclei"
+    assert review.done[-1].summary() == "delete similar 6 nuclei"
     review.undo()
     assert all(review.nuclei[i].state is State.PROPOSED for i in rest)
 
@@ -89,7 +89,7 @@ def test_what_a_person_has_treated_is_left_alone() -> None:
 
 def test_what_cannot_be_fixed() -> None:
     review, features = two_kinds()
-    with pytest.raises(EditError, match="more of its kind"):
+    with pytest.raises(EditError, match="similar ones"):
         find_similar(review.nuclei, features, [999], "delete")
     kind = find_similar(review.nuclei, features, [4], "delete")
     with pytest.raises(EditError, match="at least one"):

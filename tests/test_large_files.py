@@ -16,7 +16,7 @@ from tiny import DiscDetector, disc, picture
 from napari_nuclei._napari.layers.lazy_layers import levels_of
 from napari_nuclei.errors import UserError
 from napari_nuclei.images.images import find_images, image_size
-from napari_nuclei.images.large_files import Plane, open_image
+from napari_nuclei.images.large_files import LazyPlane, open_image
 from napari_nuclei.prediction.predict import segment
 
 
@@ -74,7 +74,7 @@ def test_planes_and_channels(tmp_path: Path) -> None:
 def test_any_order_of_axes(axes: str) -> None:
     sizes = {"Y": 6, "X": 7, "S": 4, "C": 3, "T": 2}
     array = np.random.default_rng(0).random([sizes[a] for a in axes])
-    plane = Plane(array, axes, 1 if "T" in axes else None, [0, 1, 2] if "C" in axes else None)
+    plane = LazyPlane(array, axes, 1 if "T" in axes else None, [0, 1, 2] if "C" in axes else None)
     wanted = array[1] if "T" in axes else array
     left = axes.replace("T", "")
     wanted = wanted.transpose([left.index(a) for a in "YXCS" if a in left])

@@ -20,7 +20,7 @@ from napari_nuclei._napari.files.writer import write
 from napari_nuclei._napari.layers.bridge import Bridge
 from napari_nuclei._napari.layers.camera import camera_of
 from napari_nuclei._napari.layers.viewport import Viewport, is_large, is_part
-from napari_nuclei._napari.layers.viewport_follower import MOST
+from napari_nuclei._napari.layers.viewport_follower import MAX_SIDE
 from napari_nuclei._napari.review.reviewing import actions_of
 from napari_nuclei._napari.session.openers import known_at
 from napari_nuclei._napari.widget import NucleiWidget
@@ -153,7 +153,7 @@ def test_layer_is_small_and_goes_where_the_camera_looks(window: Any) -> None:
         near = bool(bridge.review.nuclei.in_box(bridge.viewport.box))
         assert bool(outlines.data.any()) == near == bool(bridge.layer.data.any())
         sides += bridge.layer.data.shape
-    assert max(sides) <= MOST
+    assert max(sides) <= MAX_SIDE
 
 
 def test_far_out_only_the_middle_is_held(window: Any) -> None:
@@ -161,7 +161,7 @@ def test_far_out_only_the_middle_is_held(window: Any) -> None:
     said: list[str] = []
     session_of(window).hinted.connect(said.append)  # too late for what was said on opening
     look(window, bridge, 10_000, 8_000, zoom=0.04)
-    assert max(bridge.layer.data.shape) <= MOST
+    assert max(bridge.layer.data.shape) <= MAX_SIDE
     assert is_drawn(bridge)
     y0, x0, y1, x1 = bridge.viewport.box
     assert y0 < 9_000
@@ -320,7 +320,7 @@ def test_planes_of_a_large_stack(window: Any) -> None:
     session_of(window).companions.follower_of(bridge).follow()
     settle()
     assert bridge.layer.data.shape[0] == 1
-    assert max(bridge.layer.data.shape) <= MOST
+    assert max(bridge.layer.data.shape) <= MAX_SIDE
     assert bridge.layer.data.any()
     assert bridge.layer.translate[0] == 10
     window.dims.set_current_step(0, 0)
@@ -408,7 +408,7 @@ def test_a_zarr_in_a_workspace(
     assert len(bridge.review.nuclei) == 4
     look(viewer, bridge, 9_000, 7_000)
     assert is_drawn(bridge)
-    assert max(bridge.layer.data.shape) <= MOST
+    assert max(bridge.layer.data.shape) <= MAX_SIDE
     assert (tmp_path / ".napari-nuclei" / "slide.zarr.jsonl").is_file()
     assert not (tmp_path / "slide.zarr" / ".napari-nuclei").exists()
 

@@ -29,6 +29,7 @@ from napari_nuclei.learn.examples import pixels_of
 from napari_nuclei.nuclei import edits
 from napari_nuclei.progress import result_of
 from napari_nuclei.review import Review
+from napari_nuclei.workspace.export import gather
 from napari_nuclei.workspace.workspace import Workspace
 
 
@@ -143,7 +144,7 @@ def test_a_channel_is_the_same_however_it_is_opened(channels: Path) -> None:
     together.close()
     of = Workspace(channels)
     assert of.stored(channels) == nuclei
-    assert [i.channels for i in result_of(of.data_set()).images] == [(1,)]
+    assert [i.channels for i in result_of(gather(of)).images] == [(1,)]
 
 
 def test_channels_of_a_stack(tmp_path: Path) -> None:
@@ -195,7 +196,7 @@ def test_an_old_review_says_of_no_channel(channels: Path) -> None:
     desk = Windowless(channels, channel_axis=0)
     assert desk.names == ["c nuclei"]
     (warning,) = desk.bridge().review.warnings
-    assert "does not say of which channel" in warning
+    assert "does not say which channel" in warning
     assert desk.told == [warning]
     assert begun(channels) == [((), "")], "looking changes nothing"
     add(desk.bridge().review, 20, 20)
@@ -288,7 +289,7 @@ def test_an_old_review_of_a_stack_of_files(tmp_path: Path) -> None:
     desk = Windowless(a, b, c)
     review = desk.bridge().review_at((1,))
     assert len(review.nuclei) == 1
-    assert "or file it is" in review.warnings[0]
+    assert "or file it belongs to" in review.warnings[0]
     add(review, 20, 20)
     desk.close()
     assert [begun(a), begun(b)] == [[], [((), "")]]

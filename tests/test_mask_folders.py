@@ -98,7 +98,7 @@ def test_each_mask_file_is_one_nucleus(folder: Path) -> None:
     assert len(got.data.nuclei[2]) == 0
     assert len(got.remarks) == 2
     assert "Thumbs.db: left out, not an image" in got.remarks[0]
-    assert "no pixel is set" in got.remarks[1]
+    assert "it has no pixels" in got.remarks[1]
 
 
 def test_progress_ends_with_the_value(folder: Path) -> None:
@@ -112,7 +112,7 @@ def test_what_is_wrong_is_said(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such folder"):
         read(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="Expected a folder an image"):
+    with pytest.raises(UserError, match="Expected one folder per image"):
         read(tmp_path / "empty")
     save(folder / "a" / "masks" / "9.png", mask_of((0, 0, 2, 2), shape=(20, 31)))
     with pytest.raises(UserError, match=r"9\.png: the mask is 20×31 px .* its image 20×30"):
@@ -157,7 +157,7 @@ def test_images_are_gathered(folder: Path, tmp_path: Path, copy: bool) -> None:
     list(mask_folders.gather([target / "a.png"], target, copy))  # into its own folder
     assert (target / "a.png").read_bytes() == files[0].read_bytes()
     (target / "a.png").write_bytes(b"mine")
-    with pytest.raises(UserError, match="another image"):
+    with pytest.raises(UserError, match="exists already, and differs"):
         list(mask_folders.gather(files, target, copy))
     assert (target / "a.png").read_bytes() == b"mine"
     (tmp_path / "file").write_text("")
@@ -281,7 +281,7 @@ def test_remarks_on_many_files_name_the_first_ones(folder: Path) -> None:
         add(folder, f"e{k:02}.png", mask_of())
     (remark,) = of_a(folder)[1]
     assert remark.count(".png") == 10
-    assert remark.endswith(" and 21 more: left out, no pixel is set")  # one is that of b
+    assert remark.endswith(" and 21 more: left out, it has no pixels")  # one is that of b
 
 
 def test_the_only_mask_of_an_image_in_pieces(folder: Path) -> None:

@@ -85,7 +85,7 @@ def test_a_model_whose_card_was_renamed_is_found_by_its_name(folder: Path) -> No
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones(folder: Path) -> None:
-    with pytest.raises(UserError, match=r"no model named 'x'\. There are: .*tiny"):
+    with pytest.raises(UserError, match=r"no model named 'x'\. Choose one of: .*tiny"):
         registry.find("x")
     with pytest.raises(UserError, match="no such model file"):
         registry.find(str(folder / "x.safetensors"))
@@ -210,7 +210,7 @@ def test_a_pt_state_dict_is_read(folder: Path) -> None:
 
 def test_a_pt_file_of_something_else(tmp_path: Path) -> None:
     torch.save({"model": network().state_dict(), "step": 1}, tmp_path / "x.pt")
-    with pytest.raises(UserError, match="something else than weights"):
+    with pytest.raises(UserError, match="something other than weights"):
         read_state(tmp_path / "x.pt")
 
 
@@ -224,9 +224,9 @@ def test_weights_of_another_architecture(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"detector": "unet"}, "knows no detector 'unet'"),
+        ({"detector": "unet"}, "has no detector 'unet'"),
         ({"trunk": "vgg"}, "unknown trunk 'vgg'"),
-        ({"anchors": [8, 16]}, "5 anchors are wanted"),
+        ({"anchors": [8, 16]}, "5 anchors are needed"),
         ({"channels": "many"}, "architecture is broken"),
         ({"channels": -4}, "architecture is broken"),
         ({"depth": 3}, "architecture is broken"),
@@ -300,7 +300,7 @@ def test_calibration_moves_the_scores() -> None:
 
 @pytest.mark.parametrize("name", ["tpu", "cuda:99", "cpu:7", ""])
 def test_an_unknown_device(name: str) -> None:
-    with pytest.raises(UserError, match=r"no device '.*' here\. There are: auto, .*cpu"):
+    with pytest.raises(UserError, match=r"no device '.*' here\. Choose one of: auto, .*cpu"):
         pick_device(name)
 
 

@@ -192,7 +192,7 @@ def test_a_label_image_that_does_not_fit_into_memory(
 ) -> None:
     path = tmp_path / "a.labels.tif"
     vast = Nuclei((4_000_000, 4_000_000), [Nucleus(1, square)])
-    with pytest.raises(UserError, match=r"4000000×4000000 px takes .* GB of memory"):
+    with pytest.raises(UserError, match=r"4000000×4000000 px needs .* GB of memory"):
         label_tiff.write(path, vast)
 
     def refuse(*_: Any) -> None:

@@ -124,10 +124,10 @@ def test_a_candidate_is_promoted_but_not_a_rejected_one() -> None:
     of = predicted((disc(20, 20, 12), 0.9), (disc(50, 50, 12), 0.2))
     assert set(shown(of)) == {1}
     edit = promote(of, [2])
-    assert edit.words() == "promote 2"
+    assert edit.summary() == "promote 2"
     edit.apply_to(of)
     assert set(shown(of)) == {1, 2}
-    with pytest.raises(EditError, match="No candidate lies here"):
+    with pytest.raises(EditError, match="No candidate here"):
         promote(of, [1, 2])
     reject(of, [2]).apply_to(of)
     with pytest.raises(EditError, match="rejected before"):
@@ -163,7 +163,7 @@ def test_nudges_follow_the_soft_mask() -> None:
 def test_without_a_model_it_moves_by_a_pixel_and_says_so() -> None:
     of = predicted((disc(40, 40, 20), 0.9))
     edit, word = nudge(of, 1, True, None)
-    assert "'net' is no longer there" in word
+    assert "'net' is no longer installed" in word
     assert edit.after[0].mask.area > of[1].mask.area
     hand = Nuclei((80, 80), [Nucleus(1, disc(40, 40, 20))])
     assert "No model drew" in nudge(hand, 1, False, None)[1]
@@ -180,7 +180,7 @@ def test_what_cannot_be_nudged() -> None:
     with pytest.raises(EditError, match="Delete it instead"):
         nudge(predicted((Mask.from_array([[True]], 5, 5), 0.9)), 1, False, None)
     whole = predicted((Mask.from_array(np.ones((9, 9))), 0.9), shape=(9, 9))
-    with pytest.raises(EditError, match="no further"):
+    with pytest.raises(EditError, match="cannot move any further"):
         nudge(whole, 1, True, None)
     with pytest.raises(EditError, match="No nucleus to nudge"):
         nudge(whole, 7, True, None)

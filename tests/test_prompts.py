@@ -18,7 +18,7 @@ from napari_nuclei.progress import result_of
 from napari_nuclei.prompts.feature_cache import FeatureCache, Identity
 from napari_nuclei.prompts.pointing import looking_closer
 from napari_nuclei.prompts.prompter import CELLS, LOOK, NEAR, Prompter
-from napari_nuclei.prompts.prompts import at_point, in_box, other_readings, others_in_box
+from napari_nuclei.prompts.prompts import alternatives_of, at_point, in_box, others_in_box
 
 DETECTOR = MaskRCNNDetector(network(), CARD, torch.device("cpu"))
 IMAGE = np.random.default_rng(5).integers(0, 255, (90, 110), np.uint8)
@@ -62,9 +62,9 @@ def test_a_box_gives_a_nucleus_that_fills_it(prompter: Prompter, box: tuple[floa
 @pytest.mark.parametrize(
     ("box", "words"),
     [
-        ((95, 10, 99, 20), "outside of the image"),
-        ((-9, -9, 0, 0), "outside of the image"),
-        ((10, 10, 10, 20), "outside of the image"),
+        ((95, 10, 99, 20), "outside the image"),
+        ((-9, -9, 0, 0), "outside the image"),
+        ((10, 10, 10, 20), "outside the image"),
         ((0, 0, 90, 130), "far larger than a nucleus"),
     ],
 )
@@ -115,7 +115,7 @@ def test_a_click_gives_a_nucleus_that_holds_it(
 
 @pytest.mark.parametrize("point", [(-0.1, 5), (5, 110), (90, 5), (1e9, -1e9)])
 def test_a_click_outside_of_the_image(prompter: Prompter, point: tuple[float, float]) -> None:
-    with pytest.raises(EditError, match="outside of the image"):
+    with pytest.raises(EditError, match="outside the image"):
         at_point(prompter, *point)
 
 
@@ -216,7 +216,7 @@ def test_prompts_share_what_was_computed() -> None:
     one = Prompter(IMAGE, detector, 15, cache, identity=own)
     result_of(one.prepare())
     assert len(calls) == len(one.tiles) == 1
-    other_readings(one, Nuclei((90, 110), [Nucleus(1, disc(45, 50, 15))]), 1)
+    alternatives_of(one, Nuclei((90, 110), [Nucleus(1, disc(45, 50, 15))]), 1)
     Prompter(IMAGE, detector, 15, cache, identity=own).judge([(1, 1, 9, 9)])
     assert len(calls) == 1
     for number, (diameter, identity) in enumerate(
@@ -279,7 +279,7 @@ def test_other_readings_are_other_and_lie_there() -> None:
     discs = [disc(40, 40, 22), disc(40, 58, 22)]
     prompter = Prompter(picture((90, 110), discs), DETECTOR, 15, identity=Identity())
     nuclei = Nuclei((90, 110), [Nucleus(1, Mask.union_of(discs)), Nucleus(2, disc(70, 90, 12))])
-    found = other_readings(prompter, nuclei, 1)
+    found = alternatives_of(prompter, nuclei, 1)
     values = [r.value for r in found]
     assert values == sorted(values, reverse=True)
     for alternative in found:

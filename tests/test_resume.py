@@ -1,4 +1,4 @@
-"""A run over many images that stops goes on where it was."""
+"""A run over many images that stops continues where it was."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_stopped_run_goes_on(run: Run, monkeypatch: pytest.MonkeyPatch, form: 
     monkeypatch.setattr(batch, "_one", stopping)
     code, _, err = run(*command, "--out", out)
     assert code not in (0, 1)
-    assert "Run the same command again to go on" in err
+    assert "Run the same command again to continue" in err
     assert place_beside(out).is_file()
     if form == "coco":
         assert len(coco.read(out).images) == 2

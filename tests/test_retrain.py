@@ -173,7 +173,7 @@ def test_what_must_not_be_forgotten_is_replayed(
     assert card.licence == "CC0-1.0 and CC BY-NC-SA 4.0"
     assert "replaying truth.json" in card.data
     (folder / "images").rename(tmp_path / "gone")
-    refused(run(*arguments(review, "--replay", folder / "truth.json")), "its images lie neither")
+    refused(run(*arguments(review, "--replay", folder / "truth.json")), "its images are neither")
 
 
 # -- small parts ------------------------------------------------------------------------
@@ -233,7 +233,7 @@ def test_out_of_memory_is_told_and_survived(
     code, out, _ = run(*arguments(review, "--lines"))
     assert code in (0, 1), "judged all the same"
     assert calls[:2] == [2, 1]
-    assert "Out of memory: going on with 1 crop of 64 px at a time" in out
+    assert "Out of memory: continuing with 1 crop of 64 px at a time" in out
 
 
 def test_training_is_polite() -> None:
@@ -275,7 +275,7 @@ def test_broken_entries_are_told_or_refused(run: Run, review: Path, tmp_path: Pa
     broken = tmp_path / "review.json"
     broken.write_text(json.dumps(value))
     about = ("--images", review.parent, "--minutes", "0.02", "--device", "cpu")
-    steps = retrain.retrain(retrain.Job(broken, review.parent, "base"), "cpu")
+    steps = retrain.retrain(retrain.RetrainJob(broken, review.parent, "base"), "cpu")
     said = next(step.new for step in steps if step.new)
     steps.close()
     assert said["event"] == "told"
@@ -343,7 +343,7 @@ def test_a_stopped_run_goes_on(models: Path, review: Path, monkeypatch: pytest.M
         retrain, "schedule",
         lambda _: Schedule(minutes=5, batch=1, crop=64, workers=0, freeze_norm=True),
     )  # fmt: skip
-    job = retrain.Job(review, review.parent, "base", "mine", 5)
+    job = retrain.RetrainJob(review, review.parent, "base", "mine", 5)
     seen = []
     steps = retrain.retrain(job, "cpu")
     for step in steps:
@@ -356,9 +356,9 @@ def test_a_stopped_run_goes_on(models: Path, review: Path, monkeypatch: pytest.M
     going = (s.new for s in again if s.new and s.new["event"] in ("told", "loss"))
     told = list(itertools.islice(going, 2))
     again.close()
-    assert told[0]["text"] == "Going on from step 3"
+    assert told[0]["text"] == "Continuing from step 3"
     assert told[1]["step"] == 4
-    other = retrain.retrain(retrain.Job(review, review.parent, "base", "mine", 6), "cpu")
+    other = retrain.retrain(retrain.RetrainJob(review, review.parent, "base", "mine", 6), "cpu")
     first = next(step.new for step in other if step.new and step.new["event"] != "plan")
     other.close()
     assert first["step"] == 1, "another job begins anew"
@@ -366,7 +366,7 @@ def test_a_stopped_run_goes_on(models: Path, review: Path, monkeypatch: pytest.M
 
 @pytest.mark.usefixtures("quick")
 def test_a_broken_checkpoint_is_told(models: Path, review: Path) -> None:
-    job = retrain.Job(review, review.parent, "base", "mine", 5)
+    job = retrain.RetrainJob(review, review.parent, "base", "mine", 5)
     steps = retrain.retrain(job, "cpu")
     assert any(step.new and step.new["event"] == "loss" for step in steps)
     steps.close()
@@ -375,7 +375,7 @@ def test_a_broken_checkpoint_is_told(models: Path, review: Path) -> None:
     again = retrain.retrain(job, "cpu")
     told = next(s.new for s in again if s.new and s.new["event"] == "told")
     again.close()
-    assert told["text"] == "The checkpoint is damaged: beginning anew"
+    assert told["text"] == "The checkpoint is damaged: starting over"
 
 
 @pytest.fixture
@@ -404,7 +404,7 @@ def test_a_disk_that_fills_up(
     versions.use("base")
     before = sorted(models.iterdir())
     code, out, err = run(*arguments(review, "--lines"))
-    assert "Going on without checkpoints: cannot write" in out
+    assert "Continuing without checkpoints: cannot write" in out
     assert "the disk is full" in out
     assert code in (0, 1), err  # it could still be judged, and there was room for the small model
     with (small_disk / "ballast").open("wb", buffering=0) as file, contextlib.suppress(OSError):

@@ -194,7 +194,7 @@ def test_weights_are_kept_in_a_file(tmp_path: Path) -> None:
     assert doubt_weights.read(path, DEFAULT) == DEFAULT
     for text in ("{", "[]", '{"bias": "x"}', '{"bias": NaN}', '{"bias": 1, "signs": 3}'):
         path.write_text(text)
-        with pytest.raises(UserError, match="Reset the queue"):
+        with pytest.raises(UserError, match="Forget what was learned about doubt"):
             doubt_weights.read(path, DEFAULT)
 
 
@@ -231,7 +231,7 @@ def test_second_looks_are_judged() -> None:
     edits.shrink(of, [three.id], 3).apply_to(of)
     result = check.judge(of)
     assert (result.agreed, result.asked, result.share) == (1, 3, pytest.approx(1 / 3))
-    assert result.words() == "consistent in 1 of 3"
+    assert result.summary() == "consistent in 1 of 3"
     assert check.judge(of) == result
 
 
@@ -241,7 +241,7 @@ def test_about_two_of_a_hundred_come_again() -> None:
     asked = sum(check.pick(of) is not None for _ in range(500))
     assert 3 <= asked <= 20
     assert not any(SelfCheck(0.0, k).pick(of) for k in range(50))
-    assert SelfCheck(0.0).result.words() == ""
+    assert SelfCheck(0.0).result.summary() == ""
 
 
 def test_nothing_comes_again_too_soon() -> None:

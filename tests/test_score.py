@@ -293,5 +293,5 @@ def test_files(tmp_path: Path) -> None:
     assert score_files(tmp_path / "t.json", tmp_path / "r.json").f1_50 == 1
     assert score_files(tmp_path / "t.json", tmp_path / "t.json").f1_50 == 1
     assert isinstance(score_files(tmp_path / "t.json", tmp_path / "none.json"), Figures)
-    with pytest.raises(UserError, match="a COCO data set is wanted"):
+    with pytest.raises(UserError, match="a COCO data set is needed"):
         score_files(tmp_path / "r.json", tmp_path / "r.json")

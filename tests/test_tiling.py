@@ -17,7 +17,7 @@ from napari_nuclei.masks import Mask
 from napari_nuclei.models import Detections
 from napari_nuclei.models.maskrcnn_detector import MaskRCNNDetector
 from napari_nuclei.models.memory import ran_out
-from napari_nuclei.models.proposals import CELL, MOST, SHAPES, STRIDES, likeliest
+from napari_nuclei.models.proposals import CELL, MAX_ANCHORS_PER_CELL, SHAPES, STRIDES, likeliest
 from napari_nuclei.prediction.frame import Frame, bare
 from napari_nuclei.prediction.predict import segment, segment_steps
 from napari_nuclei.prediction.resampling import Taps, resample, resized, sizes
@@ -103,7 +103,7 @@ def test_proposals_of_a_place_do_not_depend_on_the_tile(box: tuple[int, int, int
         if y0 <= y // sides[k] < y1 and x0 <= x // sides[k] < x1
     }
     assert found == inside
-    assert len(found) == MOST * (y1 - y0) * (x1 - x0)
+    assert len(found) == MAX_ANCHORS_PER_CELL * (y1 - y0) * (x1 - x0)
 
 
 def test_unlikely_anchors_are_no_proposals() -> None:
@@ -272,7 +272,7 @@ def test_too_large_a_tile_is_cut_until_it_fits() -> None:
     assert segment(image, Limited(250 * 250), 26.0, side=600).found == whole
     assert len(whole) == len(truth)
     told = [s.message for s in segment_steps(image, Limited(250 * 250), 26.0, side=600)]
-    assert "Out of memory: going on in smaller tiles" in told
+    assert "Out of memory: continuing with smaller tiles" in told
 
 
 def test_where_nothing_fits_it_says_so() -> None:
@@ -355,8 +355,8 @@ def test_out_of_memory_batches_are_halved(sample: Any) -> None:
         except StopIteration as end:
             same(end.value.found, alone)
             break
-    assert "Out of memory: going on with 2 tiles at a time" in told
-    assert told.count("Out of memory: going on with 1 tile at a time") == 1
+    assert "Out of memory: continuing with 2 tiles at a time" in told
+    assert told.count("Out of memory: continuing with 1 tile at a time") == 1
     assert (set(detector.took), detector.batch) == ({1}, 1)
 
 

@@ -153,7 +153,7 @@ def test_a_run_writes_all_that_belongs_to_it_and_can_go_on(
     assert card.training["steps"] == len(first)
     assert load(str(out / "small.safetensors"), "cpu").card.threshold == card.threshold
 
-    with pytest.raises(UserError, match="holds an earlier run: go on with --resume"):
+    with pytest.raises(UserError, match="holds an earlier run: continue with --resume"):
         run_recipe(data_folder, out, 1)
     with (out / "losses.csv").open("a", encoding="utf-8") as file:
         file.write("999,1,1,1,1,1,1,1,1\n1000,")  # a run that was killed
@@ -170,7 +170,7 @@ def test_a_run_writes_all_that_belongs_to_it_and_can_go_on(
         (lambda f: (f / "truth.json").write_text("{}"), "truth.json"),
         (lambda f: (f / "truth.json").unlink(), "there is no such file"),
         (lambda f: (f / "1.png").write_bytes(b"no image"), "not an image"),
-        (lambda f: (f / "out").write_text("a file"), "is a file; name a folder"),
+        (lambda f: (f / "out").write_text("a file"), "is a file: name a folder"),
     ],
 )
 def test_runs_that_cannot_begin(tmp_path: Path, break_it: Any, words: str) -> None:

@@ -48,7 +48,11 @@ class Scene(Voice):
         self.settings = SimpleNamespace(image=self.a)
         dims = SimpleNamespace(point=(0,), events=SimpleNamespace(current_step=self.stepped))
         self.viewer = SimpleNamespace(dims=dims)
-        self.messages = Messages(self.label, self, lambda: self.settings.image)  # type: ignore[arg-type]
+        self.messages = Messages(
+            self.label,
+            self,  # type: ignore[arg-type]
+            lambda: self.settings.image,
+        )
 
     def bridge_of(self, image: Any) -> None:
         """No image has a review layer here."""
@@ -144,7 +148,7 @@ def test_no_hint_where_no_nucleus_reaches_the_threshold(desk: Desk) -> None:
     assert desk.said == BELOW
     desk.engine.found = FOUND[2:]
     desk.segment()
-    assert "Go along the doubtful ones" in desk.said
+    assert "Step through the doubtful ones" in desk.said
 
 
 def test_the_threshold_is_that_of_the_review(desk: Desk) -> None:
@@ -182,7 +186,7 @@ def test_napari_may_slice_in_the_background(open_desk: Callable[..., Desk], qtbo
         desk = open_desk()
         desk.show()
         bridge = desk.segment()
-        assert "Go along the doubtful ones" in desk.said
+        assert "Step through the doubtful ones" in desk.said
         assert in_step(bridge)
         qtbot.waitUntil(lambda: bridge.layer.loaded)
         bridge.review.do(edits.reject(bridge.review.nuclei, [1]))
@@ -196,7 +200,7 @@ def test_advice_on_keys_goes_with_the_layer_of_the_nuclei(desk: Desk) -> None:
     image = desk.show()
     bridge = desk.segment()
     desk.viewer.layers.remove(desk.viewer.layers["cells nuclei outlines"])
-    assert "Go along the doubtful ones" in desk.said
+    assert "Step through the doubtful ones" in desk.said
     desk.viewer.layers.remove(bridge.layer)
     assert desk.said == ""
     assert image in desk.viewer.layers

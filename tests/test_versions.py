@@ -161,7 +161,7 @@ def test_removing(folder: Path) -> None:
     assert "first" not in registry.in_use()
     with pytest.raises(UserError, match="'second' is in use: go back first"):
         versions.remove("second")
-    with pytest.raises(UserError, match="is not a model of yours"):
+    with pytest.raises(UserError, match="is not one of your own models"):
         versions.remove(registry.DEFAULT)
     with pytest.raises(UserError, match="no model named 'first'"):
         versions.remove("first")
@@ -211,6 +211,6 @@ def test_the_commands(run: Run, folder: Path) -> None:
 def test_what_the_commands_refuse(run: Run) -> None:
     refused(run("models", "use"), "models use needs the name of a model")
     refused(run("models", "use", "x"), "no model named 'x'")
-    refused(run("models", "remove", registry.DEFAULT), "not a model of yours")
+    refused(run("models", "remove", registry.DEFAULT), "not one of your own models")
     refused(run("models", "rollback"), "none to go back to")
     refused(run("models", "rollback", "first"), "takes no name")

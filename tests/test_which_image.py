@@ -322,7 +322,7 @@ def test_what_lies_there_is_not_taken_for_the_image(run: Run) -> None:
     image("out/a/images/a.png", 6)
     save("c.json", data_set("a.png"))
     answer = run("convert", "c.json", "--to", "masks", "--out", "out")
-    refused(answer, "is there already, and is another image")
+    refused(answer, "exists already, and differs from")
 
 
 def test_planes_as_folders_of_masks(run: Run) -> None:

@@ -23,6 +23,7 @@ from napari_nuclei.journal.place import begun, find, home_of, kept_as, locate
 from napari_nuclei.nuclei import Nuclei, State, edits
 from napari_nuclei.progress import result_of
 from napari_nuclei.review import Review
+from napari_nuclei.workspace.export import gather
 from napari_nuclei.workspace.files import most_alike
 from napari_nuclei.workspace.workspace import Workspace
 
@@ -57,7 +58,7 @@ def test_a_renamed_image_is_found_again(image: Path) -> None:
     assert locate(new) == journal_of(image)
     again = opened(new)
     assert notices(again) == (
-        f"This image was called {image.name} when it was reviewed: its review goes on here."
+        f"This image was called {image.name} when it was reviewed: its review continues here."
     )
     assert same(again, before)
     assert journal_of(new).exists()
@@ -452,7 +453,7 @@ def test_a_folder_exports_each_channel_as_what_it_is(channels: Path, tmp_path: P
     mark(channels, (1,), "", 3)
     mark(channels, (1,), "p01234567", 4)  # of what only some other reader shows
     of = Workspace(tmp_path)
-    data = result_of(of.data_set())
+    data = result_of(gather(of))
     found = [(i.plane, i.channels, [n.mask.box[0] for n in data.of(i)]) for i in data.images]
     assert found == [(0, (1,), [1]), (0, (2,), [2]), (1, (0, 1, 2), [3])]
     assert len({image.id for image in data.images}) == 3
@@ -468,7 +469,7 @@ def test_a_folder_goes_on_with_the_one_channel_that_was_reviewed(
     assert len(review.nuclei) == 1
     assert review.warnings == ["This review is of channel 1 of c.tif."]
     review.do(edits.reject(review.nuclei, [1]))
-    assert result_of(of.data_set()).images[0].channels == (1,)
+    assert result_of(gather(of)).images[0].channels == (1,)
     of.close()
     assert of.stored(channels, (0,), "c1")[1].state is State.REJECTED
     assert begun(channels) == [((0,), "c1")]
@@ -478,7 +479,7 @@ def test_retraining_reads_the_channel_that_was_reviewed(channels: Path, tmp_path
     from napari_nuclei.learn.examples import pixels_of
 
     mark(channels, (1,), "c2", 1)
-    data = result_of(Workspace(tmp_path).data_set())
+    data = result_of(gather(Workspace(tmp_path)))
     image = next(i for i in data.images if len(data.of(i)))
     assert np.unique(pixels_of(image, tmp_path)).tolist() == [5]
 
@@ -493,7 +494,7 @@ def test_what_a_model_saw_is_kept(channels: Path) -> None:
     assert again.channels == (1,)
     assert len(lines_of(home_of(channels, (0,)))) == 3
     again.close()
-    (image, *_) = result_of(Workspace(channels.parent).data_set()).images
+    (image, *_) = result_of(gather(Workspace(channels.parent))).images
     assert image.channels == (1,)
 
 
@@ -519,7 +520,7 @@ def test_a_list_names_planes_of_several_axes_and_channels(channels: Path, tmp_pa
     for k, item in enumerate(of.items):
         review = of.review(item.path, item.plane, item.part)
         review.do(edits.add(review.nuclei, square.shift(k, k)))
-    data = result_of(of.data_set())
+    data = result_of(gather(of))
     assert [[n.mask.box[0] for n in data.of(i)] for i in data.images] == [[0], [1], [2]]
     of.close()
     assert begun(stack) == [((5,), "")]
@@ -538,16 +539,16 @@ def test_an_export_says_what_is_uncertain(tmp_path: Path) -> None:
     os.utime(tmp_path / "touched.png", ns=(1, 1))
     left: dict[str, str] = {}
     of = Workspace(tmp_path)
-    data = result_of(of.data_set(None, lambda item, error: left.update({item.name: str(error)})))
+    data = result_of(gather(of, None, lambda item, error: left.update({item.name: str(error)})))
     assert [image.file_name for image in data.images] == ["good.png", "touched.png"]
-    assert "open its image to mend it" in left["damaged.png"]
+    assert "open its image to repair it" in left["damaged.png"]
     assert "has changed" in left["changed.png"]
     assert list(left) == ["changed.png", "damaged.png", "size.png"]
     for item in of.items:  # whoever opens them is told
         of.review(item.path)
-    assert len(result_of(of.data_set()).images) == 5
+    assert len(result_of(gather(of)).images) == 5
     of.close()
-    assert len(result_of(of.data_set()).images) == 5
+    assert len(result_of(gather(of)).images) == 5
 
 
 def test_a_folder_finds_renamed_images(tmp_path: Path) -> None:
@@ -556,7 +557,7 @@ def test_a_folder_finds_renamed_images(tmp_path: Path) -> None:
         mark(tmp_path / name, (), "", value)
     (tmp_path / "a.png").rename(tmp_path / "z.png")
     of = Workspace(tmp_path)
-    found = result_of(of.data_set())
+    found = result_of(gather(of))
     assert [(i.file_name, len(found.of(i))) for i in found.images] == [("b.png", 1), ("z.png", 1)]
     assert of.standing(tmp_path / "z.png").counts.added == 1
     assert (tmp_path / ".napari-nuclei" / "a.png.jsonl").exists(), "looking moves nothing"

@@ -414,7 +414,7 @@ def test_slider_is_live_and_one_undo_entry(desk: Desk) -> None:
     assert bridge.layer.data[45, 20] == 4
     slider.setValue(25)
     slider.setSliderDown(False)
-    assert [e.words() for e in bridge.review.done[1:]] == ["threshold 0.50 → 0.25"]
+    assert [e.summary() for e in bridge.review.done[1:]] == ["threshold 0.50 → 0.25"]
     slider.setSliderDown(True)
     slider.setValue(95)
     slider.setSliderDown(False)
@@ -451,7 +451,7 @@ def test_slider_spares_what_a_person_touched(desk: Desk) -> None:
 def test_state_in_words(desk: Desk) -> None:
     desk.show()
     bridge = desk.segment()
-    assert desk.result.state.text() == "3 nuclei\n1 of lower score are hidden"
+    assert desk.result.state.text() == "3 nuclei\n1 with lower scores are hidden"
     review = bridge.review
     review.do(edits.accept(review.nuclei, [1]))
     review.do(edits.reject(review.nuclei, [3]))
@@ -597,7 +597,7 @@ def test_no_file_is_replaced_unsaid(qtbot: Any, tmp_path: Path) -> None:
     (tmp_path / "x.coco.json").touch()
     dialog.save_button.click()
     assert dialog.request is None
-    assert dialog.note.text() == "⚠ x.coco.json exists already and is replaced."
+    assert dialog.note.text() == "⚠ x.coco.json exists already and will be replaced."
     assert dialog.save_button.text() == "Replace"
     dialog.save_button.click()
     assert dialog.request is not None

@@ -83,7 +83,7 @@ def test_the_series_of_bioformats2raw(tmp_path: Path, version: int) -> None:
     write_image(root.create_group("1"), version, [GRAY[None, None, None, :8, :8]], axes("tczyx"))
     np.testing.assert_array_equal(read_image(path), GRAY)
     write_image(root.create_group("2"), version, [GRAY[None, None, None]], axes("tczyx"))
-    refused(path, "holds 3 images: name one, as", str(path / "0"), str(path / "1"))
+    refused(path, "holds 3 images: name one, such as", str(path / "0"), str(path / "1"))
 
 
 @both
@@ -141,7 +141,7 @@ def test_plates_and_wells_name_their_fields(tmp_path: Path, version: int) -> Non
         note(group, version, well={"images": [{"path": f} for f in fields]})
         for field in fields:
             write_image(group.create_group(field), version, [GRAY], axes("yx"))
-    refused(path, "a plate of 2 wells: name one, as", str(path / "A/1/0"))
+    refused(path, "a plate of 2 wells: name one, such as", str(path / "A/1/0"))
     refused(path / "A", str(path / "A/1/0"))
     refused(path / "A" / "2", "holds 2 fields")
     np.testing.assert_array_equal(read_image(path / "A" / "1"), GRAY)
@@ -168,7 +168,7 @@ def test_labels_sidecar_an_image(tmp_path: Path, version: int) -> None:
     refused(path / "labels", "holds label images")
     note(group, version, labels=["cells", "more"])
     write_image(group.create_group("more"), version, [LABELS], axes("yx"), **{"image-label": {}})
-    with pytest.raises(UserError, match=r"2 label images: name one, as .*labels.cells"):
+    with pytest.raises(UserError, match=r"2 label images: name one, such as .*labels.cells"):
         label_files.read(path)
 
 

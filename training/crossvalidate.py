@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"crossvalidate: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\ncrossvalidate: stopped. The same command goes on from here.", file=sys.stderr)
+        print("\ncrossvalidate: stopped. The same command continues from here.", file=sys.stderr)
         return 130
     return 0
 

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"experiments: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nexperiments: stopped. The same command goes on from here.", file=sys.stderr)
+        print("\nexperiments: stopped. The same command continues from here.", file=sys.stderr)
         return 130
     return 0
 

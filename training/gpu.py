@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--data", type=Path, default=Path(), metavar="DIR", help="folder of data sets")
     p.add_argument("--out", type=Path, required=True, metavar="FILE")
     p.add_argument(
-        "--start", type=Path, metavar="CKPT", help="begin with the averaged weights of a checkpoint"
+        "--start", type=Path, metavar="CKPT", help="start from the averaged weights of a checkpoint"
     )
     p.add_argument("--most", type=float, default=40, metavar="MB", help="size (default: 40)")
     p.set_defaults(run=pack)
@@ -81,8 +81,9 @@ def pack(options: argparse.Namespace) -> None:
     quality = write_pack(options.out, made, int(options.most * 1e6))
     gray, colour = ("without loss" if q is None else f"at quality {q}" for q in quality)
     print(
-        f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB, {len(made.learned)} images to "
-        f"learn from and {len(made.checks)} to judge by; gray ones {gray}, coloured ones {colour}"
+        f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB, {len(made.learned)} images "
+        f"to learn from and {len(made.checks)} to evaluate on; gray ones {gray}, coloured ones "
+        f"{colour}"
     )
 
 

@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = p.add_argument
-    add("folder", type=Path, metavar="FOLDER", help="holds a folder an image")
+    add("folder", type=Path, metavar="FOLDER", help="holds one folder per image")
     add("--out", type=Path, metavar="COCO", help="COCO file to write")
     add("--ids", type=Path, metavar="JSON", help="list of images and their ids to write")
     add("--images", type=Path, metavar="DIR", help="gather all images in this folder, as links")

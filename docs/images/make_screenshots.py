@@ -29,11 +29,11 @@ from napari_nuclei._napari.segment.engine import Engine
 from napari_nuclei._napari.widget import NucleiWidget
 
 SIZE = (1280, 800)
-MOST_SECONDS = 300
+MAX_SECONDS = 300
 PICTURES = {"ihc.png": "immunohistochemistry", "crowded.png": "fluorescence_crowded"}
 
 
-def wait(until: Callable[[], bool], seconds: float = MOST_SECONDS) -> None:
+def wait(until: Callable[[], bool], seconds: float = MAX_SECONDS) -> None:
     """Let the window work until something holds."""
     end = time.monotonic() + seconds
     while not until():

@@ -24,23 +24,23 @@ from .segment.regions import TIPS, Region
 from .segment.settings_panel import SettingsPanel
 
 OPEN = (
-    "<b>Open an image</b><br>Drop one on the window, use File ▸ Open, or try it with a sample; "
-    "there are more under File ▸ Open Sample ▸ Nuclei."
+    "<b>Open an image</b><br>Drop one on the window, use File ▸ Open, or try a sample; more are "
+    "under File ▸ Open Sample ▸ Nuclei."
 )
 SAMPLE = "histology"
 """Key of the sample that the button opens."""
-PRESS = "<b>Press Segment</b><br>The nuclei that are found come as a Labels layer."
-RESUMED = "This image's review goes on where you left it; {undo} reaches back to its first edit."
+PRESS = "<b>Press Segment</b><br>The nuclei found appear as a Labels layer."
+RESUMED = "This image's review continues where you left off; {undo} reaches back to its first edit."
 SAME = (
-    "An image with the same content was reviewed as {}.\n"
-    "This one goes on with a copy of that review, which itself stays as it is."
+    "An image with the same content was reviewed as {}.\nThis one continues with a copy of that "
+    "review, which itself stays unchanged."
 )
-COPIED = "A copy of that review goes on here; the one of the other image stays as it is."
+COPIED = "A copy of that review continues here; the other image's review stays unchanged."
 ADOPT = (
-    "Take the labels of this layer as the nuclei under review, in the place of those that are "
-    "there now. {undo} takes it back."
+    "Use the labels of this layer as the nuclei under review, in place of those there now. "
+    "{undo} undoes it."
 )
-TEACH = "Teach a model what you have corrected"
+TEACH = "Train a model on what you have corrected"
 
 
 class Panels(QWidget):
@@ -60,7 +60,7 @@ class Panels(QWidget):
         self.sample_button = QPushButton("Open a sample image")
         self.segment_button = QPushButton("Segment")
         self.region_box = combo("")
-        self.region_box.currentIndexChanged.connect(self._on_scope)
+        self.region_box.currentIndexChanged.connect(self._on_region)
         self.offer_regions(False)
         self.bar = QProgressBar()
         self.message = line()
@@ -128,7 +128,7 @@ class Panels(QWidget):
         refill(self.region_box, [(region.value, region) for region in regions])
         for k, region in enumerate(regions):
             self.region_box.setItemData(k, filled(TIPS[region]), Qt.ItemDataRole.ToolTipRole)
-        self._on_scope()
+        self._on_region()
 
     def warn(self, lines: list[str]) -> None:
         """Show what is uncertain about the review in view, as long as it is in view."""
@@ -141,12 +141,12 @@ class Panels(QWidget):
         if trace is not None:
             middle = Qt.TextElideMode.ElideMiddle
             name = self.fontMetrics().elidedText(trace.image.name, middle, 120)
-            self.offer_button.setText(f"Begin with the review of “{name}”")
+            self.offer_button.setText(f"Start from the review of “{name}”")
             self.offer_button.setToolTip(SAME.format(trace.image))
 
-    def _on_scope(self) -> None:
+    def _on_region(self) -> None:
         tip = filled(TIPS[self.region])
-        self.region_box.setToolTip(f"How much is segmented. {self.region.value}: {tip}")
+        self.region_box.setToolTip(f"How much to segment. {self.region.value}: {tip}")
         self.segment_button.setToolTip(tip)
 
     @property

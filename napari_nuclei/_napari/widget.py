@@ -265,7 +265,7 @@ class NucleiWidget(Panels):
             focus_canvas(self)
 
     def _copy_offered(self) -> str:
-        self.session.offers.take(self.settings.image)
+        self.session.offers.accept(self.settings.image)
         return COPIED
 
     def _on_retrain(self) -> None:

@@ -138,7 +138,7 @@ def reason_of(error: Exception, path: Path) -> str:
     reason = next(iter(str(error).splitlines()), "") or "out of memory"
     memory = isinstance(error, MemoryError) or "memory" in reason.lower()
     # On the CPU it has been tried by now.
-    return f"{path}: {reason}." + " Try a smaller image, or a machine with more." * memory
+    return f"{path}: {reason}." + " Try a smaller image, or a machine with more memory." * memory
 
 
 def opened(path: Path, settings: Settings) -> LargeImage:

@@ -81,8 +81,8 @@ class Cluster:
                 self._client = Client(self._local or address, timeout=WAIT, set_as_default=False)
             except NO_ANSWER:
                 raise UserError(
-                    f"no Dask scheduler answers at {address}. Start one with `dask scheduler`, or "
-                    f"take --scheduler {LOCAL}."
+                    f"no Dask scheduler answers at {address}. Start one with `dask scheduler`, "
+                    f"or use --scheduler {LOCAL}."
                 ) from None
             self._equip(parcel)
         except BaseException:
@@ -90,7 +90,7 @@ class Cluster:
             raise
         count = self.workers(now=True)
         place = "this machine" if self._local else address
-        self.where = f"{count} worker{'s' * (count != 1)} of {place}"
+        self.where = f"{count} worker{'s' * (count != 1)} on {place}"
 
     def _equip(self, parcel: Any) -> None:
         """Send the model: to each worker once, those that come later too."""
@@ -100,7 +100,7 @@ class Cluster:
             versions = set(self._client.run(about).values())
         except ImportError as error:
             raise UserError(
-                f"napari-nuclei is not installed on a worker, or not wholly ({error}). Workers "
+                f"napari-nuclei is not, or not fully, installed on a worker ({error}). Workers "
                 "need the same environment as this machine."
             ) from None
         if other := versions - {parcel.version}:

@@ -235,4 +235,4 @@ def make_output(
 def _refuse_doubles(records: Iterable[ImageRecord]) -> None:
     names = Counter(record.file_name for record in records)
     if double := next((name for name, n in names.items() if n > 1), None):
-        raise UserError(f"two images are named {double}: segment them one after the other.")
+        raise UserError(f"two images are named {double}: segment them separately.")

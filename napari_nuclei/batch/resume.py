@@ -52,14 +52,14 @@ class Finished:
         self._end = 0
         with suppress(OSError), path.open("rb") as file:
             for line in file:
-                if not line.endswith(b"\n") or not self._take(line):
+                if not line.endswith(b"\n") or not self._read(line):
                     break
                 self._end += len(line)
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def _take(self, line: bytes) -> bool:
+    def _read(self, line: bytes) -> bool:
         try:
             row = json.loads(line)
             if row["settings"] == self.key:

@@ -18,12 +18,12 @@ from distributed import KilledWorker
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..prediction.suppress import Joining, Scored, best_first
+from ..prediction.suppress import Joining, ScoredMask, best_first
 from ..progress import Progress
 from .batch import Failed, Segmented, Settings, lowest, opened, proposed
 from .cluster import Cluster
 from .resume import Finished
-from .worker import Job, Layout, Trouble, Whole, look_at_image, look_at_tile
+from .worker import ImageJob, Layout, Trouble, Whole, look_at_image, look_at_tile
 
 PER_WORKER = 2
 """Tasks on their way for each worker: one at work, one that waits or reads. No more, since each
@@ -75,7 +75,7 @@ class Sending:
                     return
                 landed = [f for f in self._flying if f.status not in ("pending", "lost")]
                 for future in landed:
-                    result = self._take(self._flying.pop(future), future)
+                    result = self._receive(self._flying.pop(future), future)
                     if result is not None:
                         yield self._report(result)
                 if landed or time.monotonic() < told + TELL:
@@ -122,7 +122,7 @@ class Sending:
             return Segmented(path, self._pixels(path), *known, earlier=True)
         there, sizes = path.absolute(), self._settings.sizes
         own = replace(self._settings, sizes={there: sizes[path]} if path in sizes else {})
-        job = Job(there, own, lowest(self._cluster.card, own), self._side)
+        job = ImageJob(there, own, lowest(self._cluster.card, own), self._side)
         return _Task(_Image(path, job))
 
     def _pixels(self, path: Path) -> NDArray[Any]:
@@ -131,7 +131,7 @@ class Sending:
 
     # -- what comes back ------------------------------------------------------------------
 
-    def _take(self, task: _Task, future: Any) -> Segmented | Failed | None:
+    def _receive(self, task: _Task, future: Any) -> Segmented | Failed | None:
         """Take an answer; return an image that is over with it."""
         image = task.image
         if image.over:
@@ -142,7 +142,7 @@ class Sending:
             answer = future.result()
         except (CancelledError, OSError):
             raise UserError(
-                "the connection to the cluster is lost. Run the same command again to go on."
+                "the connection to the cluster is lost. Run the same command again to continue."
             ) from None
         if isinstance(answer, Trouble):
             return self._failed(image, answer.reason)
@@ -155,7 +155,7 @@ class Sending:
         assert task.tile is not None
         return self._tile(image, task.tile, answer)
 
-    def _tile(self, image: _Image, number: int, found: list[Scored]) -> Segmented | None:
+    def _tile(self, image: _Image, number: int, found: list[ScoredMask]) -> Segmented | None:
         assert image.layout is not None
         assert image.joining is not None
         image.found += image.joining.add(number, found)
@@ -166,7 +166,7 @@ class Sending:
         return self._done(image, layout.shape, best_first(image.found), layout.diameter)
 
     def _done(
-        self, image: _Image, shape: tuple[int, int], found: list[Scored], diameter: float
+        self, image: _Image, shape: tuple[int, int], found: list[ScoredMask], diameter: float
     ) -> Segmented:
         image.over = True
         nuclei = proposed(shape, found, self._cluster.card, self._settings)
@@ -197,11 +197,11 @@ class _Image:
     """An image on its way."""
 
     path: Path
-    job: Job
+    job: ImageJob
     layout: Layout | None = None
     joining: Joining | None = None
     done: int = 0
-    found: list[Scored] = field(default_factory=list)
+    found: list[ScoredMask] = field(default_factory=list)
     over: bool = False
 
     def begin(self, layout: Layout) -> None:
@@ -237,8 +237,8 @@ class _Later:
 def _why(error: BaseException | None, path: Path) -> str:
     if isinstance(error, KilledWorker):
         return (
-            f"{path}: {error.allowed_failures + 1} workers died while they were at it, most likely "
-            "for want of memory. Give workers more of it, or have fewer on a machine."
+            f"{path}: {error.allowed_failures + 1} workers died while working on it, most likely "
+            "out of memory. Give each worker more, or run fewer on a machine."
         )
     said = " ".join(str(error).split())[:200]
     return f"{path}: failed on a worker: {type(error).__name__}: {said}"

@@ -53,13 +53,13 @@ def _refuse_gaps(matches: Mapping[str, Match[Path]], source: Path) -> None:
     last = shown(last_of(name))
     if name in match.rivals:
         raise ImageMismatchError(
-            f"{source} names {last} twice, as {listed(match.rivals)}, and one such image is given: "
-            "keep one of them"
+            f"{source} names {last} twice, as {listed(match.rivals)}, and one such image is "
+            "given: keep one of the entries"
         )
     if match.rivals:
         raise ImageMismatchError(
             f"two images are named {last}, {listed(match.rivals)}, and {source} does not say "
-            "which is meant: segment them one after the other"
+            "which is meant: segment them separately"
         )
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
     raise ImageMismatchError(

@@ -28,9 +28,9 @@ from .resume import state_of
 if TYPE_CHECKING:
     from ..models.detector import Detector
 
-Scored = tuple[Mask, float]
+ScoredMask = tuple[Mask, float]
 
-FEW = 4
+MAX_TILES_PER_TASK = 4
 """Up to so many tiles are one task with their image."""
 
 AT_ONCE = 2
@@ -73,7 +73,7 @@ class Parcel:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ImageJob:
     """An image to segment.
 
     Attributes
@@ -99,7 +99,7 @@ class Whole:
     """An image that is done; as `Prediction`, with the shape of the image."""
 
     shape: tuple[int, int]
-    found: list[Scored]
+    found: list[ScoredMask]
     diameter: float
 
 
@@ -187,7 +187,7 @@ class Segmenter(WorkerPlugin):
         shared = wanted in ("auto", "cuda") and gpus > 1 and isinstance(number, int)
         return f"cuda:{number % gpus}" if shared else wanted
 
-    def picture(self, job: Job) -> LargeImage:
+    def picture(self, job: ImageJob) -> LargeImage:
         """Return an image that stays open for its other tiles; to be called under `reading`."""
         key = job.path, job.settings.plane, job.settings.channels, state_of(job.path)
         if self._picture is None or self._picture[0] != key:
@@ -200,7 +200,7 @@ def about() -> str:
     return version("napari-nuclei")
 
 
-def look_at_image(name: str, job: Job) -> Whole | Layout | Trouble:
+def look_at_image(name: str, job: ImageJob) -> Whole | Layout | Trouble:
     """Segment an image, or say which tiles it has; `name` is the plugin's."""
     try:
         plugin = _plugin(name, job)
@@ -210,7 +210,9 @@ def look_at_image(name: str, job: Job) -> Whole | Layout | Trouble:
         return Trouble(reason_of(error, job.path))
 
 
-def look_at_tile(name: str, job: Job, layout: Layout, tile: Tile) -> list[Scored] | Trouble:
+def look_at_tile(
+    name: str, job: ImageJob, layout: Layout, tile: Tile
+) -> list[ScoredMask] | Trouble:
     """Find the nuclei of one tile; `layout` needs no tiles."""
     try:
         plugin = _plugin(name, job)
@@ -220,11 +222,11 @@ def look_at_tile(name: str, job: Job, layout: Layout, tile: Tile) -> list[Scored
         return Trouble(reason_of(error, job.path))
 
 
-def _plugin(name: str, job: Job) -> Segmenter:
+def _plugin(name: str, job: ImageJob) -> Segmenter:
     if not job.path.exists():
         raise UserError(
-            f"{job.path}: the worker on {socket.gethostname()} does not see it. Images must lie "
-            "on a disk that all workers share, under the same path."
+            f"{job.path}: the worker on {socket.gethostname()} cannot see it. Images must be on "
+            "a disk that all workers share, under the same path."
         )
     plugin = get_worker().plugins.get(name)
     if not isinstance(plugin, Segmenter):
@@ -232,7 +234,7 @@ def _plugin(name: str, job: Job) -> Segmenter:
     return plugin
 
 
-def _image(plugin: Segmenter, job: Job) -> Whole | Layout:
+def _image(plugin: Segmenter, job: ImageJob) -> Whole | Layout:
     image = opened(job.path, job.settings)
     with plugin.computing:
         detector, diameter = plugin.detector(), job.settings.diameter
@@ -244,14 +246,14 @@ def _image(plugin: Segmenter, job: Job) -> Whole | Layout:
             levels, diameter = result_of(measure_steps(image, detector, diameter))
             zoom = detector.card.diameter / diameter
             tiling = Tiling(image, detector, zoom, levels, job.side)
-            if len(tiling.tiles) > FEW:
+            if len(tiling.tiles) > MAX_TILES_PER_TASK:
                 tiles, cores, reach = tiling.tiles, tiling.cores, tiling.reach
                 return Layout(image.shape, diameter, zoom, levels, tiles, cores, reach)
         prediction = segment(image, detector, diameter, job.low, side=job.side)
         return Whole(image.shape, prediction.found, prediction.diameter)
 
 
-def _tile(plugin: Segmenter, job: Job, layout: Layout, tile: Tile) -> list[Scored]:
+def _tile(plugin: Segmenter, job: ImageJob, layout: Layout, tile: Tile) -> list[ScoredMask]:
     from ..prediction.detecting import Detecting
     from ..prediction.frame import Frame
     from ..progress import result_of

@@ -14,7 +14,7 @@ from ..streams import is_stream
 def refuse_same(out: Path, given: Iterable[Path]) -> None:
     """Refuse to write over a file that is to be read."""
     if out.is_file() and any(out.samefile(path) for path in given):
-        raise FileError(f"{out} is one of the files to read: name another one to write.")
+        raise FileError(f"{out} is one of the input files: name another output.")
 
 
 def make_folder(folder: Path | None) -> None:
@@ -23,7 +23,7 @@ def make_folder(folder: Path | None) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
-        raise FileError(f"{folder} is a file; name a folder.") from None
+        raise FileError(f"{folder} is a file: name a folder.") from None
     except OSError as error:
         raise unwritable(folder, error) from None
     _try_to_write(folder, folder)
@@ -32,11 +32,11 @@ def make_folder(folder: Path | None) -> None:
 def check_writable(path: Path, folder_is_good: bool = False) -> None:
     """Find out before the work whether a file could be written after it."""
     if path.is_dir() and not folder_is_good:
-        raise FileError(f"{path} is a folder; name a file in it, as {path / 'out.json'}.")
+        raise FileError(f"{path} is a folder: name a file in it, such as {path / 'out.json'}.")
     if is_stream(path):
         return
     if not path.parent.is_dir():
-        raise FileError(f"the folder {path.parent} does not exist. Make it, or choose another.")
+        raise FileError(f"the folder {path.parent} does not exist. Create it, or choose another.")
     _try_to_write(path, path if path.is_dir() else path.parent)
 
 

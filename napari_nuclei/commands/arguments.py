@@ -29,7 +29,7 @@ def share(text: str) -> float:
     """Parse a number from 0 to 1."""
     value = number(text)
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} does not lie between 0 and 1")
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return value
 
 
@@ -63,7 +63,7 @@ def table(text: str) -> Path:
     """Parse the path of a CSV file, so that no other file is replaced by one."""
     path = Path(text)
     if path.suffix.lower() not in {".csv", ""}:
-        raise argparse.ArgumentTypeError(f"{text}: a table is written as CSV, name a .csv file")
+        raise argparse.ArgumentTypeError(f"{text}: the table is written as CSV: name a .csv file")
     return path
 
 
@@ -72,7 +72,8 @@ def strict(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--strict",
         action="store_true",
-        help="refuse a file with a broken entry (default: it is left out or mended, and named)",
+        help="refuse a file with a broken entry (default: it is left out or repaired, and "
+        "reported)",
     )
 
 

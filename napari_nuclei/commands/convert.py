@@ -24,21 +24,24 @@ def arguments(p: ArgumentParser) -> None:
         help="a file or folder of nuclei; - reads a file from stdin",
     )
     p.add_argument(
-        "--to", metavar="FORMAT", choices=WRITABLE, help=f"{', '.join(offered())} (default: by OUT)"
+        "--to",
+        metavar="FORMAT",
+        choices=WRITABLE,
+        help=f"{', '.join(offered())} (default: from the extension of --out)",
     )
     p.add_argument(
         "--out",
         type=target,
         required=True,
         metavar="PATH",
-        help="file; folder for formats with a file an image; - for stdout",
+        help="file, or folder for formats with one file per image; - for stdout",
     )
     p.add_argument(
         "--from",
         dest="source",
         metavar="FORMAT",
         choices=READABLE,
-        help=f"{', '.join(READABLE)} (default: found out)",
+        help=f"{', '.join(READABLE)} (default: detected)",
     )
     p.add_argument(
         "--images", type=Path, metavar="DIR", help="folder of the images (default: beside IN)"
@@ -47,14 +50,14 @@ def arguments(p: ArgumentParser) -> None:
         "--image-ids",
         type=Path,
         metavar="JSON",
-        help="list of images with their ids, or a COCO file: the result has its names and ids",
+        help="list of images with their ids, or a COCO file: the result uses its names and ids",
     )
-    p.add_argument("--pixel-size", type=positive, metavar="UM", help="side of a pixel in µm")
+    p.add_argument("--pixel-size", type=positive, metavar="UM", help="pixel size in µm")
     strict(p)
     p.add_argument(
         "--split",
         action="store_true",
-        help="make each separate piece of a nucleus one of its own, as 0/255 masks want it",
+        help="make each separate piece a nucleus of its own, as 0/255 masks need",
     )
     p.add_argument("--json", action="store_true", help="print a summary as JSON")
 
@@ -70,7 +73,7 @@ def run(options: Namespace) -> int:
     if options.input.count(STDIN) > 1:
         raise UserError("stdin can be read only once: name the files")
     if options.images is not None and not options.images.is_dir():
-        raise UserError(f"{options.images} is not a folder of images: name one")
+        raise UserError(f"{options.images} is not a folder of images: choose one")
     piped = any(is_stream(path) for path in options.input)
     images = options.images or (Path() if piped else None)
     with ExitStack() as stack:

@@ -34,7 +34,7 @@ def run(_options: Namespace) -> int:
     written = output.close()
     say(f"{counted(output.count, 'nucleus')} → {' and '.join(str(p) for p in written)}")
     if reason := no_window():
-        say(f"napari stays closed: {reason}.")
+        say(f"napari was not opened: {reason}.")
         return 0
     try:
         from .._napari.launch import open_window
@@ -42,5 +42,5 @@ def run(_options: Namespace) -> int:
         open_window(result.path, result.pixels, result.nuclei)
     except ImportError as error:  # there is no Qt, or one that does not work here
         reason = " ".join(str(error).split())
-        say(f"napari stays closed: {reason}. Install napari-nuclei[all].")
+        say(f"napari was not opened: {reason}. Install napari-nuclei[all].")
     return 0

@@ -27,7 +27,7 @@ def arguments(p: ArgumentParser) -> None:
         type=share,
         default=0.5,
         metavar="S",
-        help="the figures other than AP use predictions from this score on (default: 0.5)",
+        help="figures other than AP use predictions with at least this score (default: 0.5)",
     )
     p.add_argument(
         "--max-detections",
@@ -35,13 +35,13 @@ def arguments(p: ArgumentParser) -> None:
         nargs="+",
         default=[2000],
         metavar="N",
-        help="detections of an image that AP looks at (default: 2000); several give AP for each",
+        help="detections per image that AP considers (default: 2000); several give AP for each",
     )
     p.add_argument(
         "--per-image",
         type=table,
         metavar="FILE.csv",
-        help="also write the figures of each image by itself, a row an image",
+        help="also write the figures of each image, one row per image",
     )
     strict(p)
     p.add_argument("--json", action="store_true", help="print the figures as JSON")

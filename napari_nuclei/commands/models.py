@@ -20,10 +20,10 @@ def arguments(p: ArgumentParser) -> None:
         nargs="?",
         choices=actions,
         default="list",
-        help="list them (default), show a card, use one from now on, go back to the one before, "
-        "or remove one of your own",
+        help="list them (default), show a card, use one from now on, go back to the previous "
+        "one, or remove one of your own",
     )
-    p.add_argument("name", nargs="?", help="of the model")
+    p.add_argument("name", nargs="?", help="name of the model")
     p.add_argument("--json", action="store_true", help="print the cards as JSON")
 
 
@@ -67,7 +67,7 @@ def _list(as_json: bool) -> None:
         print(json.dumps([card.model_dump() for card in known]))
         return
     if not known:
-        say("There are no models here: train one, or install napari-nuclei again.")
+        say("There are no models here: train one, or reinstall napari-nuclei.")
         return
     try:
         used = current().name

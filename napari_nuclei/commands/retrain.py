@@ -46,23 +46,27 @@ def arguments(p: ArgumentParser) -> None:
     """Say what may follow the command."""
     p.add_argument("coco", type=Path, metavar="COCO.json", help="reviewed data set")
     p.add_argument("--images", type=Path, required=True, metavar="DIR", help="its images")
-    p.add_argument("--model", metavar="BASE", help="model to begin with (default: the one in use)")
+    p.add_argument("--model", metavar="BASE", help="model to start from (default: the one in use)")
     p.add_argument("--name", default="", metavar="NEW", help="name of the new model")
     p.add_argument(
-        "--minutes", type=positive, default=10, metavar="M", help="time for all of it (default: 10)"
+        "--minutes",
+        type=positive,
+        default=10,
+        metavar="M",
+        help="minutes for training and evaluation (default: 10)",
     )
     p.add_argument(
         "--replay",
         type=Path,
         metavar="COCO.json",
-        help="data set of what must not be forgotten; its images beside it or in images/ there",
+        help="data set of what the model must not forget; its images beside it or in images/ there",
     )
     p.add_argument("--device", type=device, default="auto", help=DEVICES)
     strict(p)
     output = p.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print the report as JSON")
     output.add_argument(
-        "--lines", action="store_true", help="print all that happens as JSON, an object a line"
+        "--lines", action="store_true", help="print events as JSON, one object per line"
     )
 
 
@@ -102,10 +106,10 @@ def _run(options: Namespace) -> Report | None:
     from ..models.registry import current
 
     _refuse_early(options)
-    from ..learn.job import Job
+    from ..learn.job import RetrainJob
     from ..learn.retrain import retrain  # torch takes long to load
 
-    job = Job(
+    job = RetrainJob(
         options.coco,
         options.images,
         options.model or current().name,
@@ -143,7 +147,8 @@ def _refuse_early(options: Namespace) -> None:
             raise UserError(f"cannot read {path}: there is no such file")
     if not options.images.is_dir():
         raise UserError(
-            f"{options.images}: no such folder of images." + worded(" Name it by --images.", "", "")
+            f"{options.images}: no such folder of images."
+            + worded(" Name it with --images.", "", "")
         )
 
 
@@ -183,8 +188,8 @@ def _tell_person(steps: Iterator[Progress]) -> None:
                 say(
                     f"{event['base']} ({event['licence']}) → {event['name']}: "
                     f"{counted(event['images'], 'image')}, "
-                    f"{counted(event['learned'], 'nucleus')} to learn from, {event['judged']:,} in "
-                    f"{counted(locked, 'locked tile')} to judge by"
+                    f"{counted(event['learned'], 'nucleus')} to learn from, {event['judged']:,} "
+                    f"in {counted(locked, 'locked tile')} to evaluate on"
                 )
             case "validation":
                 say(f"step {event['step']}: F1 {event['f1_50']:.3f}")
@@ -209,7 +214,7 @@ def _table(report: Report) -> str:
     counts = ", ".join(
         f"{kinds.count(kind)} {words}"
         for kind, words in (
-            ("found", "nuclei found that were missed"),
+            ("found", "missed nuclei found"),
             ("lost", "lost"),
             ("mended", "false alarms gone"),
             ("false alarm", "new false alarms"),
@@ -220,7 +225,7 @@ def _table(report: Report) -> str:
     lines += [f"{word}: {reason}." for reason in report.verdict.reasons]
     assert report.card is not None
     if report.verdict.accepted:
-        lines.append(f"Use it: napari-nuclei models use {report.name}")
+        lines.append(f"To use it: napari-nuclei models use {report.name}")
     else:
-        lines.append(f"The old model stays in use. The new one lies in {report.card.weights}")
+        lines.append(f"The old model stays in use. The new one is in {report.card.weights}")
     return "\n".join(lines)

@@ -34,7 +34,7 @@ def run(options: Namespace) -> int:
 
     images: Path | None = options.images
     if images is not None and not images.is_dir():
-        raise UserError(f"{images}: no such folder; --images names that of the images")
+        raise UserError(f"{images}: no such folder: --images names the folder of the images")
     try:
         workspace = Workspace(options.path, images, options.strict)
     except MissingImagesError as error:
@@ -50,5 +50,7 @@ def run(options: Namespace) -> int:
         open_review(workspace)
     except ImportError as error:  # there is no Qt, or one that does not work here
         reason = " ".join(str(error).split())
-        raise UserError(f"napari does not open: {reason}. Install napari-nuclei[all].") from error
+        raise UserError(
+            f"napari cannot be opened: {reason}. Install napari-nuclei[all]."
+        ) from error
     return 0

@@ -45,15 +45,15 @@ def arguments(p: ArgumentParser) -> None:
         type=target,
         required=True,
         metavar="PATH",
-        help="file, or folder for formats with a file an image; - for stdout",
+        help="file, or folder for formats with one file per image; - for stdout",
     )
     p.add_argument(
         "--format",
         choices=WRITABLE,
         metavar="FORMAT",
-        help="coco: data set with RLE masks; results: competition answer; "
-        f"or {', '.join(name for name in offered() if name not in ('coco', 'results'))} "
-        "(default: by the ending of --out; coco on stdout)",
+        help="coco: data set with RLE masks; results: competition submission; or "
+        f"{', '.join(name for name in offered() if name not in ('coco', 'results'))} "
+        "(default: from the extension of --out; coco on stdout)",
     )
     p.add_argument("--model", default=None, metavar="NAME|FILE", help="default: the one in use")
     p.add_argument(
@@ -78,14 +78,14 @@ def arguments(p: ArgumentParser) -> None:
     p.add_argument(
         "--channels", type=channels, metavar="N,…", help="channels of an image, counted from 0"
     )
-    p.add_argument("--pixel-size", type=positive, metavar="UM", help="side of a pixel in µm")
+    p.add_argument("--pixel-size", type=positive, metavar="UM", help="pixel size in µm")
     p.add_argument("--device", type=device, default="auto", help=DEVICES)
     p.add_argument(
         "--scheduler",
         metavar="ADDRESS",
         help="share the work among the workers of this Dask cluster; local: start one here",
     )
-    p.add_argument("--overlay", type=Path, metavar="DIR", help="write pictures with outlines here")
+    p.add_argument("--overlay", type=Path, metavar="DIR", help="write images with outlines here")
     p.add_argument("--json", action="store_true", help="print a summary as JSON")
 
 
@@ -149,7 +149,7 @@ def _segment(options: Namespace, output: Output, machine: _Machine) -> int:
     if finished is not None and finished.path.exists() and not failed and not stopped:
         finished.remove()
     elif finished is not None and len(finished):
-        say("Run the same command again to go on: what is done is not done again.")
+        say("Run the same command again to continue: finished images are not repeated.")
     if options.json:
         summary = {
             "images": output.done,

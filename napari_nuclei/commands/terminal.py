@@ -47,10 +47,10 @@ def has_screen() -> bool:
 def no_window() -> str:
     """Say why no window can be seen, and what helps; empty if one can."""
     missing = not any(map(find_spec, BINDINGS))
-    qt = 'Qt is missing, which napari draws its window with: pip install "napari-nuclei[all]"'
+    qt = 'Qt, which napari needs for its window, is missing: pip install "napari-nuclei[all]"'
     hidden = os.environ.get("QT_QPA_PLATFORM") in ("offscreen", "minimal")
     if hidden or platform.system() != "Linux":
-        return qt if missing else "QT_QPA_PLATFORM says that no window is shown" * hidden
+        return qt if missing else "QT_QPA_PLATFORM is set to show no window" * hidden
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return "there is no screen here" + f", and {qt}" * missing
     if missing:
@@ -71,4 +71,4 @@ def refuse_two_answers(options: Namespace) -> None:
     from ..streams import name_of
 
     if options.json and name_of(options.out) == "stdout":
-        raise UserError("--json and --out both go to stdout here: leave one of them out")
+        raise UserError("--json and --out both go to stdout here: omit one of them")

@@ -15,11 +15,11 @@ from .terminal import say, shown
 def arguments(p: ArgumentParser) -> None:
     """Say what may follow the command."""
     p.add_argument("recipe", type=Path, metavar="RECIPE.toml")
-    p.add_argument("--data", type=Path, metavar="DIR", help="folder that the recipe's data lie in")
+    p.add_argument("--data", type=Path, metavar="DIR", help="folder of the recipe's data")
     p.add_argument("--out", type=Path, metavar="DIR", help="folder of checkpoints and the model")
     p.add_argument("--device", type=device, default="auto", help=DEVICES)
-    p.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    p.add_argument("--minutes", type=positive, metavar="M", help="time budget")
+    p.add_argument("--resume", action="store_true", help="continue from the last checkpoint")
+    p.add_argument("--minutes", type=positive, metavar="M", help="time limit in minutes")
     strict(p)
 
 

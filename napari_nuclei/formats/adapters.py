@@ -69,11 +69,11 @@ def read_results(path: Path, sidecar: Sidecar) -> DataSet:
         out.nuclei[image_id] = Nuclei(shape, rows)
     if cut:
         sidecar.remarks.append(
-            f"{path.name}: {counted(cut, 'score')} outside of 0 to 1 {are(cut)} cut to that."
+            f"{path.name}: {counted(cut, 'score')} outside 0 to 1 {are(cut)} clipped to it."
         )
     if empty:
         sidecar.remarks.append(
-            f"{path.name}: {counted(empty, 'entry')} without a pixel {are(empty)} left out."
+            f"{path.name}: {counted(empty, 'entry')} without pixels {are(empty)} left out."
         )
     return out
 
@@ -108,8 +108,8 @@ def write_labels(path: Path, image: ImageRecord, nuclei: Nuclei, sidecar: Sideca
         gone = sum(1 for n in nuclei.shown() if n.mask) - seen
         whole = f", {gone:,} of them whole" if gone > 0 else ""
         sidecar.remarks.append(
-            f"{path.name}: {lost:,} px of nuclei that lie below others{whole} are left out: "
-            "a label image has one nucleus for each pixel. COCO keeps them all."
+            f"{path.name}: {lost:,} px of nuclei below others{whole} are left out: a label image "
+            "has one nucleus per pixel. COCO keeps them all."
         )
 
 
@@ -121,6 +121,6 @@ def read_masks(path: Path, sidecar: Sidecar) -> DataSet:
     sidecar.known, sidecar.homes = {file.name: file for file in files}, [path.resolve()]
     sidecar.remarks += [*mask_folders.grouped(said), *prepared.remarks]
     if not sidecar.split:
-        words = f"the only mask of its image, in pieces, taken as one nucleus; {label_files.SPLIT}"
+        words = f"the only mask of its image, in pieces, read as one nucleus; {label_files.SPLIT}"
         sidecar.remarks += mask_folders.grouped((path, words) for path in prepared.clumped)
     return prepared.data

@@ -137,9 +137,13 @@ class Reader:
             return
         name = PurePath(self.source).name
         if called := len(self._called_crowds):
-            what = "1 mask is taken as a nucleus" if called == 1 else f"{called:,} masks are nuclei"
+            what = (
+                "1 mask is read as a nucleus"
+                if called == 1
+                else f"{called:,} masks are read as nuclei"
+            )
             remarks.append(
-                f"{name}: {what} in spite of iscrowd 1, which CVAT and Datumaro give to every mask."
+                f"{name}: {what} despite iscrowd 1, which CVAT and Datumaro give to every mask."
             )
         if self._crowds and not self._read:
             remarks.append(
@@ -175,7 +179,9 @@ class Reader:
         if isinstance(said, str):
             self.broken.mend(label, "its score is text", place)
         if not 0 <= score <= 1:
-            self.broken.mend(label, f"its score {said!r} is not a number from 0 to 1: cut", place)
+            self.broken.mend(
+                label, f"its score {said!r} is not a number from 0 to 1: clipped", place
+            )
         return min(max(score, 0.0), 1.0)
 
 

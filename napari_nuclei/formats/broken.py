@@ -65,7 +65,7 @@ class Broken:
         if self.strict:
             name = f"{self.kind} {label}" + f" ({place})" * bool(place)
             joint = ": " if problem.startswith(("it ", "its ")) else " "
-            raise FormatError(f"{self.source}: {name}{joint}{problem}; mend or remove it")
+            raise FormatError(f"{self.source}: {name}{joint}{problem}; fix or remove it")
         noted.setdefault(label, problem)
 
     def tell(self, total: int, needed: bool = True) -> None:
@@ -84,7 +84,7 @@ class Broken:
                 head = f"none of its {counted(total, self.kind)} can be used"
             raise FormatError(f"{self.source}: {head}: {_listed(self._left)}")
         name = PurePath(self.source).name
-        for noted, operation in ((self._left, "left out"), (self._mended, "mended")):
+        for noted, operation in ((self._left, "left out"), (self._mended, "repaired")):
             if noted:
                 self._remarks.append(
                     f"{name}: {len(noted):,} of {counted(total, self.kind)} "

@@ -72,8 +72,8 @@ def from_json(
 def _lists(value: Any, source: str) -> dict[str, list[Any]]:
     if isinstance(value, list):
         raise FormatError(
-            f"{source} is a bare list, as results and lists of image ids are: "
-            "a COCO data set is wanted here"
+            f"{source} is a plain list, like results or a list of image ids: a COCO data set is "
+            "needed here"
         )
     lists = {key: get(value, key) for key in ("images", "annotations")}
     for key, item in lists.items():
@@ -93,7 +93,7 @@ def _own(value: Row, source: str) -> dict[str, list[Any]]:
     out = {key: get(own, key) or [] for key in ("images", "not_exported")}
     rows = [row for item in out.values() for row in (item if isinstance(item, list) else [None])]
     if not all(whole(get(row, "image_id")) is not None for row in rows):
-        raise FormatError(f"{source}: its object {NAMESPACE!r} is damaged: take another copy")
+        raise FormatError(f"{source}: its object {NAMESPACE!r} is damaged: use another copy")
     return out
 
 

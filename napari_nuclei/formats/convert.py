@@ -101,7 +101,7 @@ def convert(
     given = [paths] if isinstance(paths, Path) else list(paths)
     target = target_of(out, to, "--to")
     if out.exists() and any(p.exists() and out.samefile(p) for p in given):
-        raise FormatError(f"{out} is one of the files to read: name another one to write")
+        raise FormatError(f"{out} is one of the input files: name another output")
     sidecar = Sidecar(images, pixel_size, strict=strict, split=split)
     data, found = read(given, sidecar, source)
     if image_ids is not None:
@@ -140,13 +140,13 @@ def read(
     """
     files = [file for path in paths for file in files_in(path, source, sidecar.remarks)]
     if not files:
-        raise FormatError("nothing to read was named: name a file of nuclei")
+        raise FormatError("no input was named: name a file of nuclei")
     files, formats = _with_formats(files, source, sidecar)
     first = formats[0]
     if other := next((k for k, f in enumerate(formats) if f != first), None):
         raise FormatError(
-            f"{files[0]} is {first.title}, {files[other]} is {formats[other].title}: "
-            "convert them one after the other"
+            f"{files[0]} is {first.title}, {files[other]} is {formats[other].title}: convert "
+            "them separately"
         )
     reader = function(first.reader)
     if len(files) > 1 and not first.per_image:
@@ -177,7 +177,7 @@ def _detected(path: Path) -> Format:
     found = detect(path)
     if found is None:
         raise FormatError(
-            f"{path} is not a file of nuclei that can be read"
+            f"{path} is not a readable file of nuclei"
             + worded(
                 f": name its format with --from ({', '.join(READABLE)}) if it is one",
                 f": name its format with format= ({', '.join(READABLE)}) if it is one",
@@ -238,8 +238,8 @@ def _together(read: list[tuple[Path, Read]], sidecar: Sidecar) -> DataSet:
     for id, (file, (image, nuclei)) in enumerate(read, 1):
         if image.file_name in names:
             raise FormatError(
-                f"{names[image.file_name]} and {file} are both of the image {image.file_name}: "
-                "convert one of them"
+                f"{names[image.file_name]} and {file} both belong to the image "
+                f"{image.file_name}: convert one of them"
             )
         names[image.file_name] = file
         out.images.append(replace(image, id=id))

@@ -13,7 +13,7 @@ from ..images.finding import (
     NO_FILE,
     OWN,
     is_zarr,
-    left_out_words,
+    left_out_summary,
     why_not,
 )
 from ..images.own_outputs import OVERLAY
@@ -22,7 +22,7 @@ from .detect import detect
 from .registry import FORMATS, READABLE, named
 from .sidecar import stem_of
 
-NO_NUCLEI, UNMARKED = "not of one image's nuclei by its ending", "not called a label image"
+NO_NUCLEI, UNMARKED = "not the nuclei of one image, by its extension", "not called a label image"
 
 
 def files_in(path: Path, source: str | None, remarks: list[str]) -> list[Path]:
@@ -61,7 +61,7 @@ def files_in(path: Path, source: str | None, remarks: list[str]) -> list[Path]:
     if not files:
         raise FormatError(f"{path} holds no file of nuclei that can be read: name one")
     other = UNMARKED if "labels" in names else NO_NUCLEI
-    if words := left_out_words(_left_out(path, files, other)):
+    if words := left_out_summary(_left_out(path, files, other)):
         remarks.append(f"{path}: left out {words}.")
     return files
 

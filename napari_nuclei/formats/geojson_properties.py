@@ -63,7 +63,7 @@ class Reader:
         said = _scores(properties)
         score = next((said[key] for key in (*SCORES, *said) if key in said), 1.0)
         if not 0 <= score <= 1:
-            self.broken.mend(label, f"its score {score:g} is not a number from 0 to 1: cut")
+            self.broken.mend(label, f"its score {score:g} is not a number from 0 to 1: clipped")
         return min(max(score, 0.0), 1.0)
 
     def _note_colour(self, category: str, properties: Row) -> None:

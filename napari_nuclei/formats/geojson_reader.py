@@ -30,7 +30,7 @@ KINDS = ("detection", "cell", "annotation", "tile", "tmacore", "root")
 """QuPath's words for an object; older versions have ``PathTileObject`` and the like as its id."""
 
 LEFT = {
-    "annotation": "annotation, taken for a region",
+    "annotation": "annotation, read as a region",
     "tile": "tile",
     "tmacore": "core of a TMA",
     "root": "the whole image",
@@ -84,7 +84,7 @@ def read(path: Path, sidecar: Sidecar) -> tuple[ImageRecord, Nuclei]:
         )
     if bare := sum(f.is_bare_cell for f in chosen):
         sidecar.remarks.append(
-            f"{path.name}: {counted(bare, 'cell')} without a nucleus {are(bare)} taken as a whole."
+            f"{path.name}: {counted(bare, 'cell')} without a nucleus {are(bare)} read as a whole."
         )
     if features and not (chosen or ignored):
         broken.tell(len(features))

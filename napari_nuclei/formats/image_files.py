@@ -23,13 +23,13 @@ from ..nuclei import ImageRecord
 from ..wording import are, counted
 from .image_names import Level, Match, Names, has_ending, last_of, listed, parts_of, settled, shown
 
-MOST_FILES = 200_000
+MAX_FILES = 200_000
 """Files below a folder that are looked through for a name."""
 
 MISSING = "is not there"
 """Why a name has no file, mostly."""
 
-MOST_PARTS = 16
+MAX_PARTS = 16
 """Last parts of a path that are looked for."""
 
 
@@ -48,7 +48,7 @@ class Located:
     files: dict[str, Path] = field(default_factory=dict)
     gaps: dict[str, str] = field(default_factory=dict)
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """List the first gaps for a message about what is missing."""
         some = list(self.gaps.items())[:2]
         first = [shown(name) + ("" if why == MISSING else f" {why}") for name, why in some]
@@ -122,7 +122,7 @@ class ImageFiles:
             others = [other for other in match.rivals if other != name]
             return f"cannot be told from {listed(others)}: there is one file for both"
         if match.rivals:
-            return f"may be {listed(match.rivals)}: which of them is not said"
+            return f"may be {listed(match.rivals)}: it is not clear which"
         stem = PurePath(last_of(name)).stem
         near = [self._listed(f, "").find_at(Level.STEM, stem).value for f in self.folders]
         other = next((path.name for path in near if path is not None), "")
@@ -141,7 +141,7 @@ class ImageFiles:
         if path is not None:
             return Match(path)
         parts = parts_of(name)
-        for first in range(max(0, len(parts) - MOST_PARTS), len(parts)):
+        for first in range(max(0, len(parts) - MAX_PARTS), len(parts)):
             for folder in self.folders:
                 for form in ("NFC", "NFD"):
                     rest = folder / unicodedata.normalize(form, "/".join(parts[first:]))
@@ -167,7 +167,7 @@ class ImageFiles:
 
     def _near(self, name: str) -> Callable[[], Iterator[Names[Path]]]:
         """Return what lists the folders, and those in them that a name tells of."""
-        parts = parts_of(name)[-MOST_PARTS:-1]
+        parts = parts_of(name)[-MAX_PARTS:-1]
         subs = ["", *("/".join(parts[first:]) for first in range(len(parts)))]
 
         def lists() -> Iterator[Names[Path]]:
@@ -223,7 +223,7 @@ def _below(folder: Path) -> list[Path]:
         zarrs = [name for name in folders if is_zarr(Path(here, name))]
         folders[:] = sorted(n for n in folders if n[0] != "." and n not in zarrs)
         seen += len(files) + len(folders)
-        if seen > MOST_FILES:
+        if seen > MAX_FILES:
             return []
         found = (Path(here, name) for name in sorted([*files, *zarrs]) if name[0] != ".")
         out += [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES]
@@ -277,7 +277,7 @@ def all_in(folder: Path, images: Iterable[ImageRecord]) -> dict[str, Path]:
     if located.gaps:
         raise FormatError(
             f"{folder}: {counted(len(located.gaps), 'image')} {are(len(located.gaps))} missing "
-            f"({located.words()})"
+            f"({located.summary()})"
         )
     return located.files
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..errors import ImageMismatchError
+from ..images.planes import Plane
 from ..nuclei import ImageRecord
 from .image_names import Match, Names, last_of, listed, settled, shown
 from .image_rows import texts_of
 from .image_sizes import other_size
-
-Plane = tuple[int, ...]
 
 
 def plane_of(image: ImageRecord) -> Plane:
@@ -70,7 +69,7 @@ class Listed:
             if record.id in taken:
                 raise ImageMismatchError(
                     f"{shown(image.file_name)} and {shown(taken[record.id].file_name)} are the "
-                    f"same image of {self.source}, {shown(record.file_name)}: give one of them"
+                    f"same image of {self.source}, {shown(record.file_name)}: keep one of them"
                 )
             if sizes and record.shape != image.shape:
                 raise other_size(shown(image.file_name), image.shape, record.shape, self.source)
@@ -99,7 +98,7 @@ class Listed:
         found = self._by_name[match.value]
         same = [record for record in found if plane_of(record) == plane_of(image)] or found
         if len(same) > 1:
-            raise ImageMismatchError(f"{self.source} lists more than once the image {name}")
+            raise ImageMismatchError(f"{self.source} lists the image {name} more than once")
         return same[0]
 
     def _gap(self, name: str, match: Match[str]) -> str:

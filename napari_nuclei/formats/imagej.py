@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LIMIT = 1 << 28
 """Bytes of one ROI that are read at most."""
 
-MOST_GROUPS = 255
+MAX_GROUPS = 255
 """The highest number of a group."""
 
 
@@ -69,7 +69,7 @@ def _set_category(roi: ImagejRoi, name: str, category: Category | None) -> None:
     if name == NUCLEUS:
         return
     roi.props += f"category: {' '.join(name.split())}\n"
-    if category is not None and 0 < category.id <= MOST_GROUPS:
+    if category is not None and 0 < category.id <= MAX_GROUPS:
         roi.group = category.id
     if category is not None and category.colour:
         roi.stroke_color = bytes((255, *category.colour))

@@ -61,7 +61,9 @@ def read(path: Path, remarks: list[str] | None = None, advice: str = SPLIT) -> N
         try:
             labels = _labels(pixels, is_lossy, path.name, said)
             if (words := remark_on(labels)) and advice:
-                said.append(f"{path.name}: {words}, and each value is one nucleus; {advice}.")
+                said.append(
+                    f"{path.name}: {words}, and each value is read as one nucleus; {advice}."
+                )
             return from_labels(labels, path.name)
         except ValueError as error:
             raise FormatError(str(error)) from error
@@ -97,20 +99,22 @@ def _labels(pixels: Pixels, is_lossy: bool, name: str, remarks: list[str]) -> Pi
         if gray.dtype != pixels.dtype:
             if is_lossy:
                 raise ValueError(
-                    "it is a JPEG in colours, of which no ids can be read: save it as PNG"
+                    "it is a colour JPEG, from which ids cannot be read: save it as PNG"
                 )
-            remarks.append(f"{name}: each colour is taken for one nucleus, black for none.")
+            remarks.append(f"{name}: each colour is read as one nucleus, black as background.")
         pixels = gray
     if pixels.ndim != 2:
         raise ValueError(
             f"it is not a label image but {pixels.dtype} of shape {pixels.shape}: one plane of "
-            "whole numbers is wanted, 0 for background"
+            "whole numbers is needed, 0 for background"
         )
     if is_lossy:
-        remarks.append(f"{name}: JPEG changes values; what is brighter than half is taken as mask.")
+        remarks.append(f"{name}: JPEG changes values; what is brighter than half is read as mask.")
         return from_lossy(pixels)
     if (mask := softened(pixels)) is not None:
-        remarks.append(f"{name}: a mask with soft edges; what is brighter than half is taken.")
+        remarks.append(
+            f"{name}: a mask with soft edges; what is brighter than half is read as mask."
+        )
         return mask
     return whole(pixels)
 

@@ -102,8 +102,8 @@ def drawn(path: str | os.PathLike[str], nuclei: Nuclei) -> NDArray[np.int32]:
         with suppress(MemoryError):
             return draw(nuclei)
     raise FormatError(
-        f"cannot write {path}: a label image of {height}×{width} px takes {needed / 2**30:.1f} GB "
-        "of memory, more than is free here; write COCO, GeoJSON or the Data Science Bowl's run "
+        f"cannot write {path}: a label image of {height}×{width} px needs {needed / 2**30:.1f} "
+        "GB of memory, more than is free; write COCO, GeoJSON or the Data Science Bowl's run "
         "lengths, which are small"
     )
 

@@ -12,10 +12,11 @@ from ..images.trouble import one_line
 from ..masks import Mask
 from ..nuclei.label_check import from_lossy, ids_of_colours, remark_on, softened, whole
 from ..nuclei.labels import from_labels
+from ..wording import px
 from . import bit_png
 from .label_files import numbers
 
-_EMPTY = "left out, no pixel is set"
+_EMPTY = "left out, it has no pixels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +66,14 @@ def _masks_in(path: Path, shape: tuple[int, int]) -> Found:
     if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] > 4):
         raise FormatError(f"a mask has one plane; this is of shape {pixels.shape}")
     if pixels.shape[:2] != shape:
-        height, width = pixels.shape[:2]
-        raise ImageMismatchError(
-            f"the mask is {height}×{width} px (height × width), its image {shape[0]}×{shape[1]}"
-        )
+        size = px((pixels.shape[0], pixels.shape[1]))
+        raise ImageMismatchError(f"the mask is {size}, its image {shape[0]}×{shape[1]}")
     gray = ids_of_colours(pixels) if pixels.ndim == 3 else pixels
     if is_lossy:
         if pixels.ndim == 3:
             gray = pixels.max(-1)
         mask = Mask.from_array(from_lossy(gray))
-        words = "a JPEG, which changes values; what is brighter than half is taken"
+        words = "a JPEG, which changes values; what is brighter than half is read as mask"
         return Found([mask] if mask else [], (words if mask else _EMPTY,))
     if gray.dtype.kind == "f":
         gray = whole(gray)
@@ -83,11 +82,11 @@ def _masks_in(path: Path, shape: tuple[int, int]) -> Found:
         mask = Mask.from_array(gray)
         return Found([mask]) if mask else Found([], (_EMPTY,))
     if (soft := softened(gray)) is not None:
-        words = "a mask with soft edges; what is brighter than half is taken"
+        words = "a mask with soft edges; what is brighter than half is read as mask"
         return Found([Mask.from_array(soft)], (words,))
     remark_on(gray)  # refuses a photograph
     masks = [n.mask for n in from_labels(gray)]
-    return Found(masks, ("a label image among masks, each value is taken for a nucleus",))
+    return Found(masks, ("a label image among masks, each value is read as a nucleus",))
 
 
 def _from_png(path: Path, shape: tuple[int, int]) -> Mask | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..atomic_files import unwritable
 from ..errors import FormatError, UserError
-from ..images.finding import MOST_NAMED
+from ..images.finding import MAX_NAMED
 from ..images.images import IMAGE_SUFFIXES, find_images, image_size
 from ..nuclei import ImageRecord, Kind, Nuclei, Nucleus, Origin
 from ..progress import Progress, within
@@ -61,7 +61,7 @@ def read(
     files : sequence of Path
         As `find_files` lists them.
     masks : bool
-        Whether masks are wanted; every image must have a folder of them then, which may be
+        Whether masks are needed; every image must have a folder of them then, which may be
         empty.
     modalities : mapping of str to str, optional
         File name, with or without its ending → kind of the image.
@@ -126,8 +126,8 @@ def grouped(said: Iterable[Said]) -> Iterator[str]:
     for path, words in said:
         groups.setdefault(words, []).append(path)
     for words, paths in groups.items():
-        names = ", ".join(map(str, paths[:MOST_NAMED]))
-        more = f" and {len(paths) - MOST_NAMED:,} more" if len(paths) > MOST_NAMED else ""
+        names = ", ".join(map(str, paths[:MAX_NAMED]))
+        more = f" and {len(paths) - MAX_NAMED:,} more" if len(paths) > MAX_NAMED else ""
         yield f"{names}{more}: {words}"
 
 
@@ -171,7 +171,7 @@ def _only(folder: Path, said: list[Said] | None) -> Path | None:
     try:
         files = find_images(folder)
         if len(files) > 1:
-            raise FormatError(f"{folder}: holds {len(files)} images, where one is expected")
+            raise FormatError(f"{folder}: holds {len(files)} images, but one is expected")
     except UserError as error:
         if said is None:
             raise
@@ -185,7 +185,7 @@ def _plain(folder: Path) -> list[Path]:
         return find_images(folder)
     except UserError:
         raise FormatError(
-            f"{folder}: no images. Expected a folder an image, with {IMAGES}/ and {MASKS}/ in "
+            f"{folder}: no images. Expected one folder per image, with {IMAGES}/ and {MASKS}/ in "
             "it, or image files."
         ) from None
 
@@ -254,7 +254,7 @@ def gather(
     if copy and home is not None:
         home = home.resolve()
         if astray := next((file for file in files if not lies_in(file, [home])), None):
-            raise FormatError(f"{astray} is a link that leads out of {home}: leave --copy out")
+            raise FormatError(f"{astray} is a link that leads out of {home}: omit --copy")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for done, source in enumerate(files):
@@ -273,7 +273,7 @@ def gather(
 def check_same(source: Path, target: Path) -> None:
     """Raise `UserError` where a file of this name is there, and is another one."""
     if not filecmp.cmp(source, target, shallow=False):
-        raise FormatError(f"{target} is there already, and is another image than {source}")
+        raise FormatError(f"{target} exists already, and differs from {source}")
 
 
 def _linked(source: Path, target: Path) -> bool:

@@ -71,14 +71,14 @@ def _images(folder: Path, data: DataSet, sidecar: Sidecar) -> list[Path | None]:
     astray = [n for n, path in located.files.items() if not sidecar.may_copy(folder / IMAGES, path)]
     if astray:
         sidecar.remarks.append(
-            f"Not copied, since a link or the name leads out of the folder of the images: "
-            f"{listed(astray)}. Copy what is wanted there, or name its own folder with --images."
+            "Not copied, since a link or the name leads out of the folder of the images: "
+            f"{listed(astray)}. Copy what you need there, or name its own folder with --images."
         )
     if located.gaps:
         sidecar.remarks.append(
             f"Not found, so that their folders {IMAGES}/ are empty: {len(located.gaps):,} of "
-            f"{counted(len(data.images), 'image')} ({located.words()}). Name the folder of images "
-            "with --images, or put them there."
+            f"{counted(len(data.images), 'image')} ({located.summary()}). Name the folder of "
+            "images with --images, or put them there."
         )
     found = {name: path for name, path in located.files.items() if name not in astray}
     return [found.get(image.file_name) for image in data.images]

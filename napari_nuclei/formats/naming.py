@@ -8,6 +8,7 @@ from pathlib import Path
 from ..errors import FormatError, ImageMismatchError
 from ..images.images import image_size, is_zarr
 from ..nuclei import ImageRecord, Nuclei
+from ..wording import px
 from .dataset import DataSet
 from .format import Format
 from .sidecar import Sidecar, stem_of
@@ -29,7 +30,7 @@ def data_set(nuclei: Nuclei | DataSet) -> DataSet:
     if isinstance(nuclei, DataSet):
         return nuclei
     if not isinstance(nuclei, Nuclei):
-        raise FormatError(f"Nuclei or a DataSet is wanted here, not {type(nuclei).__name__}")
+        raise FormatError(f"Nuclei or a DataSet is needed here, not {type(nuclei).__name__}")
     record = nuclei.image or ImageRecord(1, UNKNOWN, *nuclei.shape)
     return DataSet([record], {record.id: nuclei})
 
@@ -60,12 +61,12 @@ def named(
             image = Path(name)
             if format.name == "results":
                 sidecar.remarks.append(
-                    f"{out.name}: the image's id is not known, and taken to be {record.id}: write "
-                    "a DataSet to give it"
+                    f"{out.name}: the image's id is not known, and is set to {record.id}: write "
+                    "a DataSet to set it"
                 )
             elif format.name not in NAMELESS:
                 sidecar.remarks.append(
-                    f"{out.name}: the image's name is not known, and taken to be {image.name!r}: "
+                    f"{out.name}: the image's name is not known, and is set to {image.name!r}: "
                     "name it with image="
                 )
     elif image is not None:
@@ -86,8 +87,8 @@ def _sidecar(out: Path, name: str, shape: tuple[int, int], sidecar: Sidecar) -> 
 def _check(image: Path, shape: tuple[int, int]) -> None:
     if image.is_file() and (size := image_size(image)) != shape:
         raise ImageMismatchError(
-            f"{image} is {size[0]}×{size[1]} px (height × width), but its nuclei are of an image "
-            f"of {shape[0]}×{shape[1]}: is it the right image?"
+            f"{image} is {px(size)}, but its nuclei belong to an "
+            f"image of {shape[0]}×{shape[1]}: is it the right image?"
         )
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImageMismatchError
 from ..masks import Mask
 from ..masks.outlines import Rings, fill
 from ..nuclei import ImageRecord
 from .broken import Broken
+from .image_sizes import reach_beyond
 from .sidecar import Sidecar
 
 FAR = 1e7
@@ -65,7 +65,7 @@ class Outlines:
         name : str
             What the file or its name says of the image's name.
         broken : Broken
-            Takes objects that hold no pixel, lie outside of the image or reach over its edge.
+            Takes objects that hold no pixel, lie outside the image or reach over its edge.
         image : ImageRecord or None
             The image, if the file says its size.
 
@@ -90,16 +90,13 @@ class Outlines:
         middle = (low + high) / 2
         off = np.any((middle < 0) | (middle >= size), axis=1)
         if 2 * off.sum() > len(off):
-            raise ImageMismatchError(
-                f"{path}: its nuclei reach to {tall}×{wide} px (height × width), but "
-                f"{image.file_name} is {image.height}×{image.width}: is it the right image?"
-            )
+            raise reach_beyond(path, (tall, wide), image.file_name, image.shape)
         over = np.any((np.ceil(low - 0.5) < 0) | (np.ceil(high - 0.5) > size), axis=1)
         masks = fill(Rings(points, sizes, np.array(self.owner, np.int64)), len(off), image.shape)
         where = f"{image.file_name} of {image.height}×{image.width} px"
         for k, label in enumerate(self.labels):
             if off[k]:
-                broken.leave_out(label, f"lies outside of {where}: is it the right image?")
+                broken.leave_out(label, f"lies outside {where}: is it the right image?")
                 masks[k] = Mask()
             elif not masks[k]:
                 broken.leave_out(label, "holds no pixel")

@@ -49,7 +49,7 @@ def places(path: Path, images: Sequence[ImageRecord], format: Format) -> list[Pa
 def one_each(format: Format, count: int, path: Path) -> UserError:
     """Say that several images do not go into one file of a format."""
     return FormatError(
-        f"{format.title} has a file an image, and there are {count:,} images: name a folder "
+        f"{format.title} has one file per image, and there are {count:,} images: name a folder "
         f"instead of {path}"
     )
 
@@ -89,7 +89,7 @@ def names_of(images: Iterable[ImageRecord]) -> list[str]:
         if name in names:
             raise FormatError(
                 f"two images are named {name}, {names[name].file_name} and {image.file_name}: "
-                "write them one after the other"
+                "write them separately"
             )
         names[name] = image
     return list(names)
@@ -103,7 +103,7 @@ def check_case(names: Sequence[str], folder: Path) -> None:
         if key in alike and _is_case_blind(folder):
             raise FormatError(
                 f"two images are named {alike[key]} and {name}, which is one name on this disk: "
-                "write them one after the other"
+                "write them separately"
             )
         alike[key] = name
 

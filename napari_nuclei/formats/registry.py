@@ -15,8 +15,8 @@ FORMATS = {
         Format(
             "coco",
             "COCO data set",
-            "All nuclei with their states and what the model had said. It can be opened again "
-            "and worked on.",
+            "All nuclei with their states and the model's own masks. It can be reopened and "
+            "worked on.",
             (".coco.json", ".json"),
             "adapters:read_coco",
             "adapters:write_coco",
@@ -26,8 +26,7 @@ FORMATS = {
         Format(
             "results",
             "Competition results",
-            "The nuclei that are shown, as a competition wants them handed in: a list of masks "
-            "with scores.",
+            "The nuclei shown, as a competition submission: a list of masks with scores.",
             (".results.json",),
             "adapters:read_results",
             "adapters:write_results",
@@ -67,7 +66,7 @@ FORMATS = {
         Format(
             "table",
             "Table (CSV)",
-            "A row a nucleus: state, score, shape and intensities, in px and µm. No masks.",
+            "One row per nucleus: state, score, shape and intensities, in px and µm. No masks.",
             (".csv",),
             "",
             "table:write_csv",
@@ -86,7 +85,7 @@ FORMATS = {
         Format(
             "dsb",
             "Data Science Bowl CSV",
-            "Run lengths, a line a nucleus, as the 2018 Data Science Bowl wants them handed in. "
+            "Run lengths, one line per nucleus, as submitted to the 2018 Data Science Bowl. "
             "Where nuclei overlap, the upper one is kept.",
             (".dsb.csv", ".csv"),
             "run_lengths:read",
@@ -95,7 +94,7 @@ FORMATS = {
         Format(
             "masks",
             "Folder of mask images",
-            "A folder an image, in it a PNG a nucleus, as the 2018 Data Science Bowl has them.",
+            "One folder per image with one PNG per nucleus, as in the 2018 Data Science Bowl.",
             (),
             "adapters:read_masks",
             "mask_pngs:write",
@@ -103,7 +102,7 @@ FORMATS = {
         Format(
             "cellpose",
             "Cellpose (_seg.npy)",
-            "What Cellpose saves; read without running what such a file could carry.",
+            "What Cellpose saves; read without running any code in it.",
             ("_seg.npy", ".npy"),
             "cellpose:read",
             per_image=True,
@@ -130,7 +129,7 @@ def named(name: str, wanted: Sequence[str]) -> Format:
         If there is none of this name among those wanted.
     """
     if name not in wanted:
-        raise FormatError(f"there is no format {name!r} here: choose one of {', '.join(wanted)}")
+        raise FormatError(f"there is no format {name!r}: choose one of {', '.join(wanted)}")
     return FORMATS[name]
 
 
@@ -158,17 +157,19 @@ def target_of(path: Path, name: str | None, option: str) -> Format:
     chosen = named(name, WRITABLE) if name is not None else None
     if chosen is None and path.is_dir():
         raise FormatError(
-            f"{path} is a folder; name a file in it, as {path / 'nuclei.coco.json'}, or with "
-            f"{option} a format that has a file an image"
+            f"{path} is a folder: name a file in it, such as {path / 'nuclei.coco.json'}, or "
+            f"with {option} a format with one file per image"
         )
     chosen = chosen or by_ending(path.name)
     if chosen is None:
         known = ", ".join(FORMATS[n].ending for n in WRITABLE if FORMATS[n].ending)
         raise FormatError(
-            f"{path} does not say its format by its ending ({known}): name one with {option}"
+            f"the extension of {path} names no format ({known}): name one with {option}"
         )
     if is_stream(path) and not chosen.endings:
-        raise FormatError(f"a {chosen.title.lower()} cannot go to {name_of(path)}: name a folder")
+        raise FormatError(
+            f"a {chosen.title.lower()} cannot be written to {name_of(path)}: name a folder"
+        )
     if not chosen.is_there:
         raise FormatError(
             f"{chosen.title} needs {chosen.needs}, which is not installed: "
@@ -188,7 +189,7 @@ def odd_ending(path: Path, format: Format) -> str:
     if mere_json and format.name in JSON:
         return ""
     if said is not None and len(own) < len(_longest(said, path.name)):
-        return f"{path.name} is written as {format.title}, but its ending says {said.title}."
+        return f"{path.name} is written as {format.title}, but its extension says {said.title}."
     known = ", ".join(format.endings)
     return "" if own else f"{path.name} is written as {format.title}, which ends with {known}."
 

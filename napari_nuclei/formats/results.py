@@ -161,7 +161,7 @@ def from_json(
     Image ids that are texts become numbers: those that `images` have for them, if they do.
     """
     if not isinstance(rows, list):
-        raise FormatError(f"{source} is not a results list: it holds no list of found objects")
+        raise FormatError(f"{source} is not a results list: it holds no list of detections")
     rows, said = with_whole_image_ids(rows, images)
     broken = Broken(source, remarks, "entry")
     by_image: dict[int, list[tuple[str, dict[str, Any]]]] = {}

@@ -20,6 +20,7 @@ from ..images.images import image_size
 from ..masks import Mask, codec, rle
 from ..masks.topmost import topmost
 from ..nuclei import ImageRecord, Kind, Nuclei, Nucleus, Origin
+from ..wording import px
 from .broken import Broken
 from .dataset import DataSet
 from .image_files import MISSING, Located
@@ -53,8 +54,8 @@ def write(path: Path, data: DataSet, sidecar: Sidecar) -> None:
         stream.write(("\n".join(lines) + "\n").encode("utf-8", ODD))
     if lost:
         sidecar.remarks.append(
-            f"{path.name}: {lost:,} px of nuclei below others are left out: "
-            "this format has one nucleus for each pixel."
+            f"{path.name}: {lost:,} px of nuclei below others are left out: this format has one "
+            "nucleus per pixel."
         )
 
 
@@ -179,15 +180,15 @@ def _image(path: Path, name: str, row: dict[str, Any], located: Located, id: int
     if file is not None:
         name = "/".join([*parts_of(name)[:-1], file.name])
     if min(size) < 1:
-        raise FormatError(f"{path}: image {name} has a height or width below 1: mend it")
+        raise FormatError(f"{path}: image {name} has a height or width below 1: correct it")
     return ImageRecord(id, name, *size)
 
 
 def _sizeless(path: Path, name: str, why: str) -> UserError:
     if why == MISSING:
-        why = f"no image named {name!r} lies beside it: put it there"
+        why = f"no image named {name!r} is beside it: put it there"
     else:
-        why = f"its image {name!r} {why}: leave the one that is meant"
+        why = f"its image {name!r} {why}: keep the one that is meant"
     return FormatError(
         f"{path} does not say how large its images are, and {why}, or name its folder with --images"
     )
@@ -196,7 +197,7 @@ def _sizeless(path: Path, name: str, why: str) -> UserError:
 def _masks(runs: list[tuple[str, Any]], image: ImageRecord, broken: Broken) -> Iterator[Mask]:
     """Make masks of the lines of an image that are sound."""
     total = image.height * image.width
-    size = f"{image.height}×{image.width} px (height × width)"
+    size = px(image.shape)
     none = np.zeros((0, 2), np.int64)
     owner = np.repeat(np.arange(len(runs)), [0 if r is None else len(r) for _, r in runs])
     pairs = np.concatenate([*(none if r is None else r for _, r in runs), none])

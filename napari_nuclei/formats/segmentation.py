@@ -147,7 +147,7 @@ def _from_polygons(rings: list[Any], shape: Shape, notes: list[str]) -> bytes:
         if not (np.abs(corners) <= 10 * max(shape)).all():
             if np.isnan(corners).any():
                 raise ValueError("its polygon has corners that are not numbers")
-            raise ValueError("its polygon has corners far outside of the image")
+            raise ValueError("its polygon has corners far outside the image")
         outlines.append(corners.tolist())
     if not outlines:
         raise ValueError(NO_POLYGON)

@@ -11,13 +11,14 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..errors import FormatError, ImageMismatchError
+from ..errors import FormatError
 from ..images.images import image_size
 from ..nuclei import ImageRecord
 from ..wording import worded
 from .categories import Category
 from .image_files import MISSING, ImageFiles, Located, files_near, lies_in
 from .image_names import Match, has_ending, last_of, listed
+from .image_sizes import reach_beyond
 
 _ADDED = re.compile(
     r"[._-](seg|cp_masks|masks?|labels?|rois?|roiset|nuclei|detections|ome)$", re.IGNORECASE
@@ -186,10 +187,7 @@ class Sidecar:
         if (path := match.value or self._only(source, name, match)) is not None:
             height, width = image_size(path)
             if extent and not loose and (extent[0] > height or extent[1] > width):
-                raise ImageMismatchError(
-                    f"{source}: its nuclei reach to {extent[0]}×{extent[1]} px (height × width), "
-                    f"but {path} is {height}×{width}: is it the right image?"
-                )
+                raise reach_beyond(source, extent, path, (height, width))
             return ImageRecord(1, path.name, height, width)
         if match.rivals:
             doubt = f"{source} does not say how large its image is, and {_doubt(source, match)}"
@@ -198,7 +196,7 @@ class Sidecar:
             self.remarks.append(f"{source.name}: {_doubt(source, match)}.")
         if extent is None or not self.guess_size:
             raise FormatError(
-                f"{source} does not say how large its image is, and no image named {name!r} lies "
+                f"{source} does not say how large its image is, and no image named {name!r} is "
                 + worded(
                     "beside it: put it there, or name its folder with --images",
                     "beside it: put it there, or name its folder with images=",
@@ -206,7 +204,7 @@ class Sidecar:
                 )
             )
         self.remarks.append(
-            f"{source.name} does not say how large its image is: the extent of its nuclei is taken."
+            f"{source.name} does not say how large its image is: the extent of its nuclei is used."
         )
         return ImageRecord(1, name, max(1, extent[0]), max(1, extent[1]))
 
@@ -215,7 +213,7 @@ class Sidecar:
         path = None if self.images is None or match.rivals else self.files(source).only()
         if path is not None:
             self.remarks.append(
-                f"No image is named {name!r}: {path.name}, the only one in {self.images}, is taken."
+                f"No image is named {name!r}: {path.name}, the only one in {self.images}, is used."
             )
         return path
 
@@ -223,8 +221,8 @@ class Sidecar:
 def _doubt(source: Path, match: Match[Path]) -> str:
     example = f"{PurePath(match.rivals[0]).name}{''.join(source.suffixes[-1:])}"
     return (
-        f"its image may be {listed(match.rivals)}: name the file after the one that is meant, "
-        f"as {example}"
+        f"its image may be {listed(match.rivals)}: name the file after the right one, such as "
+        f"{example}"
     )
 
 

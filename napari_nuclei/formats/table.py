@@ -92,7 +92,7 @@ def _frames(path: Path, data: DataSet, sidecar: Sidecar) -> Iterator[pd.DataFram
     if without:
         sidecar.remarks.append(
             f"{path.name}: no intensities for {without:,} of {counted(images, 'image')}, not "
-            f"found ({Located(gaps=gaps).words()}): "
+            f"found ({Located(gaps=gaps).summary()}): "
             + worded(
                 "name their folder with --images.",
                 "name their folder, or of one image its file, with image=.",

@@ -67,6 +67,6 @@ def losses(name: str, data: DataSet, format: Format) -> list[str]:
     if (count := data.crowds) and not format.crowds:
         out.append(
             f"{name}: {counted(count, 'area')} to ignore {are(count)} left out (iscrowd): this "
-            "format has no place for such. COCO and GeoJSON have."
+            "format cannot hold them. COCO and GeoJSON can."
         )
     return out

@@ -11,10 +11,10 @@ import numpy as np
 
 from ..errors import ImageError, UserError
 from .decoders import Channels, to_plane
-from .large_files import Plane, open_image
+from .large_files import LazyPlane, open_image
 from .large_image import LargeImage
 
-FEW = 16
+MAX_CHANNELS = 16
 """Longest last axis that is taken for channels."""
 
 HINTS = {
@@ -41,10 +41,10 @@ def open_any(
     """
     if not isinstance(image, str | Path):
         if isinstance(image, list | tuple) and any(isinstance(i, str | Path) for i in image):
-            raise ImageError("one image is wanted, not several: take them one by one")
+            raise ImageError("one image is needed, not several: pass them one by one")
         return open_array(image, axes, plane, channels)
     if axes is not None:
-        raise ImageError("axes= is for arrays: a file says itself what its axes are")
+        raise ImageError("axes= is for arrays: a file states its own axes")
     return open_image(Path(image).expanduser(), plane, channels)
 
 
@@ -83,7 +83,7 @@ def open_array(
     try:
         if isinstance(data, np.ndarray):
             return LargeImage(to_plane(data, letters, plane, channels))
-        return LargeImage(Plane(data, letters, plane, channels))
+        return LargeImage(LazyPlane(data, letters, plane, channels))
     except UserError as error:
         if said or "name one" not in str(error):
             raise
@@ -105,7 +105,7 @@ def _with_shape(array: Any) -> Any:
     try:
         return np.asarray(array)
     except ValueError:
-        raise ImageError("this is no image: its rows are not of the same length") from None
+        raise ImageError("this is not an image: its rows differ in length") from None
 
 
 def _checked(axes: Any, shape: Sequence[int]) -> str:
@@ -133,7 +133,7 @@ def _usual(shape: Sequence[int], plane: int | None, channels: Channels | None) -
         raise ImageError(f"an array of {len(shape)} axes: say what they are, with axes= ({AXES})")
     if lead and last in (3, 4) and last < min(shape[-3:-1]):
         return "TUVWZ"[-(lead - 1) :] * (lead > 1) + "YXS"
-    if lead == 1 and last <= FEW and last < min(shape[:2]):
+    if lead == 1 and last <= MAX_CHANNELS and last < min(shape[:2]):
         return "YXC"
     if lead == 1 and channels is not None and plane is None:
         return "CYX"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ImageError
-from .planes import TURNS, Channels, Pixels, Plane, pick_plane, planes_of, to_plane
+from .planes import TURNS, Channels, LazyPlane, Pixels, pick_plane, planes_of, to_plane
 from .tiff import ORIENTATION, open_tiff
 from .trouble import one_line
 
@@ -123,8 +123,8 @@ def turn_hint(path: Path, size: tuple[int, int], said: tuple[int, int]) -> str:
     if size != said[::-1] or not is_turned(path):
         return ""
     return (
-        " The image is kept on its side, and turned upright as its EXIF note says; that file is "
-        "of it as it is kept."
+        " The image is stored rotated, and turned upright as its EXIF tag says; that file fits "
+        "it as stored."
     )
 
 
@@ -141,18 +141,18 @@ def decode(path: Path, plane: int | None, channels: Channels | None) -> Pixels:
         if starts_with(path, TIFF_MAGIC):
             with open_tiff(path) as array:
                 chosen = array.choice(plane, channels)
-                found = Plane(array, array.axes, *chosen, orientation=array.orientation)
+                found = LazyPlane(array, array.axes, *chosen, orientation=array.orientation)
                 pixels = _checked(found)
         else:
             with open_picture(path) as image:
                 image.seek(pick_plane(_frames(image), plane))
                 whole, way_up = _pillow_pixels(image, path), _orientation(image)
                 axes = "YXS" if whole.ndim == 3 else "YX"
-                pixels = _checked(Plane(whole, axes, None, channels, orientation=way_up))
+                pixels = _checked(LazyPlane(whole, axes, None, channels, orientation=way_up))
         return np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
 
 
-def _checked(plane: Plane) -> Pixels:
+def _checked(plane: LazyPlane) -> Pixels:
     if not all(plane.shape):
         raise ImageError(f"the image is empty (shape {plane.shape})")
     check_type(plane.dtype)
@@ -172,7 +172,7 @@ def _reading(path: Path) -> Iterator[None]:
         if path.is_dir():
             raise ImageError("is a folder, not an image")
         if path.is_symlink() and not path.exists():
-            raise ImageError("a broken link: what it leads to is not there")
+            raise ImageError("a broken link: its target is missing")
         if not path.stat().st_size:
             raise ImageError("the file is empty (0 bytes)")
         yield
@@ -189,7 +189,7 @@ def starts_with(path: Path, magic: tuple[bytes, ...]) -> bool:
 
 @contextmanager
 def open_picture(path: Path) -> Iterator[Image]:
-    """Open a file of a format that Pillow reads; its pixels are decoded when they are wanted."""
+    """Open a file of a format that Pillow reads; its pixels are decoded when they are needed."""
     from PIL import Image
 
     # Of images that are large but not too large, and of damaged notes beside the pixels.

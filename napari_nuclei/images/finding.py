@@ -27,16 +27,16 @@ OTHER_SUFFIXES = frozenset(
 ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray")
 """Files by which a folder is known to be a zarr."""
 
-MOST_NAMED = 10
+MAX_NAMED = 10
 """Files that are named in a line; of more only the number is given."""
 
 OWN, LINK, OTHER, FOLDER, NO_IMAGE, NO_FILE = (
-    "written by napari-nuclei: name it by itself if it is meant",
+    "written by napari-nuclei: name it explicitly if you mean it",
     "broken link",
-    "kind that is not read: export it as OME-TIFF",
+    "unsupported format: export it as OME-TIFF",
     "folder, not searched",
-    "not an image by its ending",
-    "pipe or device, name it by itself",
+    "not an image, by its extension",
+    "pipe or device: name it explicitly",
 )
 """Why something is left out, as a person reads it."""
 
@@ -87,7 +87,7 @@ def _find(item: str | Path, remarks: list[str]) -> list[Path]:
     if path.exists():
         return [path]
     if path.is_symlink():
-        raise ImageError(f"{path}: a broken link, what it leads to is not there")
+        raise ImageError(f"{path}: a broken link, its target is missing")
     if not glob.has_magic(str(path)):
         raise ImageError(f"{path}: no such file or folder")
     matches = [Path(match) for match in glob.glob(str(path))]
@@ -108,7 +108,7 @@ def _images_of(place: Path, entries: list[Path], none: str, remarks: list[str]) 
             left_out.append((entry.name, why))
         else:
             images.append(entry)
-    words = left_out_words(left_out)
+    words = left_out_summary(left_out)
     if not images:
         endings = ", ".join(sorted(IMAGE_SUFFIXES))
         raise ImageError(f"{place}: {none} ({words or f'looked for {endings}'})")
@@ -129,7 +129,7 @@ def why_not(path: Path) -> str:
     return OTHER if suffix in OTHER_SUFFIXES else NO_IMAGE
 
 
-def left_out_words(entries: Iterable[tuple[str, str]]) -> str:
+def left_out_summary(entries: Iterable[tuple[str, str]]) -> str:
     """Name what was left out and why: the first ten, then a number.
 
     Parameters
@@ -141,11 +141,11 @@ def left_out_words(entries: Iterable[tuple[str, str]]) -> str:
     if not listed:
         return ""
     reasons: dict[str, list[str]] = {}
-    for name, why in listed[:MOST_NAMED]:
+    for name, why in listed[:MAX_NAMED]:
         reasons.setdefault(why, []).append(name)
     words = "; ".join(f"{', '.join(names)} ({why})" for why, names in reasons.items())
-    if len(listed) > MOST_NAMED:
-        words += f"; and {len(listed) - MOST_NAMED:,} more"
+    if len(listed) > MAX_NAMED:
+        words += f"; and {len(listed) - MAX_NAMED:,} more"
     return f"{len(listed):,}: {words}"
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .decoders import TIFF_MAGIC, Channels, ImageInfo, check_type, decode, starts_with
 from .finding import is_zarr
 from .large_image import WHOLE, LargeImage
-from .planes import Plane, planes_of
+from .planes import LazyPlane, planes_of
 from .tiff import TiffArray, main_image
 from .trouble import one_line
 from .zarr_files import Levels, image_levels
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .ome_set import Alone
 
-__all__ = ["SMALL", "Plane", "is_read_in_parts", "open_image", "open_zarr", "zarr_info"]
+__all__ = ["SMALL", "LazyPlane", "is_read_in_parts", "open_image", "open_zarr", "zarr_info"]
 
 SMALL = 1 << 20
 """Files of fewer bytes are always read whole."""
@@ -50,7 +50,7 @@ def is_read_in_parts(path: Path) -> bool:
         return found is not None
 
 
-def _checked(planes: list[Plane]) -> LargeImage:
+def _checked(planes: list[LazyPlane]) -> LargeImage:
     check_type(planes[0].dtype)
     return LargeImage(planes)
 
@@ -78,7 +78,7 @@ def open_zarr(path: Path, plane: int | None = None, channels: Channels | None = 
     Raises
     ------
     UserError
-        If it is neither, or as `Plane`.
+        If it is neither, or as `LazyPlane`.
     """
     return planes_in(path, image_levels(path), plane, channels)
 
@@ -86,10 +86,10 @@ def open_zarr(path: Path, plane: int | None = None, channels: Channels | None = 
 def planes_in(
     path: Path, levels: Levels, plane: int | None = None, channels: Channels | None = None
 ) -> LargeImage:
-    """Choose a plane of the arrays of a zarr. Raises `UserError` as `Plane`."""
+    """Choose a plane of the arrays of a zarr. Raises `UserError` as `LazyPlane`."""
     with one_line(path):
         return _checked(
-            [Plane(array, levels.axes, plane, channels, source=path) for array in levels.arrays]
+            [LazyPlane(array, levels.axes, plane, channels, source=path) for array in levels.arrays]
         )
 
 
@@ -113,7 +113,7 @@ def open_large_tiff(
             chosen = first.choice(plane, channels)
             return _checked(
                 [
-                    Plane(array, array.axes, *chosen, keep, first.orientation, path)
+                    LazyPlane(array, array.axes, *chosen, keep, first.orientation, path)
                     for array in arrays
                     if _has_same(array, first)
                 ]

@@ -1,4 +1,4 @@
-"""`Plane`: one plane of an array with named axes, upright, read where it is sliced."""
+"""`LazyPlane`: one plane of an array with named axes, upright, read where it is sliced."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from .trouble import one_line
 Pixels = NDArray[Any]
 Channels = int | Sequence[int]
 
+Plane = tuple[int, ...]
+"""A plane of a stack: its number along each axis that counts planes; () for an image."""
+
 TURNS = {
     2: (False, False, True),
     3: (False, True, True),
@@ -29,7 +32,7 @@ TURNS = {
 """Orientation as EXIF and TIFF note it → rows and columns swapped, upside down, left to right."""
 
 
-class Plane:
+class LazyPlane:
     """One plane of an array, (H, W) or (H, W, C), read where it is sliced.
 
     Parameters
@@ -119,8 +122,8 @@ class Plane:
 def to_plane(
     array: Any, axes: str, plane: int | None = None, channels: Channels | None = None
 ) -> Pixels:
-    """Take one plane out of an array with named axes, whole; see `Plane`."""
-    return np.asarray(Plane(array, axes, plane, channels))
+    """Take one plane out of an array with named axes, whole; see `LazyPlane`."""
+    return np.asarray(LazyPlane(array, axes, plane, channels))
 
 
 def planes_of(axes: str, shape: Sequence[int]) -> int:

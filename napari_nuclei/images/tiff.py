@@ -144,7 +144,7 @@ class TiffArray:
     Attributes
     ----------
     axes, shape, dtype
-        As `Plane` wants them: samples last, as S if they are colours and as C if not.
+        As `LazyPlane` wants them: samples last, as S if they are colours and as C if not.
     orientation : int
         Which way up it is.
     """

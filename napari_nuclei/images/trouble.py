@@ -43,9 +43,9 @@ def _reason(error: Exception, broken: str) -> str:
     if isinstance(error, Image.DecompressionBombError):
         return "too large for its format, save it as TIFF"
     if isinstance(error, UnidentifiedImageError):
-        return "not an image of a kind that can be read"
+        return "not an image in a format that can be read"
     if isinstance(error, NotImplementedError) or _UNKNOWN.search(str(error)):
-        return f"stored in a way that cannot be read ({_short(error)}): save it in another"
+        return f"stored in a way that cannot be read ({_short(error)}): save it in another way"
     return f"{broken} ({_short(error)})"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import ImageError
 
-MOST_CHANNELS = 16
+MAX_CHANNELS = 16
 """Longest last axis of a plain array that is taken for channels."""
 
 
@@ -20,7 +20,7 @@ def ome_axes(axes: Sequence[Any] | None, ndim: int) -> str:
     letters = _letters([_kind_of(axis) for axis in axes])
     if len(letters) != ndim or not {"Y", "X"} <= set(letters):
         names = [str(a.get("name") if isinstance(a, dict) else a) for a in axes]
-        raise ImageError(f"its axes are {', '.join(names)}: y and x are wanted")
+        raise ImageError(f"its axes are {', '.join(names)}: y and x are needed")
     return letters
 
 
@@ -52,7 +52,7 @@ def usual_axes(shape: Sequence[int], itemsize: int = 1, labels: bool = False) ->
     if len(shape) < 2:
         raise ImageError(f"an image has 2 dimensions or more; this has {len(shape)}")
     last = ""
-    if len(shape) > 2 and not labels and shape[-1] <= MOST_CHANNELS < min(shape[-3:-1]):
+    if len(shape) > 2 and not labels and shape[-1] <= MAX_CHANNELS < min(shape[-3:-1]):
         # Four of 16 bits are channels of a microscope rather than colours and alpha.
         colours = shape[-1] == 3 or (shape[-1] == 4 and itemsize == 1)
         last = "S" if colours else "C"

@@ -15,7 +15,7 @@ from .finding import is_zarr_zip
 from .trouble import one_line
 from .zarr_axes import named_axes, ome_axes, usual_axes
 
-MOST_NAMED = 10
+MAX_NAMED = 10
 """Images of one zarr that are named in a message."""
 
 _BROKEN = "not a zarr that can be read"
@@ -145,7 +145,7 @@ def _image_in(node: Any, path: Path, labels: bool = False) -> Levels:
 
 def _nested(node: Any) -> Iterator[str]:
     """Yield some places of images further down, as other programs arrange them."""
-    for name, group in sorted(node.groups(), key=lambda item: item[0])[:MOST_NAMED]:
+    for name, group in sorted(node.groups(), key=lambda item: item[0])[:MAX_NAMED]:
         yield from (f"{name}/{inner}" for inner in _series_of(group))
 
 
@@ -164,7 +164,7 @@ def _only(node: Any, names: Sequence[str], what: str, path: Path) -> Levels:
     """Open the one image of several that is no mere label or overview of a slide."""
     if not names:
         raise ImageError(f"holds no {what}")
-    found = [_image_in(node[name], path / name) for name in names[: MOST_NAMED + 1]]
+    found = [_image_in(node[name], path / name) for name in names[: MAX_NAMED + 1]]
     areas = [_area(levels) for levels in found]
     others = [area for area in areas[1:] if 16 * area > areas[0]]
     if others or len(names) > len(found):
@@ -181,7 +181,7 @@ def _name_one(path: Path, names: Sequence[str]) -> str:
     if path.is_file():
         return "unpack it and name one"
     shown = [str(path / name) for name in names[:2]]
-    return f"name one, as {' or '.join(shown) or 'a folder inside of it'}"
+    return f"name one, such as {' or '.join(shown) or 'a folder inside it'}"
 
 
 def _fields_of_plate(node: Any, plate: Mapping[str, Any]) -> Iterator[str]:

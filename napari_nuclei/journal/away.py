@@ -15,8 +15,9 @@ from platformdirs import user_data_path
 
 from ..atomic_files import replacing, unwritable, write_json
 from ..errors import UserError
+from ..images.planes import Plane
 from .fingerprint import digest_of_pixels
-from .naming import Plane, journal_name
+from .naming import journal_name
 
 _chosen: Path | None = None
 
@@ -124,7 +125,7 @@ def bring_home(away: Path, home: Path) -> str:
             return f"the review kept in {away} is beside its image again"
     except (OSError, UserError):  # Timeout is an OSError
         return f"a part of this review is still in {away} and could not be brought back"
-    return f"{away} holds another history of this review; this one is the one beside the image"
+    return f"{away} holds another history of this review; this is the one beside the image"
 
 
 def holds_all(home: Path, away: Path) -> bool:

@@ -20,7 +20,7 @@ NEAR = 3_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Reviewed:
     """An image that was reviewed: what it was called, and what it held."""
 
     image: Path
@@ -33,7 +33,7 @@ class _Lines:
     def __init__(self, path: Path, size: int) -> None:
         self._path, self._size = path, size
         self._read = 0
-        self._by_time: dict[int, list[Seen]] = defaultdict(list)
+        self._by_time: dict[int, list[Reviewed]] = defaultdict(list)
 
     def update(self) -> None:
         """Read what has come since."""
@@ -46,13 +46,13 @@ class _Lines:
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 row = json.loads(line)
                 known = Fingerprint(self._size, int(row["modified"]), str(row["digest"]))
-                self._by_time[known.modified // NEAR].append(Seen(Path(row["image"]), known))
+                self._by_time[known.modified // NEAR].append(Reviewed(Path(row["image"]), known))
 
-    def all(self) -> Iterator[Seen]:
+    def all(self) -> Iterator[Reviewed]:
         """Yield all of them."""
         return (seen for row in list(self._by_time.values()) for seen in row)
 
-    def near(self, modified: int) -> Iterator[Seen]:
+    def near(self, modified: int) -> Iterator[Reviewed]:
         """Yield those of about the same time."""
         at = modified // NEAR
         rows = (self._by_time.get(k, ()) for k in (at - 1, at, at + 1))
@@ -81,7 +81,7 @@ def is_near(one: int, other: int) -> bool:
     return abs(one - other) <= NEAR
 
 
-def seen(size: int, modified: int | None = None) -> list[Seen]:
+def seen(size: int, modified: int | None = None) -> list[Reviewed]:
     """List the images of some size that were reviewed, all or those of about one time."""
     lines = _lines(size)
     if lines is None:
@@ -91,7 +91,7 @@ def seen(size: int, modified: int | None = None) -> list[Seen]:
 
 def remember(image: Path, known: Fingerprint) -> None:
     """Note that an image with this content has a review; failing costs only a later hint."""
-    new = Seen(image.absolute(), known)
+    new = Reviewed(image.absolute(), known)
     if new in seen(known.bytes, known.modified):
         return
     row = {"digest": known.digest, "modified": known.modified, "image": str(new.image)}

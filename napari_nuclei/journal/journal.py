@@ -34,9 +34,9 @@ from .safe_file import KEEPER, SafeFile
 from .subject import Subject as Subject
 
 VERSION = 1
-OFTEN = 4 << 20
+SNAPSHOT_BYTES = 4 << 20
 """Bytes of journal after which a snapshot is made while the review goes on."""
-LEAST = 64 << 10
+MIN_SNAPSHOT_BYTES = 64 << 10
 """Bytes of journal that make a snapshot worthwhile when the review is closed."""
 CHECKED = 4096
 """Bytes before the end of a beginning, whose CRC-32 tells it from another one."""
@@ -94,14 +94,14 @@ class Journal:
         self._snapped = snapped
         self._file = SafeFile(self.path, size)
 
-    def take(self, lock: FileLock) -> None:
+    def take_over(self, lock: FileLock) -> None:
         """Write it from now on, since whoever held it has let go."""
         self._lock, self.read_only, self.notices = lock, False, []
         self.id, self.count, self._image, self._snapped = "", 0, None, 0
         self._file = SafeFile(self.path)
 
     def leave(self, notices: list[str]) -> None:
-        """Only look at it again: what `take` was called for has failed."""
+        """Only look at it again: what `take_over` was called for has failed."""
         if self._lock is not None:
             self._lock.release()
         self._lock, self.read_only, self.notices = None, True, notices
@@ -204,7 +204,7 @@ class Journal:
         problem = self._file.problem
         if problem != self._told:
             self._told = problem
-            more = ". Your work is kept in memory and written as soon as the disk lets it."
+            more = ". Your work is kept in memory and written as soon as the disk allows."
             try:
                 self.trouble.emit(problem + more if problem else "")
             except EmitLoopError as error:
@@ -240,9 +240,9 @@ class Journal:
     def offer(
         self, nuclei: Nuclei, done: History, undone: History, least: int | None = None
     ) -> None:
-        """Have a snapshot made by the thread if `least` bytes (`OFTEN`) came since the last."""
+        """Have the thread make a snapshot if `least` bytes (`SNAPSHOT_BYTES`) are new."""
         size = self._file.size
-        least = OFTEN if least is None else least
+        least = SNAPSHOT_BYTES if least is None else least
         if self.read_only or size - self._snapped < max(least, 1):
             return
         self._snapped = size
@@ -251,8 +251,8 @@ class Journal:
             "id": self.id,
             "size": size,
             "count": self.count,
-            "done": [len(done), done.last_words],
-            "undone": [len(undone), undone.last_words],
+            "done": [len(done), done.last_summary],
+            "undone": [len(undone), undone.last_summary],
             "image": self._image,
         }
         self._snapshot = lambda: {**row, "check": self._check(size), "nuclei": now()}

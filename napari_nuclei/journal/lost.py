@@ -238,11 +238,11 @@ def new_name(path: Path, trace: Trace, image: Path) -> Path | None:
     return None if read is None else image.parent / FOLDER / journal_name(image.name, *read)
 
 
-def words(trace: Trace, image: Path) -> str:
+def notice(trace: Trace, image: Path) -> str:
     """Say in one line how an image was found again."""
     was = trace.image
     if was.parent == image.absolute().parent:
         before = f"was called {was.name}"
     else:
         before = f"lay in {was.parent}" if was.name == image.name else f"was {was}"
-    return f"This image {before} when it was reviewed: its review goes on here."
+    return f"This image {before} when it was reviewed: its review continues here."

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-Plane = tuple[int, ...]
+from ..images.planes import Plane
 
 ENDING = ".jsonl"
 

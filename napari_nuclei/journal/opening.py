@@ -25,8 +25,8 @@ from .place import Pixels, claim, kept_as
 from .snapshot import from_snapshot, scan, snapshot_for
 
 ELSEWHERE = (
-    "This review is open in another window: you can look at it here, not change it, until that "
-    "window is closed."
+    "This review is open in another window: until that is closed, you can look at it here but "
+    "not change it."
 )
 
 
@@ -91,7 +91,7 @@ def take_over(journal: Journal, start: Nuclei) -> Replayed | None:
     if lock is None:
         return None
     before = journal.notices
-    journal.take(lock)
+    journal.take_over(lock)
     try:
         with without_collector():
             return _Reading(journal, journal.subject).state() or Replayed(start.copy())
@@ -207,7 +207,7 @@ class _Reading:
         if not rest or self.journal.read_only:  # the other window may be writing just now
             return
         if b"\n" not in rest:
-            note = "The last edit was not completely written before and is left out."
+            note = "The last edit was not written completely and is left out."
         else:
             copy = _dated(self.path, "damaged")
             with replacing(copy) as stream:
@@ -227,7 +227,7 @@ class _Reading:
             snapshot_of(self.path).unlink(missing_ok=True)
         except OSError as error:
             raise ReviewError(f"The review {self.path} cannot be used: {reason}.") from error
-        self.journal.notices.append(f"A new review begins: {reason}. The old one is {aside}.")
+        self.journal.notices.append(f"A new review was started: {reason}. The old one is {aside}.")
 
     def _compare(self, image: Row | None) -> None:
         """See whether the image file is still the one that was reviewed."""
@@ -242,7 +242,7 @@ class _Reading:
         unsaid = not was.digest and path.is_dir()  # of folders it was not kept before
         if now.digest != was.digest and not unsaid:
             self.journal.notices.append(
-                f"{path.name} has changed since it was reviewed: see whether the nuclei still fit."
+                f"{path.name} has changed since it was reviewed: check that the nuclei still fit."
             )
         if not self.journal.read_only:
             self.journal.image(asdict(now))
@@ -252,8 +252,8 @@ class _Reading:
         path = self.subject.path
         if path is not None and is_turned(path):
             self.journal.notices.append(
-                f"{path.name} is kept turned or mirrored in its file (EXIF) and shown upright, "
-                "which this review may be too old to know: see whether the nuclei still fit."
+                f"{path.name} is stored rotated or mirrored (EXIF) and shown upright, which this "
+                "review may predate: check that the nuclei still fit."
             )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..atomic_files import unwritable
 from ..errors import UserError
+from ..images.planes import Plane
 from ..resources import resource_folder
 from . import lost
 from .about import about
@@ -25,7 +26,6 @@ from .away import user_folder as user_folder
 from .fingerprint import Fingerprint as Fingerprint
 from .locks import lock_of
 from .naming import FOLDER as FOLDER
-from .naming import Plane as Plane
 from .naming import journal_name, journals_in, of_image, part_of_channels
 
 Pixels = Callable[[], NDArray[Any]]
@@ -195,11 +195,11 @@ def _brought(found: Claim, image: Path) -> Claim:
         return found
     try:
         if lost.bring(trace, image):
-            found.notices.append(lost.words(trace, image))
+            found.notices.append(lost.notice(trace, image))
             return found
     except (OSError, UserError) as error:
         found.notices.append(
-            f"This image has a review, {trace.journals[0]}, that cannot be brought along: {error}"
+            f"This image has a review, {trace.journals[0]}, that cannot be moved along: {error}"
         )
         return found
     by_name = {lost.new_name(path, trace, image): path for path in trace.journals}
@@ -208,7 +208,7 @@ def _brought(found: Claim, image: Path) -> Claim:
         return found
     assert found.lock is not None
     found.lock.release()
-    return Claim(path, lock_of(path), [lost.words(trace, image)])
+    return Claim(path, lock_of(path), [lost.notice(trace, image)])
 
 
 def _claim_at(path: Path, home: Path | None) -> Claim:

@@ -143,7 +143,7 @@ class SafeFile:
             there = self.path.stat()
             if (there.st_ino, there.st_dev) == (own.st_ino, own.st_dev):
                 return True
-            self.problem = f"{self.path} was replaced by another program: see which one to keep"
+            self.problem = f"{self.path} was replaced by another program: decide which one to keep"
         except FileNotFoundError:
             try:
                 self._put_back(self._stream)

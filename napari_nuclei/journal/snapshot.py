@@ -117,5 +117,5 @@ def peek(path: Path) -> Nuclei | None:
         return None
     except (OSError, *DAMAGE) as error:
         raise ReviewError(
-            f"The review {path} cannot be read: open its image to mend it."
+            f"The review {path} cannot be read: open its image to repair it."
         ) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from .naming import Plane
+from ..images.planes import Plane
 
 
 @dataclass(frozen=True, slots=True)

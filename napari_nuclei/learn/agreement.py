@@ -39,12 +39,12 @@ class Agreement:
     doubtful: bool
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """Say in a line what is wrong with the labels."""
         return (
-            f"the labels that are learned from do not fit: of what the old model is sure of "
-            f"{self.locked:.0%} is labelled in the locked tiles, but {self.learned:.0%} in the "
-            "others. Look there for labels that are missing, shifted or another image's"
+            "the training labels do not fit: of what the old model is sure of, "
+            f"{self.locked:.0%} is labelled in the locked tiles, but only {self.learned:.0%} in "
+            "the others. Look there for labels that are missing, shifted or from another image"
         )
 
 

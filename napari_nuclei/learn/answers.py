@@ -62,7 +62,7 @@ class Source:
     def truth(self) -> DataSet:
         """The truth; read once."""
         if not self.images.is_dir():
-            raise UserError(f"{self.images}: no such folder of images. Name the data by --data.")
+            raise UserError(f"{self.images}: no such folder of images. Name the data with --data.")
         return coco.read(self.coco, images=self.images)
 
     @cached_property
@@ -200,7 +200,7 @@ def read_answer(path: Path, change: str) -> tuple[Answer, dict[str, Any]]:
         )
         known = {"machine": str(about["machine"]), "code": str(about["code"])}
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise UserError(f"{_about(path)}: damaged; remove it, or make all again.") from None
+        raise UserError(f"{_about(path)}: damaged; remove it, or remake all.") from None
     return Answer(results.read(path), seconds, diameters, CHANGES[change].zoom), known
 
 

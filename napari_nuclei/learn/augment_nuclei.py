@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from .augment import blur, uniform
 
-MOST_HIDDEN = 0.4
+MAX_HIDDEN = 0.4
 """A pasted nucleus may hide at most this share of another one."""
 
 
@@ -92,7 +92,7 @@ def paste(
         target = labels[y : y + height, x : x + width]
         hidden = torch.bincount(target[mask].long().clamp(min=0), minlength=len(areas)).float()
         share = hidden[: len(areas)][1:] / areas[1:].clamp(min=1)
-        if (target[mask] < 0).any() or (len(share) and share.max() > MOST_HIDDEN):
+        if (target[mask] < 0).any() or (len(share) and share.max() > MAX_HIDDEN):
             continue
         window = image[:, y : y + height, x : x + width]
         strength = uniform(rng, 0.6, 1.1) * blur(mask.float()[None], 0.6)

@@ -27,7 +27,7 @@ FIRST, STEP = 0.5, 0.25
 """Share of the new weights that is looked at first, and what is added while nothing is lost."""
 
 Kinds = Mapping[str, Tally]
-Seen = Mapping[float, tuple[Tally, Kinds]]
+Tallies = Mapping[float, tuple[Tally, Kinds]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def looks(budget: float, pass_seconds: float) -> int:
     return min(max(round(0.3 * budget / max(pass_seconds, 1e-3)), 2), 4)
 
 
-def next_factor(seen: Seen, old_sample: Kinds, threshold: float) -> float | None:
+def next_factor(seen: Tallies, old_sample: Kinds, threshold: float) -> float | None:
     """Return the share of the new weights to look at next; None if no other is worth it.
 
     More while nothing is lost that the old model knew; else between the largest share that loses
@@ -77,7 +77,7 @@ def next_factor(seen: Seen, old_sample: Kinds, threshold: float) -> float | None
     return (keeps + loses) / 2 if keeps < loses else None
 
 
-def choose(seen: Seen, old_sample: Kinds, threshold: float) -> Candidate:
+def choose(seen: Tallies, old_sample: Kinds, threshold: float) -> Candidate:
     """Choose the best mixture.
 
     Parameters
@@ -105,7 +105,7 @@ def choose(seen: Seen, old_sample: Kinds, threshold: float) -> Candidate:
 
 
 def _candidates(
-    seen: Seen, old_sample: Kinds, threshold: float
+    seen: Tallies, old_sample: Kinds, threshold: float
 ) -> Iterator[tuple[Candidate, float]]:
     """Yield each factor with each threshold, and what is lost then."""
     known = {kind: tally.figures(threshold) for kind, tally in old_sample.items()}
@@ -118,7 +118,7 @@ def _candidates(
             yield Candidate(factor, level, gained - max(0.0, loss - SPARED)), loss
 
 
-def _losses(seen: Seen, old_sample: Kinds, threshold: float) -> dict[float, float]:
+def _losses(seen: Tallies, old_sample: Kinds, threshold: float) -> dict[float, float]:
     """Return what each factor loses at the threshold that loses least."""
     least: dict[float, float] = {}
     for row, loss in _candidates(seen, old_sample, threshold):

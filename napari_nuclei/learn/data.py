@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DRAWS = 2**40
 """Added to a crop's seed: what is sampled in it shall not depend on how it was cut."""
 
-MOST_ZOOM = 0.8
+MAX_ZOOM = 0.8
 """Limit of the logarithm of the random zoom."""
 
 
@@ -94,7 +94,7 @@ class Crops(IterableDataset[tuple[Tensor, Target]]):
         example = self.examples[int(torch.multinomial(self.weights, 1, generator=rng))]
         height, width = example.labels.shape
         spread = self.zoom_spread * torch.randn(1, generator=rng).item()
-        zoom = math.exp(max(-MOST_ZOOM, min(MOST_ZOOM, spread)))
+        zoom = math.exp(max(-MAX_ZOOM, min(MAX_ZOOM, spread)))
         # A small image fills the crop, so that no work is spent on padding.
         zoom = max(zoom, min(2.2, 0.85 * self.side / min(height, width)))
         zoom = zoom if zoom_by is None else math.exp(zoom_by)

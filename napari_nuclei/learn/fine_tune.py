@@ -127,12 +127,12 @@ class Tuning:
         if last.is_file():
             try:
                 state.load(last)
-                yield Progress(0, 0, new=told(f"Going on from step {state.step}"))
+                yield Progress(0, 0, new=told(f"Continuing from step {state.step}"))
             except Exception:  # torch raises whatever a broken file brings up
                 state = new_state(
                     self.start.arch, self.plan, self.start.state_dict(), self.processes.device
                 )
-                yield Progress(0, 0, new=told("The checkpoint is damaged: beginning anew"))
+                yield Progress(0, 0, new=told("The checkpoint is damaged: starting over"))
         if state.step:
             self._kept = _read(self.folder / BEST)
         if self.processes.first:
@@ -143,7 +143,7 @@ class Tuning:
         try:
             state.save(self.folder / LAST)
         except UserError as error:
-            yield Progress(0, 0, new=told(f"Going on without checkpoints: {error}"))
+            yield Progress(0, 0, new=told(f"Continuing without checkpoints: {error}"))
             return False
         return True
 

@@ -72,7 +72,7 @@ def judge(
         if s.gain < -FORGOTTEN and s.gain_range[1] < 0
     ]
     if labels is not None and labels.doubtful:
-        against.append(labels.words)
+        against.append(labels.summary)
     f1, ap50 = (locked[name] for name in CHECKED)
     if not against and (ap50.better < SURE or f1.better < 1 - SURE):
         against.append(

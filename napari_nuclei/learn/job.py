@@ -1,4 +1,4 @@
-"""`Job`: what is to be retrained on what."""
+"""`RetrainJob`: what is to be retrained on what."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class RetrainJob:
     """What is to be retrained on what.
 
     Attributes

@@ -61,7 +61,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class JudgedImage:
     """One image: which detections are right, and which nuclei were found.
 
     Attributes
@@ -111,7 +111,7 @@ class Judgement:
     """
 
     figures: dict[str, dict[str, float | None]]
-    seen: list[Seen]
+    seen: list[JudgedImage]
 
 
 def judge(truth: DataSet, answer: Answer, threshold: float, most: Mapping[str, float]) -> Judgement:
@@ -153,7 +153,7 @@ def look(
     answer: Answer,
     threshold: float,
     crowds: Sequence[Crowd] = (),
-) -> Seen:
+) -> JudgedImage:
     """Match one image's detections to its true nuclei; those in crowds are ignored."""
     ranked = sorted(answer.found.found.get(image.id, []), key=lambda f: -f[1])
     scores = np.array([s for _, s in ranked], float)
@@ -167,7 +167,7 @@ def look(
     shown[sure.predicted] = found[sure.truth] = True
     sizes = np.array([2 * np.sqrt(mask.area / np.pi) for mask in truth])
     estimate = answer.diameters.get(image.id, np.nan) / answer.zoom
-    return Seen(
+    return JudgedImage(
         image,
         scores[right | outside],
         right[right | outside],
@@ -190,7 +190,7 @@ def _masks(data: DataSet, image: ImageRecord) -> list[Mask]:
     return [n.mask for n in data.of(image).shown()]
 
 
-def _row(figures: Figures, most: float, seen: Sequence[Seen]) -> dict[str, float | None]:
+def _row(figures: Figures, most: float, seen: Sequence[JudgedImage]) -> dict[str, float | None]:
     right, count = (sum(s.top[k] for s in seen) for k in (0, 1))
     ratios = np.array([s.diameter for s in seen if np.isfinite(s.diameter)])
     seconds = np.array([s.seconds for s in seen if np.isfinite(s.seconds)])
@@ -210,14 +210,14 @@ def _row(figures: Figures, most: float, seen: Sequence[Seen]) -> dict[str, float
     }
 
 
-def _pooled(seen: Sequence[Seen]) -> tuple[Floats, Flags]:
+def _pooled(seen: Sequence[JudgedImage]) -> tuple[Floats, Flags]:
     return (
         np.concatenate([np.zeros(0), *(s.scores for s in seen)]),
         np.concatenate([np.zeros(0, bool), *(s.right for s in seen)]),
     )
 
 
-def cross_fitted(seen: Sequence[Seen]) -> tuple[float | None, float | None]:
+def cross_fitted(seen: Sequence[JudgedImage]) -> tuple[float | None, float | None]:
     """Fit a calibration on one half of the images, and judge it on the other, both ways.
 
     Scores as shipped are a line on the logit already, so that to fit another one to them
@@ -239,7 +239,7 @@ def cross_fitted(seen: Sequence[Seen]) -> tuple[float | None, float | None]:
     return first, second
 
 
-def precision_recall(seen: Sequence[Seen]) -> tuple[Floats, Floats]:
+def precision_recall(seen: Sequence[JudgedImage]) -> tuple[Floats, Floats]:
     """Return recall and precision at IoU 0.5 over falling score, all images pooled."""
     scores, right = _pooled(seen)
     hits = right[np.argsort(-scores, kind="stable")].cumsum()
@@ -247,7 +247,9 @@ def precision_recall(seen: Sequence[Seen]) -> tuple[Floats, Floats]:
     return hits / max(1, total), hits / np.arange(1, len(hits) + 1)
 
 
-def reliability(seen: Sequence[Seen], bins: int = 10) -> tuple[Floats, Floats, NDArray[np.int64]]:
+def reliability(
+    seen: Sequence[JudgedImage], bins: int = 10
+) -> tuple[Floats, Floats, NDArray[np.int64]]:
     """Return mean score, share of right ones, and count of the detections in score bins."""
     scores, right = _pooled(seen)
     where = np.minimum((scores * bins).astype(int), bins - 1)
@@ -258,7 +260,7 @@ def reliability(seen: Sequence[Seen], bins: int = 10) -> tuple[Floats, Floats, N
     return mean, share, count[full]
 
 
-def missed_by_size(seen: Sequence[Seen], edges: Floats) -> tuple[Floats, NDArray[np.int64]]:
+def missed_by_size(seen: Sequence[JudgedImage], edges: Floats) -> tuple[Floats, NDArray[np.int64]]:
     """Return the share of missed nuclei, and how many there are, between diameters.
 
     Parameters
@@ -273,6 +275,6 @@ def missed_by_size(seen: Sequence[Seen], edges: Floats) -> tuple[Floats, NDArray
     return np.where(count > 0, part / np.maximum(count, 1), np.nan), count
 
 
-def worst(seen: Sequence[Seen], count: int) -> list[Seen]:
+def worst(seen: Sequence[JudgedImage], count: int) -> list[JudgedImage]:
     """Return the images with the lowest F1, the lowest first."""
     return sorted(seen, key=lambda s: (s.f1, s.image.id))[:count]

@@ -22,7 +22,7 @@ from ..models.versions import report_of
 from ..models.weights import save_model
 from .choosing import Candidate
 from .gate import Change, Spreads, Verdict
-from .job import Job
+from .job import RetrainJob
 from .parallel import World
 from .plan import Plan, remembered
 from .validate import SAMPLE
@@ -98,7 +98,7 @@ def _plain(figures: Spreads) -> dict[str, Any]:
 # -- while it runs ----------------------------------------------------------------------
 
 
-def workspace(job: Job, base: Card, name: str, seconds: float) -> tuple[Path, float]:
+def workspace(job: RetrainJob, base: Card, name: str, seconds: float) -> tuple[Path, float]:
     """Return the folder of a run and its seconds of training; the same for the same job.
 
     So a run that was cancelled or killed goes on when it is asked for again.
@@ -162,7 +162,7 @@ def finish(
     report: Report,
     model: MaskRCNN,
     base: Card,
-    job: Job,
+    job: RetrainJob,
     plan: Plan,
     spent: Mapping[str, Any],
     folder: Path,

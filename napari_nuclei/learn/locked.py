@@ -22,7 +22,7 @@ from ..masks.box import Box
 SIDE = 160
 """Side of a tile in px, about: the image is cut into equal ones."""
 
-MOST = 16
+MAX_TILES_PER_SIDE = 16
 """Tiles along a side, at most: those of a large image are larger."""
 
 SHARE = 0.2
@@ -92,7 +92,7 @@ class Grid:
     @property
     def counts(self) -> tuple[int, int]:
         """Tiles down and across."""
-        rows, cols = (min(MOST, max(1, round(n / SIDE))) for n in self.shape)
+        rows, cols = (min(MAX_TILES_PER_SIDE, max(1, round(n / SIDE))) for n in self.shape)
         return rows, cols
 
     def at(self, y: float, x: float) -> Tile:

@@ -43,4 +43,4 @@ def _out_of_memory(error: Exception) -> bool:
 def less(schedule: Schedule) -> str:
     """Say in a line for a person what is trained with from now on."""
     crops = f"{schedule.batch} crop{'s' * (schedule.batch > 1)}"
-    return f"Out of memory: going on with {crops} of {schedule.crop} px at a time"
+    return f"Out of memory: continuing with {crops} of {schedule.crop} px at a time"

@@ -71,7 +71,7 @@ def _named(sources: tuple[Source, ...], folder: Path, remarks: list[str] | None)
 def _checked(source: Source, folder: Path, remarks: list[str] | None) -> DataSet:
     images = folder / source.images
     if not images.is_dir():
-        raise RecipeError(f"{images}: no such folder of images. Name the data folder by --data.")
+        raise RecipeError(f"{images}: no such folder of images. Name the data folder with --data.")
     data = coco.read(folder / source.coco, remarks, images)
     if not data.images:
         raise RecipeError(f"{folder / source.coco}: lists no images.")

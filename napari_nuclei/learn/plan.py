@@ -16,13 +16,13 @@ from .examples import Example, example_of, pixels_of
 from .locked import SIDE, Tile
 from .reviewed import KINDS, Reviewed
 
-LEAST = 20
+MIN_REVIEWED = 20
 """Nuclei that must be reviewed for anything to be learned."""
 
-LEAST_LEARNED, LEAST_JUDGED = 10, 5
+MIN_LEARNED, MIN_JUDGED = 10, 5
 """Of these, those that are learned from and those that are judged by."""
 
-LEAST_APART = 20
+MIN_APART = 20
 """Nuclei in the tiles that judge, and half as many in those that are chosen by: with fewer, all
 locked tiles do both."""
 
@@ -148,11 +148,11 @@ def make_plan(images: Sequence[Reviewed], base: Card, source: str) -> Plan:
     earlier = tiles_in(base, "locked")
     locked = {tile for image in images for tile in image.grid.locked(earlier)}
     complete = [n for image in images for n in image.judged(set(image.grid))]
-    if len(complete) < LEAST:
+    if len(complete) < MIN_REVIEWED:
         raise UserError(
-            f"{source}: too little is reviewed to learn from and to judge by: "
+            f"{source}: too little is reviewed to learn from and evaluate on: "
             f"{counted(len(complete), 'nucleus')} in areas marked complete, at least "
-            f"{LEAST} are wanted. Review more, and mark it complete."
+            f"{MIN_REVIEWED} are needed. Review more, and mark it complete."
         )
     named = (earlier & locked) | _named(images, locked, tiles_in(base, "learned"))
     locked |= named
@@ -161,16 +161,16 @@ def make_plan(images: Sequence[Reviewed], base: Card, source: str) -> Plan:
         sum(len(image.judged(locked)) for image in plan.judged),
         sum(len(plan.learned_of(image)) for image in images),
     )
-    if judged < LEAST_JUDGED or learned < LEAST_LEARNED:
+    if judged < MIN_JUDGED or learned < MIN_LEARNED:
         raise UserError(
             f"{source}: the reviewed areas are too small to be split: "
-            f"{counted(learned, 'nucleus')} to learn "
-            f"from, {judged} to judge by, {LEAST_LEARNED} and {LEAST_JUDGED} are wanted, in tiles "
-            f"of about {SIDE} px that {base.name!r} has not learned from. Mark more as complete."
+            f"{counted(learned, 'nucleus')} to learn from, {judged} to evaluate on, "
+            f"{MIN_LEARNED} and {MIN_JUDGED} are needed, in tiles of about {SIDE} px that "
+            f"{base.name!r} has not learned from. Mark more as complete."
         )
     apart = Plan(plan.images, plan.locked, plan.named, True, plan.judged)
-    few = _count(apart.judged, filter(apart.judges, locked)) < LEAST_APART
-    few |= _count(apart.judged, filter(apart.chooses, locked)) < LEAST_APART // 2
+    few = _count(apart.judged, filter(apart.judges, locked)) < MIN_APART
+    few |= _count(apart.judged, filter(apart.chooses, locked)) < MIN_APART // 2
     return plan if few else apart
 
 
@@ -183,7 +183,7 @@ def _named(
     every = ((tile, image) for image in images for tile in image.grid)
     free = [(tile, image) for tile, image in every if tile not in locked and tile not in learned]
     for tile, image in sorted(free, key=lambda row: (row[0].lot(), row[0])):
-        if held >= LEAST_JUDGED:
+        if held >= MIN_JUDGED:
             break
         more = len(image.judged({tile}))
         if more:

@@ -20,7 +20,7 @@ from ..images.levels import normalize
 from ..masks import Mask
 from .disturb import PLAIN
 from .experiments import Run
-from .judge import Seen, missed_by_size, precision_recall, reliability, worst
+from .judge import JudgedImage, missed_by_size, precision_recall, reliability, worst
 
 SIZES = np.array([2, 6, 9, 12, 16, 22, 30, 42, 60, 85, 120, 250], float)
 """Diameters in px that part the classes of nucleus sizes."""
@@ -69,13 +69,13 @@ def _drawn(path: Path, runs: Sequence[Run], draw: Any) -> Path:
     return path
 
 
-def _precision_recall(axes: Any, seen: Sequence[Seen], name: str) -> None:
+def _precision_recall(axes: Any, seen: Sequence[JudgedImage], name: str) -> None:
     recall, precision = precision_recall(seen)
     axes.plot(recall, precision, label=name)
     axes.set(xlabel="recall at IoU 0.5", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
 
 
-def _calibration(axes: Any, seen: Sequence[Seen], name: str) -> None:
+def _calibration(axes: Any, seen: Sequence[JudgedImage], name: str) -> None:
     mean, share, count = reliability(seen)
     (line,) = axes.plot(mean, share, "-", label=name)
     axes.scatter(mean, share, s=5 + 60 * count / max(1, count.max()), color=line.get_color())
@@ -83,7 +83,7 @@ def _calibration(axes: Any, seen: Sequence[Seen], name: str) -> None:
     axes.set(xlabel="score", ylabel="share right at IoU 0.5", xlim=(0, 1), ylim=(0, 1))
 
 
-def _missed(axes: Any, seen: Sequence[Seen], name: str) -> None:
+def _missed(axes: Any, seen: Sequence[JudgedImage], name: str) -> None:
     share, count = missed_by_size(seen, SIZES)
     middle = np.sqrt(SIZES[1:] * SIZES[:-1])
     enough = count >= 5
@@ -106,7 +106,7 @@ def write_worst(folder: Path, runs: Sequence[Run], count: int) -> Iterator[Path]
             yield path
 
 
-def picture(run: Run, seen: Seen) -> NDArray[np.uint8]:
+def picture(run: Run, seen: JudgedImage) -> NDArray[np.uint8]:
     """Draw what was found, wrong and missed into an image, (H, W, 3) uint8."""
     image = seen.image
     times = max(1, round(SIDE / max(image.shape)))

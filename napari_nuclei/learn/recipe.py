@@ -155,7 +155,7 @@ def read_recipe(path: Path, changes: dict[str, Any] | None = None) -> Recipe:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         shipped = resource_folder("training")
-        raise RecipeError(f"{path}: no such recipe. Shipped recipes lie in {shipped}.") from None
+        raise RecipeError(f"{path}: no such recipe. Shipped recipes are in {shipped}.") from None
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read ({error.strerror}).") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -183,7 +183,7 @@ def check_places(recipe: Recipe, folder: Path, resume: bool) -> None:
         images, data = folder / source.images, folder / source.coco
         if not images.is_dir():
             raise RecipeError(
-                f"{images}: no such folder of images. Name the data folder by --data."
+                f"{images}: no such folder of images. Name the data folder with --data."
             )
         if not data.is_file():
             raise RecipeError(f"cannot read {data}: there is no such file")
@@ -191,7 +191,7 @@ def check_places(recipe: Recipe, folder: Path, resume: bool) -> None:
         find(recipe.network.start)
     last = recipe.out / "last.ckpt"
     if resume and not last.is_file():
-        raise RecipeError(f"{last}: nothing to resume. Leave --resume out to begin anew.")
+        raise RecipeError(f"{last}: nothing to resume. Omit --resume to start over.")
 
 
 def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

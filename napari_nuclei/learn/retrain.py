@@ -23,7 +23,7 @@ from .choosing import Candidate, best_f1, choose, looks, next_factor
 from .examples import Example
 from .fine_tune import Tuning, mixed, schedule, told
 from .gate import Verdict, changes, judge
-from .job import Job
+from .job import RetrainJob
 from .keeping import Report, finish, licence_of, workspace
 from .locked import Tile
 from .looking import Found, look, sample_images, tally
@@ -38,7 +38,7 @@ REPLAYED = 120
 ALL = "all"
 
 
-def retrain(job: Job, device: str = "auto") -> Generator[Progress, None, Report | None]:
+def retrain(job: RetrainJob, device: str = "auto") -> Generator[Progress, None, Report | None]:
     """Retrain a model, and keep the new one only if it is better.
 
     Yields
@@ -63,7 +63,7 @@ def retrain(job: Job, device: str = "auto") -> Generator[Progress, None, Report 
         return (yield from run.go())
 
 
-def _begun(job: Job, processes: World) -> Generator[Progress, None, _Run]:
+def _begun(job: RetrainJob, processes: World) -> Generator[Progress, None, _Run]:
     begun = time.monotonic()
     yield Progress(0, 0, "Loading the model")
     network, base = load_network(job.base)
@@ -99,7 +99,7 @@ class _Seen:
 
 @dataclass
 class _Run:
-    job: Job
+    job: RetrainJob
     processes: World
     network: MaskRCNN
     base: Card
@@ -119,10 +119,12 @@ class _Run:
     def go(self) -> Generator[Progress, None, Report | None]:
         """Do it all; see `retrain`."""
         first = self.processes.first
-        before = (yield from self._look(self.network, "Judging the old model")) if first else None
+        before = (
+            (yield from self._look(self.network, "Evaluating the old model")) if first else None
+        )
         labels = self._agreement(before.locked) if before else None
         if labels and labels.doubtful:
-            yield Progress(0, 0, "The labels do not fit", told(f"Warning: {labels.words}."))
+            yield Progress(0, 0, "The labels do not fit", told(f"Warning: {labels.summary}."))
         folder, seconds = workspace(self.job, self.base, self.name, self._training_seconds())
         seconds = self.processes.of_first(seconds)
         examples = yield from self._examples()
@@ -146,7 +148,7 @@ class _Run:
             if factor is None:
                 break
             model = mixed(self.network, state.ema, factor)
-            now = yield from self._look(model, f"Judging {factor:.0%} of what is new")
+            now = yield from self._look(model, f"Evaluating {factor:.0%} of the new weights")
             seen[factor], shown[factor] = now, (now.tallies["choosing"], now.sample_tallies)
         best = choose(shown, *known)
         report = self._report(before, seen[best.factor], best, labels)
@@ -255,7 +257,7 @@ def replayed(path: Path, data: DataSet) -> Generator[Progress, None, tuple[Path,
     folder = path.parent
     if files_in(folder).find(data.images[0].file_name).value is None:
         raise UserError(
-            f"{path}: its images lie neither beside it nor in {folder / 'images'}: put them there."
+            f"{path}: its images are neither beside it nor in {folder / 'images'}: put them there."
         )
     step = max(1, -(-len(data.images) // REPLAYED))
     some = replace(data, images=data.images[::step])

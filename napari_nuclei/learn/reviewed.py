@@ -190,7 +190,7 @@ def review_of(
         raise UserError(f"{source}: lists no images, so there is nothing to learn from.")
     if not folder.is_dir():
         raise UserError(
-            f"{folder}: no such folder of images." + worded(" Name it by --images.", "", "")
+            f"{folder}: no such folder of images." + worded(" Name it with --images.", "", "")
         )
     begun = [i for i in data.images if data.foreign or _is_begun(data.of(i))]
     located = files_in(folder).find_all(image.file_name for image in begun)
@@ -198,11 +198,11 @@ def review_of(
         raise UserError(
             f"{folder}: {len(located.gaps):,} of {counted(len(begun), 'image')} "
             f"{are(len(located.gaps))} missing "
-            f"({located.words()}). "
+            f"({located.summary()}). "
             + worded(
-                "Name the folder that they lie in by --images.",
-                "Name the folder that they lie in.",
-                "Have they been moved? Open them from where they lie now.",
+                "Name their folder with --images.",
+                "Name their folder.",
+                "Have they been moved? Open them from where they are now.",
             )
         )
     out = []
@@ -213,6 +213,6 @@ def review_of(
     if not any(found.areas for found in out):
         raise UserError(
             f"{source}: no area is marked complete, so nothing says where a nucleus is missing. "
-            "Review an image or a rectangle to its end and mark it complete."
+            "Review a whole image or rectangle and mark it complete."
         )
     return out

@@ -120,11 +120,11 @@ def _state(recipe: Recipe, resume: bool, processes: World) -> State:
     last = recipe.out / "last.ckpt"
     if resume:
         if not last.is_file():
-            raise RecipeError(f"{last}: nothing to resume. Leave --resume out to begin anew.")
+            raise RecipeError(f"{last}: nothing to resume. Omit --resume to start over.")
         _load(state, last)
     elif processes.first and (last.is_file() or (recipe.out / "best.ckpt").is_file()):
         raise RecipeError(
-            f"{recipe.out} holds an earlier run: go on with --resume, or name another --out."
+            f"{recipe.out} holds an earlier run: continue with --resume, or name another --out."
         )
     for log in ("losses.csv", "validation.csv") if processes.first else ():
         forget_after(recipe.out / log, state.step)

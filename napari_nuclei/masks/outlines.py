@@ -241,7 +241,7 @@ def fill(rings: Rings, count: int, shape: tuple[int, int]) -> list[Mask]:
     Parameters
     ----------
     rings : Rings
-        Finite corners; what lies outside of the image is cut off.
+        Finite corners; what lies outside the image is cut off.
     count : int
         How many objects there are.
     shape : (int, int)

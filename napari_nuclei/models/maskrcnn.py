@@ -162,7 +162,7 @@ class MaskRCNN(nn.Module):
         super().__init__()
         self.arch = arch = arch or Architecture()
         if len(arch.anchors) != len(LEVELS) + 1:
-            raise ValueError(f"{len(LEVELS) + 1} anchors are wanted, one a level of the pyramid")
+            raise ValueError(f"{len(LEVELS) + 1} anchors are needed, one a level of the pyramid")
         self.trunk = _Trunk(arch)
         self.anchors = AnchorGenerator(
             tuple((a,) for a in arch.anchors), ((0.5, 1.0, 2.0),) * len(arch.anchors)

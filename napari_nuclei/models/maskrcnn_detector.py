@@ -35,7 +35,7 @@ BYTES = 500
 """Of a GPU's memory for each px of a tile in a batch: a generous guess from the sizes of the maps,
 half of which are float32 copies. Where it is wrong, out-of-memory recovery takes over."""
 
-MOST = 8
+MAX_TILES_PER_BATCH = 8
 """Tiles in a batch at most: by then a GPU is busy."""
 
 
@@ -99,7 +99,7 @@ class MaskRCNNDetector:
         fits = 1
         if self.device.type == "cuda":
             fits = int(available(self.device) / 2 / (BYTES * size[0] * size[1]))
-        return max(1, min(fits, MOST)) if self.batch is None else self.batch
+        return max(1, min(fits, MAX_TILES_PER_BATCH)) if self.batch is None else self.batch
 
     def detect(
         self,

@@ -15,11 +15,11 @@ STRIDES = (4, 8, 16, 32, 64)
 SHAPES = 3
 """Anchors at each place of a level."""
 
-MOST = 32
+MAX_ANCHORS_PER_CELL = 32
 """Anchors of a cell that may become proposals: 8,000 a megapixel at most, of which half or so are
 distinct. With 48, F1 on the validation images of dsb2018 and vrdl was the same to 0.001."""
 
-LEAST = 0.1
+MIN_OBJECTNESS = 0.1
 """Objectness below which an anchor is none of them."""
 
 
@@ -42,8 +42,8 @@ def likeliest(objectness: Tensor, size: tuple[int, int]) -> Tensor:
         (P,) indices.
     """
     cells = anchors_by_cell(size, objectness.device)
-    values, places = objectness[cells].topk(MOST, 1)
-    return cells.gather(1, places)[values >= math.log(LEAST / (1 - LEAST))]
+    values, places = objectness[cells].topk(MAX_ANCHORS_PER_CELL, 1)
+    return cells.gather(1, places)[values >= math.log(MIN_OBJECTNESS / (1 - MIN_OBJECTNESS))]
 
 
 def anchors_by_cell(size: tuple[int, int], device: torch.device) -> Tensor:

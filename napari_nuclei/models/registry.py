@@ -61,7 +61,7 @@ def find(model: str) -> Card:
     if model in known:  # its file has been renamed
         return known[model]
     names = ", ".join(known) or "none"
-    raise ModelError(f"no model named {model!r}. There are: {names}.")
+    raise ModelError(f"no model named {model!r}. Choose one of: {names}.")
 
 
 def weights_beside(card: Card) -> Path | None:

@@ -32,7 +32,9 @@ def pick_device(name: str = "auto") -> torch.device:
     if name == "cuda" and have[0].startswith("cuda"):
         return torch.device("cuda:0")
     if name not in have:
-        raise ModelError(f"no device {name!r} here. There are: auto, {', '.join(have)}.")
+        raise ModelError(
+            f"there is no device {name!r} here. Choose one of: auto, {', '.join(have)}."
+        )
     return torch.device(name)
 
 

@@ -40,13 +40,15 @@ def check_name(name: str) -> None:
     """
     if not _NAME.fullmatch(name) or name.endswith(".") or name.lower() in _TAKEN:
         raise ModelError(
-            f"{name!r} cannot be a model's name: take letters, digits, hyphens and dots."
+            f"{name!r} cannot be a model's name: use letters, digits, hyphens and dots."
         )
     folded = name.casefold()  # some disks know no difference
     taken = {card.name.casefold() for card in cards()}
     taken |= {path.stem.casefold() for path in user_folder().glob("*.json")}
     if folded in taken:
-        raise ModelError(f"there is a model named {name!r} already: take another {option('name')}.")
+        raise ModelError(
+            f"there is a model named {name!r} already: choose another {option('name')}."
+        )
 
 
 def use(name: str) -> Card:
@@ -60,7 +62,7 @@ def use(name: str) -> Card:
     card = find(name)
     if card.path is None or card.path.parent not in (SHIPPED, user_folder()):
         raise ModelError(
-            f"{name}: lies outside of the folder of models; copy the weights and their card to "
+            f"{name}: lies outside the folder of models; copy the weights and their card to "
             f"{user_folder()} first."
         )
     _check(card)
@@ -103,13 +105,13 @@ def remove(name: str) -> list[Path]:
     """
     card = find(name)
     if card.path is None or card.path.parent != user_folder():
-        raise ModelError(f"{card.name!r} is not a model of yours, so it stays.")
+        raise ModelError(f"{card.name!r} is not one of your own models, so it cannot be removed.")
     if card.name == current().name:
         raise ModelError(
             f"{card.name!r} is in use: "
             + worded(
-                "go back first, by napari-nuclei models rollback.",
-                "put another one to use first.",
+                "go back first, with napari-nuclei models rollback.",
+                "use another one first.",
                 "press Go back first, or use another one.",
             )
         )

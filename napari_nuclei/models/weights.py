@@ -72,7 +72,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
                 f"{path}: not a safetensors file, or cut short. Fetch or train it again."
             ) from None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise ModelError(f"{path}: holds something else than weights.")
+        raise ModelError(f"{path}: holds something other than weights.")
     return state
 
 
@@ -86,8 +86,8 @@ def pretrained_trunk(arch: Architecture) -> dict[str, Tensor]:
     """
     if arch.trunk not in efficientnet_lite.NAMES:
         raise ModelError(
-            f"there are no ImageNet weights for the trunk {arch.trunk}: leave network.pretrained "
-            f"out, or choose one of {', '.join(efficientnet_lite.NAMES)}."
+            f"there are no ImageNet weights for the trunk {arch.trunk}: omit network.pretrained, "
+            f"or choose one of {', '.join(efficientnet_lite.NAMES)}."
         )
     state, _ = efficientnet_lite.pretrained(arch.trunk)
     return {f"trunk.{n.replace('stages.', 'layers.', 1)}": t for n, t in state.items()}
@@ -104,7 +104,7 @@ def build(card: Card, weights: Path) -> MaskRCNN:
     values = dict(card.architecture)
     kind = values.pop("detector", "maskrcnn")
     if kind != "maskrcnn":
-        raise ModelError(f"{card.name}: this version knows no detector {kind!r}.")
+        raise ModelError(f"{card.name}: this version has no detector {kind!r}.")
     try:
         model = MaskRCNN(Architecture.from_dict(values))
     except (TypeError, KeyError, ValueError, RuntimeError) as error:
@@ -137,8 +137,8 @@ def weights_of(card: Card, named: Path | None = None) -> Path:
 def _mend(card: Card) -> str:
     """Say what helps where the files of a model are damaged."""
     if card.path is not None and card.path.parent == SHIPPED:
-        return "Install napari-nuclei again."
-    return "Bring them back from a copy, or use another model."
+        return "Reinstall napari-nuclei."
+    return "Restore them from a copy, or use another model."
 
 
 def load_network(model: str) -> tuple[MaskRCNN, Card]:

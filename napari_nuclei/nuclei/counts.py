@@ -75,7 +75,7 @@ class Counts:
         """How many are seen of which a person has not said anything yet."""
         return self.proposed - self.hidden
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """Say it in one line, for a person."""
         head = counted(self.shown, "nucleus")
         numbers = {

@@ -64,7 +64,9 @@ class Edit:
         try:
             nuclei.replace(self.before, self.after)
         except ValueError:
-            raise ValueError(f"the edit {self.name!r} does not fit the present nuclei") from None
+            raise ValueError(
+                f"the edit {self.name!r} does not fit the nuclei as they are"
+            ) from None
         if self.threshold is not None:
             nuclei.threshold = self.threshold[1]
         if self.complete is not None:
@@ -107,7 +109,7 @@ class Edit:
         """Boxes of the masks that it changes, before and after."""
         return [n.mask.box for n in {*self.before} ^ {*self.after} if n.mask]
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """Say in a few words what was done, as ``split 212 into 212 and 498``."""
         old = [n.id for n in self.before]
         new = [n.id for n in self.after]
@@ -133,7 +135,7 @@ def _listed(ids: list[int]) -> str:
     )
 
 
-def difference(old: Nuclei, new: Nuclei, name: str = "read anew") -> Edit:
+def difference(old: Nuclei, new: Nuclei, name: str = "reload") -> Edit:
     """Return the edit that leads from one state of an image's nuclei to another."""
     rows = {n.id: n for n in new}
     before = tuple(n for n in old if rows.get(n.id) != n)
@@ -146,7 +148,7 @@ def difference(old: Nuclei, new: Nuclei, name: str = "read anew") -> Edit:
 # -- for those who make them -----------------------------------------------------------
 
 
-def take(nuclei: Nuclei, ids: Iterable[int], what: str) -> list[Nucleus]:
+def require(nuclei: Nuclei, ids: Iterable[int], what: str) -> list[Nucleus]:
     """Return those of these nuclei that there are; `what` is to be done with them."""
     rows = [nuclei[i] for i in dict.fromkeys(ids) if i in nuclei]
     if not rows:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ..errors import EditError
 from ..masks import Mask
-from ..masks.box import Box, has_middle, touches
-from .edit import Edit, on_record, take
+from ..masks.box import Box, covers, has_middle, is_empty, touches, within, without
+from .edit import Edit, on_record, require
 from .nuclei import Nuclei
 from .nucleus import Kind, Nucleus, Origin, State
 from .shape_edits import (
@@ -64,7 +64,7 @@ def add(nuclei: Nuclei, mask: Mask, id: int | None = None, name: str = "add") ->
 
 def delete(nuclei: Nuclei, ids: Iterable[int]) -> Edit:
     """Remove nuclei: a model's are kept as rejected, those of a person are gone."""
-    rows = take(nuclei, ids, "delete")
+    rows = require(nuclei, ids, "delete")
     return Edit("delete", tuple(rows), tuple(on_record(rows)))
 
 
@@ -88,12 +88,12 @@ def accept_above(nuclei: Nuclei, score: float) -> Edit:
 
 def note(nuclei: Nuclei, ids: Iterable[int], text: str) -> Edit:
     """Put a remark on nuclei."""
-    rows = take(nuclei, ids, "remark on")
+    rows = require(nuclei, ids, "remark on")
     return Edit("note", tuple(rows), tuple(replace(n, note=text) for n in rows))
 
 
 def _states(nuclei: Nuclei, ids: Iterable[int], state: State, name: str) -> Edit:
-    rows = [n for n in take(nuclei, ids, name) if n.state is not state]
+    rows = [n for n in require(nuclei, ids, name) if n.state is not state]
     if not rows:
         raise EditError(f"Nothing to do: already {state.value}.")
     return Edit(name, tuple(rows), tuple(replace(n, state=state) for n in rows))
@@ -105,7 +105,7 @@ def _states(nuclei: Nuclei, ids: Iterable[int], state: State, name: str) -> Edit
 def mark_complete(nuclei: Nuclei, box: Box | None = None) -> Edit:
     """Say that nothing is missing in an area, or in the whole image."""
     new = _inside(nuclei, box)
-    if any(_covers(old, new) for old in nuclei.complete):
+    if any(covers(old, new) for old in nuclei.complete):
         raise EditError("Nothing to do: this area is marked complete already.")
     return Edit("mark complete", complete=(nuclei.complete, (*nuclei.complete, new)))
 
@@ -115,38 +115,15 @@ def unmark(nuclei: Nuclei, box: Box | None = None) -> Edit:
     gone = _inside(nuclei, box)
     if not any(touches(old, gone) for old in nuclei.complete):
         raise EditError("Nothing to do: nothing is marked complete here.")
-    left = tuple(part for old in nuclei.complete for part in _without(old, gone))
+    left = tuple(part for old in nuclei.complete for part in without(old, gone))
     return Edit("unmark", complete=(nuclei.complete, left))
 
 
 def _inside(nuclei: Nuclei, box: Box | None) -> Box:
-    height, width = nuclei.shape
-    y0, x0, y1, x1 = box or (0, 0, height, width)
-    y0, x0, y1, x1 = max(y0, 0), max(x0, 0), min(y1, height), min(x1, width)
-    if y0 >= y1 or x0 >= x1:
+    part = within(box or (0, 0, *nuclei.shape), nuclei.shape)
+    if is_empty(part):
         raise EditError("The area has no pixel inside the image: draw it over the image.")
-    return y0, x0, y1, x1
-
-
-def _covers(outer: Box, inner: Box) -> bool:
-    first = outer[0] <= inner[0] and outer[1] <= inner[1]
-    return first and outer[2] >= inner[2] and outer[3] >= inner[3]
-
-
-def _without(box: Box, gone: Box) -> Iterator[Box]:
-    """Yield what is left of a box: above, below, left and right of what goes."""
-    if not touches(box, gone):
-        yield box
-        return
-    y0, x0, y1, x1 = box
-    top, bottom = max(y0, gone[0]), min(y1, gone[2])
-    parts = [
-        (y0, x0, top, x1),
-        (bottom, x0, y1, x1),
-        (top, x0, bottom, gone[1]),
-        (top, gone[3], bottom, x1),
-    ]
-    yield from (part for part in parts if part[0] < part[2] and part[1] < part[3])
+    return part
 
 
 # -- all of them ------------------------------------------------------------------------
@@ -155,7 +132,7 @@ def _without(box: Box, gone: Box) -> Iterator[Box]:
 def set_threshold(nuclei: Nuclei, score: float) -> Edit:
     """Show untouched proposals from this score on."""
     if not 0 <= score <= 1:
-        raise EditError(f"A score threshold lies between 0 and 1, not at {score}.")
+        raise EditError(f"A score threshold is between 0 and 1, not {score}.")
     return Edit("threshold", threshold=(nuclei.threshold, score))
 
 
@@ -171,7 +148,7 @@ def propose(
     Parameters
     ----------
     found : sequence of (Mask, float)
-        Masks and scores, down to a low score. What lies outside of the image is left out.
+        Masks and scores, down to a low score. What lies outside the image is left out.
     model : str
         Name of the model.
     threshold : float
@@ -228,7 +205,7 @@ def adopt(nuclei: Nuclei, others: Nuclei, name: str = "adopt") -> Edit:
     """
     if others.shape != nuclei.shape:
         sizes = " and ".join(f"{h}×{w}" for h, w in (others.shape, nuclei.shape))
-        raise EditError(f"The sizes differ ({sizes} px): these nuclei are of another image.")
+        raise EditError(f"The sizes differ ({sizes} px): these nuclei belong to another image.")
     lowest = min((n.id for n in others), default=nuclei.next_id)
     up = max(0, nuclei.next_id - lowest)
     rows = tuple(_renumbered(n, up) for n in others if n.mask)

@@ -35,7 +35,7 @@ class History(Sequence[Edit]):
         self._edits = list(edits)
         self._older = older if load is not None else 0
         self._load = load
-        self._words = words
+        self._last_summary = words
         self._busy = threading.Lock()
 
     def __len__(self) -> int:
@@ -70,11 +70,11 @@ class History(Sequence[Edit]):
         return f"<History of {len(self)} edits>"
 
     @property
-    def last_words(self) -> str:
+    def last_summary(self) -> str:
         """What the newest edit says of itself; empty if there is none."""
         if self._edits:
-            return self._edits[-1].words()
-        return self._words if self._older else ""
+            return self._edits[-1].summary()
+        return self._last_summary if self._older else ""
 
     def load(self) -> None:
         """Read the older ones now; a thread may do so after opening.
@@ -89,7 +89,7 @@ class History(Sequence[Edit]):
             return
         older = list(self._load())
         if len(older) != wanted:
-            raise UserError("The older history is not what it was; the nuclei are all there.")
+            raise UserError("The older history has changed on disk; the nuclei are all there.")
         with self._busy:
             if self._older:  # not forgotten or read by another thread meanwhile
                 self._edits[:0] = older

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Pixels = NDArray[Any]
 
-FEW = 32
+MAX_CLASSES = 32
 """Values up to which an image may be a mask or a map of classes, and hardly a photograph."""
 
 SCATTERED = 4
@@ -71,11 +71,11 @@ def remark_on(labels: Pixels) -> str:
         return ""
     if count > 100 and labels.size < 3 * areas.sum() < 3 * SPECK * count:
         raise ValueError(_photograph(count, int(areas.sum())))
-    if count > FEW and runs <= COMPACT * np.sqrt(areas).sum():
+    if count > MAX_CLASSES and runs <= COMPACT * np.sqrt(areas).sum():
         return ""
     pieces = _pieces(labels)
     is_dust = count > 2 and areas.sum() < SPECK * pieces
-    if pieces > SCATTERED * count and (count > FEW or is_dust):
+    if pieces > SCATTERED * count and (count > MAX_CLASSES or is_dust):
         raise ValueError(_photograph(count, pieces))
     if count == 1 and pieces > 1:
         value = int(labels.max())

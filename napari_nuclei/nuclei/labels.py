@@ -65,7 +65,7 @@ def stroke(nuclei: Nuclei, ys: ArrayLike, xs: ArrayLike, value: int, name: str =
     inside = (rows >= 0) & (cols >= 0) & (rows < nuclei.shape[0]) & (cols < nuclei.shape[1])
     painted = Mask.from_pixels(rows[inside], cols[inside])
     if not painted:
-        raise EditError("The stroke lies outside of the image.")
+        raise EditError("The stroke lies outside the image.")
     seen = draw(nuclei, painted.box)
     under = np.where(painted.to_array(), seen, 0)
     before: dict[int, Nucleus] = {}

@@ -152,9 +152,9 @@ class Nuclei:
         gone = {n.id for n in before}
         stale = any(self._rows.get(n.id) != n for n in before)
         if stale or any(n.id in self._rows and n.id not in gone for n in after):
-            raise ValueError("the nuclei are others by now")
+            raise ValueError("the nuclei have changed since then")
         for nucleus in before:
-            self._take(nucleus.id)
+            self._remove(nucleus.id)
         for nucleus in after:
             self._put(nucleus)
 
@@ -164,7 +164,7 @@ class Nuclei:
         for cell in _cells_of(nucleus.mask.box):
             self._cells.setdefault(cell, set()).add(nucleus.id)
 
-    def _take(self, id: int) -> None:
+    def _remove(self, id: int) -> None:
         nucleus = self._rows.pop(id)
         for cell in _cells_of(nucleus.mask.box):
             self._cells[cell].discard(id)

@@ -49,7 +49,7 @@ def html(nuclei: Nuclei) -> str:
     stream = io.BytesIO()
     Image.fromarray(picture(nuclei)).save(stream, "PNG")
     code = base64.b64encode(stream.getvalue()).decode()
-    words = escape(f"{Counts.of(nuclei).words()} · {nuclei.shape[0]}×{nuclei.shape[1]} px")
+    words = escape(f"{Counts.of(nuclei).summary()} · {nuclei.shape[0]}×{nuclei.shape[1]} px")
     return f'<figure><img alt="{words}" src="data:image/png;base64,{code}"/><p>{words}</p></figure>'
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..errors import EditError
 from ..masks import Mask, shaping
-from .edit import Edit, changed, on_record, take
+from .edit import Edit, changed, on_record, require
 from .nuclei import Nuclei
 from .nucleus import Nucleus, Origin
 
@@ -17,7 +17,7 @@ def merge(nuclei: Nuclei, ids: Sequence[int]) -> Edit:
 
     What a model had said of the others stays on record, as rejected.
     """
-    rows = take(nuclei, ids, "join")
+    rows = require(nuclei, ids, "join")
     if len(rows) < 2:
         raise EditError("Joining needs at least two nuclei: select them with shift-click.")
     first = changed(nuclei, rows[0], Mask.union_of(n.mask for n in rows))
@@ -29,7 +29,7 @@ def merge(nuclei: Nuclei, ids: Sequence[int]) -> Edit:
 
 def split(nuclei: Nuclei, id: int, line: Sequence[tuple[float, float]]) -> Edit:
     """Cut a nucleus along a polyline of (y, x); the largest part keeps the id."""
-    (nucleus,) = take(nuclei, [id], "split")
+    (nucleus,) = require(nuclei, [id], "split")
     parts = nucleus.mask.split(line)
     if len(parts) < 2:
         raise EditError("The line does not cut the nucleus in two: draw it right across.")
@@ -38,7 +38,7 @@ def split(nuclei: Nuclei, id: int, line: Sequence[tuple[float, float]]) -> Edit:
 
 def split_by_seeds(nuclei: Nuclei, id: int, seeds: Sequence[tuple[float, float]]) -> Edit:
     """Divide a nucleus at its waists between seeds (y, x); the largest part keeps the id."""
-    (nucleus,) = take(nuclei, [id], "split")
+    (nucleus,) = require(nuclei, [id], "split")
     parts = shaping.by_seeds(nucleus.mask, seeds)
     if len(parts) < 2:
         raise EditError("Splitting needs a seed in each part: click twice inside the nucleus.")
@@ -78,9 +78,9 @@ def _split_into(nuclei: Nuclei, nucleus: Nucleus, parts: list[Mask]) -> Edit:
 
 def repaint(nuclei: Nuclei, id: int, mask: Mask, name: str = "repaint") -> Edit:
     """Give a nucleus another mask."""
-    (nucleus,) = take(nuclei, [id], "repaint")
+    (nucleus,) = require(nuclei, [id], "repaint")
     if nucleus.mask == mask:
-        raise EditError("Nothing to do: the outline is already so.")
+        raise EditError("Nothing to do: the outline is already like that.")
     return Edit(name, (nucleus,), (changed(nuclei, nucleus, mask),))
 
 
@@ -122,7 +122,7 @@ def _reshaped(
 ) -> Edit:
     """Change the outlines of those nuclei that are not so already."""
     before, after = [], []
-    for nucleus in take(nuclei, ids, name):
+    for nucleus in require(nuclei, ids, name):
         mask = shape(nucleus.mask).clip(nuclei.shape)
         if not mask:
             raise EditError(f"Nothing would be left of nucleus {nucleus.id}. Delete it instead.")

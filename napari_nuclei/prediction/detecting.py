@@ -17,10 +17,10 @@ from ..progress import Progress
 from ..wording import counted
 from .frame import Frame
 from .pasting import paste
-from .suppress import Scored
+from .suppress import ScoredMask
 from .tiles import Tile, quarters
 
-Seen = tuple[Tile, NDArray[np.float32]]
+TilePixels = tuple[Tile, NDArray[np.float32]]
 """A tile, and the pixels that the network sees of it."""
 
 
@@ -48,8 +48,8 @@ class Detecting:
         return same
 
     def found(
-        self, seen: Sequence[Seen], low: float
-    ) -> Generator[Progress, None, list[list[Scored]]]:
+        self, seen: Sequence[TilePixels], low: float
+    ) -> Generator[Progress, None, list[list[ScoredMask]]]:
         """Find the nuclei of tiles that can be taken at once.
 
         Out of memory, it goes on with fewer tiles, then with smaller ones, then on the CPU.
@@ -69,7 +69,7 @@ class Detecting:
         MemoryError
             If nothing helps.
         """
-        out: list[list[Scored]] = [[] for _ in seen]
+        out: list[list[ScoredMask]] = [[] for _ in seen]
         jobs = deque([[(k, tile) for k, (tile, _) in enumerate(seen)]] if seen else [])
         while jobs:
             job = jobs.popleft()
@@ -102,27 +102,27 @@ class Detecting:
         height, width = part.box[2] - part.box[0], part.box[3] - part.box[1]
         return pixels[y : y + height, x : x + width]
 
-    def _detect(self, seen: list[Seen], low: float) -> list[Detections]:
+    def _detect(self, seen: list[TilePixels], low: float) -> list[Detections]:
         pixels, cores = [p for _, p in seen], [tile.local_core for tile, _ in seen]
         if len(seen) > 1 and is_batched(self.detector):
             return self.detector.detect_many(pixels, cores, low)
         return [self.detector.detect(p, c, low) for p, c in zip(pixels, cores, strict=True)]
 
     def _less(
-        self, job: list[tuple[int, Tile]], seen: Sequence[Seen]
+        self, job: list[tuple[int, Tile]], seen: Sequence[TilePixels]
     ) -> tuple[list[list[tuple[int, Tile]]], str]:
         """Return what to try instead of what was too much, and what to tell the user."""
         if len(job) > 1 and is_batched(self.detector):
             most = (len(job) + 1) // 2
             self.detector.batch = most  # for the images to come, too
-            told = f"Out of memory: going on with {counted(most, 'tile')} at a time"
+            told = f"Out of memory: continuing with {counted(most, 'tile')} at a time"
             return [job[:most], job[most:]], told
         ((k, part),) = job
         smaller = self._quarters(part, seen[k][0])
         if smaller:
-            return [[(k, one)] for one in smaller], "Out of memory: going on in smaller tiles"
+            return [[(k, one)] for one in smaller], "Out of memory: continuing with smaller tiles"
         self.detector = on_cpu(self.detector)
-        return [job], "Out of memory: going on on the CPU"
+        return [job], "Out of memory: continuing on the CPU"
 
     def _quarters(self, part: Tile, tile: Tile) -> list[Tile]:
         """Cut in four what was too much, in the pixels that are at hand."""
@@ -138,7 +138,7 @@ class Detecting:
         less = all((t.box[2] - t.box[0]) * (t.box[3] - t.box[1]) < 0.8 * whole for t in inside)
         return inside if less else []
 
-    def _drawn(self, found: Detections, tile: Tile) -> list[Scored]:
+    def _drawn(self, found: Detections, tile: Tile) -> list[ScoredMask]:
         y, x = tile.box[:2]
         boxes = found.boxes + np.array([x, y, x, y], np.float32)
         moved = Detections(boxes, found.scores, found.masks)

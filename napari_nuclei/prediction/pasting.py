@@ -32,8 +32,8 @@ def paste(
     scale = np.array([zoom[1], zoom[0], zoom[1], zoom[0]])
     level = threshold * 255
     for box, score, soft in zip(found.boxes / scale, found.scores, found.masks, strict=True):
-        x, across = _weights(box[0], box[2], shape[1], soft.shape[1])
-        y, down = _weights(box[1], box[3], shape[0], soft.shape[0])
+        x, across = weights(box[0], box[2], shape[1], soft.shape[1])
+        y, down = weights(box[1], box[3], shape[0], soft.shape[0])
         if len(across) and len(down):
             mask = Mask.from_array(down @ soft.astype(np.float32) @ across.T >= level, y, x)
             if mask:
@@ -41,7 +41,7 @@ def paste(
     return out
 
 
-def _weights(start: float, end: float, length: int, cells: int) -> tuple[int, NDArray[np.float32]]:
+def weights(start: float, end: float, length: int, cells: int) -> tuple[int, NDArray[np.float32]]:
     """Bilinear weights of a mask's cells for the pixels of one side of its box.
 
     Returns

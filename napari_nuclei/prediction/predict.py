@@ -17,7 +17,7 @@ from ..models.detector import Detector
 from ..progress import Progress, result_of
 from . import LOW as LOW
 from .diameter import LOOKS, PROBE, estimate_diameter
-from .suppress import Scored, best_first
+from .suppress import ScoredMask, best_first
 from .tiling import Tiling
 
 
@@ -97,7 +97,7 @@ def segment_steps(
     picture = LargeImage(image).without_empty()
     levels, diameter = yield from measure_steps(picture, detector, diameter, area)
     zoom = detector.card.diameter / diameter
-    found: list[Scored] = []
+    found: list[ScoredMask] = []
     for step in Tiling(picture, detector, zoom, levels, side, shift, area).steps(low):
         new = step.new
         if new and area is not None:

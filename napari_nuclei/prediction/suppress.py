@@ -10,18 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..masks import Mask
-from ..masks.box import Box
+from ..masks.box import Box, shared
 
-MOST = 0.7
+MAX_COVERED = 0.7
 """Largest share of the smaller of two masks that the other one may cover."""
 
 CELL = 64
 """Side of a cell of the spatial index in px."""
 
-Scored = tuple[Mask, float]
+ScoredMask = tuple[Mask, float]
 
 
-def best_first(found: Iterable[Scored]) -> list[Scored]:
+def best_first(found: Iterable[ScoredMask]) -> list[ScoredMask]:
     """Sort by score, whatever order they came in."""
     return sorted(found, key=lambda item: _rank(*item))
 
@@ -30,7 +30,7 @@ def _rank(mask: Mask, score: float) -> tuple[float, Box, bytes]:
     return -score, mask.box, mask.counts
 
 
-def distinct(found: Iterable[Scored], most: float = MOST) -> list[Scored]:
+def distinct(found: Iterable[ScoredMask], most: float = MAX_COVERED) -> list[ScoredMask]:
     """Drop masks that mostly lie in a surer one, or in which a surer one mostly lies.
 
     Boxes of a part and of the whole overlap little by IoU, so suppression of boxes leaves
@@ -69,7 +69,7 @@ class Joining:
         Largest share of the smaller of two masks that the other one may cover.
     """
 
-    def __init__(self, cores: Sequence[Box], reach: float, most: float = MOST) -> None:
+    def __init__(self, cores: Sequence[Box], reach: float, most: float = MAX_COVERED) -> None:
         grown = np.array([-reach, -reach, reach, reach])
         self._areas = np.array(cores, float).reshape(-1, 4) + grown
         self._open = np.ones(len(cores), bool)
@@ -83,7 +83,7 @@ class Joining:
         """Number of masks that are not yet decided on."""
         return len(self._waiting)
 
-    def add(self, tile: int | None, found: Iterable[Scored]) -> list[Scored]:
+    def add(self, tile: int | None, found: Iterable[ScoredMask]) -> list[ScoredMask]:
         """Take what a tile has found; return what is now sure to be kept, best first.
 
         Parameters
@@ -168,8 +168,7 @@ class _Candidate:
 
     def shared(self, other: _Candidate) -> Box:
         """The part of both boxes, maybe empty."""
-        a, b = self.mask.box, other.mask.box
-        return max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])
+        return shared(self.mask.box, other.mask.box)
 
     def covers(self, other: _Candidate, most: float) -> bool:
         """Whether either covers more than a share of the smaller one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import count, pairwise
 
-from ..masks.box import Box
+from ..masks.box import Box, within
 
 GROWN = 4
 """Px by which a core reaches over its lines, so that a centre on a line has an owner."""
@@ -70,7 +70,7 @@ def cut_around(
     y0, x0, y1, x1 = (
         (v - margin) // stride * stride if k < 2 else v + margin for k, v in enumerate(area)
     )
-    y0, x0, y1, x1 = max(y0, 0), max(x0, 0), min(y1, shape[0]), min(x1, shape[1])
+    y0, x0, y1, x1 = within((y0, x0, y1, x1), shape)
     parts = cut((y1 - y0, x1 - x0), side, margin, stride)
     cores = [(a + y0, b + x0, c + y0, d + x0) for a, b, c, d in (tile.core for tile in parts)]
     return [around(core, shape, margin, stride) for core in cores]

@@ -17,7 +17,7 @@ from ..models.detector import Detector
 from ..progress import Progress
 from .detecting import Detecting
 from .frame import Frame
-from .suppress import Joining, Scored
+from .suppress import Joining, ScoredMask
 from .tiles import cut, cut_around
 
 TILE = 1536
@@ -26,7 +26,7 @@ TILE = 1536
 SPAN = 6144
 """Largest side of that in px of the image, where it is shrunk for the network."""
 
-MOST = 16
+MAX_TILES_AT_ONCE = 16
 """Tiles that are taken at once at most."""
 
 Pixels = NDArray[np.float32]
@@ -87,7 +87,7 @@ class Tiling:
         """Go through the tiles; `new` holds the (Mask, float) that have become sure."""
         joining = Joining(self.cores, self.reach)
         total = len(self.tiles)
-        ready: list[Scored] = []
+        ready: list[ScoredMask] = []
         for numbers, pixels in self._read_ahead():
             yield Progress(numbers[0], total, "Segmenting", ready or None)
             seen = [
@@ -106,7 +106,9 @@ class Tiling:
             reading: list[Future[Pixels | None]] = []
             start = 0
             while start < len(self.tiles):
-                stop = start + self.detecting.together(self.tiles[start : start + MOST])
+                stop = start + self.detecting.together(
+                    self.tiles[start : start + MAX_TILES_AT_ONCE]
+                )
                 later = min(len(self.tiles), 2 * stop - start)
                 more = self.tiles[start + len(reading) : later]
                 reading += [pool.submit(self.frame.read, tile) for tile in more]

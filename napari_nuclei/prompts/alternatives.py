@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..masks import Mask
 from ..nuclei import Nuclei, Nucleus, State
 from .prompter import Prompter
-from .window import Seen
+from .window import SeenNucleus
 
 AS_ABOVE = 0.8
 """IoU from which on two masks say the same."""
@@ -26,15 +26,15 @@ INSIDE = 0.75
 LOWEST = 0.02
 """Score below which nothing is offered."""
 
-OFFERED = 8
-"""Readings of a place that are offered."""
+MAX_ALTERNATIVES = 8
+"""Alternatives of a place that are offered."""
 
-MOST = 24
+MAX_CANDIDATES = 24
 """Candidates of a place that are drawn and compared."""
 
 
 @dataclass(frozen=True, slots=True)
-class OtherReading:
+class Alternative:
     """A set of nuclei that could stand in the place of some.
 
     Attributes
@@ -50,12 +50,12 @@ class OtherReading:
     """
 
     ids: tuple[int, ...]
-    seen: tuple[Seen, ...]
-    words: str
+    seen: tuple[SeenNucleus, ...]
+    summary: str
     value: float
 
 
-def other_readings(prompter: Prompter, nuclei: Nuclei, id: int) -> list[OtherReading]:
+def alternatives_of(prompter: Prompter, nuclei: Nuclei, id: int) -> list[Alternative]:
     """Return what else the detector had thought of in the place of a nucleus, best first.
 
     Parameters
@@ -71,30 +71,30 @@ def other_readings(prompter: Prompter, nuclei: Nuclei, id: int) -> list[OtherRea
     seen = candidates(prompter, (y0 - dy, x0 - dx, y1 + dy, x1 + dx))
     new = [s for s in seen if s.mask.iou(nucleus.mask) < AS_ABOVE and s.mask.overlap(nucleus.mask)]
     found = [*_parts(nucleus, new), *_wholes(nuclei, nucleus, new), *_instead(nuclei, nucleus, new)]
-    return _different(sorted(found, key=lambda r: -r.value))[:OFFERED]
+    return _different(sorted(found, key=lambda r: -r.value))[:MAX_ALTERNATIVES]
 
 
-def _different(alternatives: Sequence[OtherReading]) -> list[OtherReading]:
-    """Drop readings that say nearly the same as a better one."""
-    kept: list[OtherReading] = []
+def _different(alternatives: Sequence[Alternative]) -> list[Alternative]:
+    """Drop alternatives that say nearly the same as a better one."""
+    kept: list[Alternative] = []
     for r in alternatives:
         if not any(_alike(r, k) for k in kept):
             kept.append(r)
     return kept
 
 
-def _alike(a: OtherReading, b: OtherReading) -> bool:
+def _alike(a: Alternative, b: Alternative) -> bool:
     if len(a.seen) != len(b.seen) or set(a.ids) != set(b.ids):
         return False
     return all(max(x.mask.iou(y.mask) for y in b.seen) >= AS_ABOVE for x in a.seen)
 
 
-def candidates(prompter: Prompter, box: Sequence[float]) -> list[Seen]:
+def candidates(prompter: Prompter, box: Sequence[float]) -> list[SeenNucleus]:
     """Return what the detector thinks of in a box, without suppression, best first."""
     boxes = prompter.proposals(box)
     judged = prompter.judge(boxes)
     likely = judged.scores >= LOWEST
-    keep = unlike(judged.boxes[likely], judged.scores[likely], AS_ABOVE)[:MOST]
+    keep = unlike(judged.boxes[likely], judged.scores[likely], AS_ABOVE)[:MAX_CANDIDATES]
     return prompter.draw(judged.boxes[likely][keep], judged.scores[likely][keep])
 
 
@@ -116,7 +116,7 @@ def unlike(
     return np.array(keep, np.intp)
 
 
-def _parts(nucleus: Nucleus, seen: Sequence[Seen]) -> Iterator[OtherReading]:
+def _parts(nucleus: Nucleus, seen: Sequence[SeenNucleus]) -> Iterator[Alternative]:
     """Two or three instead of this one: they lie in it, apart, and cover most of it."""
     inside = [s for s in seen if _share(s.mask, nucleus.mask) >= INSIDE]
     area = nucleus.mask.area
@@ -130,10 +130,10 @@ def _parts(nucleus: Nucleus, seen: Sequence[Seen]) -> Iterator[OtherReading]:
                 value *= min(1.0, covered) * (1 - shared)
                 apart = tuple(_apart(some))
                 if all(s.mask for s in apart):
-                    yield OtherReading((nucleus.id,), apart, f"{count} instead of 1", value)
+                    yield Alternative((nucleus.id,), apart, f"{count} instead of 1", value)
 
 
-def _wholes(nuclei: Nuclei, nucleus: Nucleus, seen: Sequence[Seen]) -> Iterator[OtherReading]:
+def _wholes(nuclei: Nuclei, nucleus: Nucleus, seen: Sequence[SeenNucleus]) -> Iterator[Alternative]:
     """One instead of this one and its neighbours, which mostly lie in it."""
     for s in seen:
         if _share(nucleus.mask, s.mask) < INSIDE:
@@ -142,11 +142,13 @@ def _wholes(nuclei: Nuclei, nucleus: Nucleus, seen: Sequence[Seen]) -> Iterator[
         if near:
             covered = sum(s.mask.overlap(n.mask) for n in (nucleus, *near)) / s.mask.area
             ids = (nucleus.id, *(n.id for n in near))
-            words = f"1 instead of {len(ids)}"
-            yield OtherReading(ids, (s,), words, s.score * min(1.0, covered))
+            summary = f"1 instead of {len(ids)}"
+            yield Alternative(ids, (s,), summary, s.score * min(1.0, covered))
 
 
-def _instead(nuclei: Nuclei, nucleus: Nucleus, seen: Sequence[Seen]) -> Iterator[OtherReading]:
+def _instead(
+    nuclei: Nuclei, nucleus: Nucleus, seen: Sequence[SeenNucleus]
+) -> Iterator[Alternative]:
     """Another outline in the place of this one: larger, smaller, or elsewhere."""
     area = nucleus.mask.area
     for s in seen:
@@ -154,9 +156,9 @@ def _instead(nuclei: Nuclei, nucleus: Nucleus, seen: Sequence[Seen]) -> Iterator
         taken = sum(s.mask.overlap(n.mask) for n in _others(nuclei, nucleus, s.mask))
         if iou < 0.25 or taken > 0.3 * s.mask.area:
             continue
-        words = "larger" if s.mask.area > 1.1 * area else "smaller"
-        words = words if abs(s.mask.area - area) > 0.1 * area else "moved"
-        yield OtherReading((nucleus.id,), (s,), words, s.score * iou)
+        summary = "larger" if s.mask.area > 1.1 * area else "smaller"
+        summary = summary if abs(s.mask.area - area) > 0.1 * area else "moved"
+        yield Alternative((nucleus.id,), (s,), summary, s.score * iou)
 
 
 def _others(nuclei: Nuclei, nucleus: Nucleus, mask: Mask) -> list[Nucleus]:
@@ -164,13 +166,13 @@ def _others(nuclei: Nuclei, nucleus: Nucleus, mask: Mask) -> list[Nucleus]:
     return [n for n in near if n.state is not State.ACCEPTED]
 
 
-def _apart(some: Sequence[Seen]) -> Iterator[Seen]:
+def _apart(some: Sequence[SeenNucleus]) -> Iterator[SeenNucleus]:
     """Give what two share to the surer one."""
     for k, one in enumerate(some):
         mask = one.mask
         for other in some[:k]:
             mask = mask.minus(other.mask)
-        yield Seen(mask, one.score, one.soft)
+        yield SeenNucleus(mask, one.score, one.soft)
 
 
 def _share(inner: Mask, outer: Mask) -> float:

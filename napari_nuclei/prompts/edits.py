@@ -1,4 +1,4 @@
-"""Edits made of a detector's answers: a nucleus put in, another reading, a nudged outline.
+"""Edits made of a detector's answers: a nucleus put in, an alternative, a nudged outline.
 
 No torch.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from ..errors import EditError
 from ..masks import Mask, shaping
 from ..nuclei import Kind, Nuclei, Nucleus, Origin, State
-from ..nuclei.edit import Edit, changed, on_record, take
+from ..nuclei.edit import Edit, changed, on_record, require
 from ..nuclei.edits import accept
 from .soft_mask import SoftMask
 
@@ -21,7 +21,7 @@ MOSTLY = 0.6
 FITS = 0.6
 """IoU from which on an outline counts as one of a soft mask's own."""
 
-GONE = "The model {name!r} is no longer there: moved by one pixel instead."
+GONE = "The model {name!r} is no longer installed: moved by one pixel instead."
 HAND_DRAWN = "The model does not see this outline: moved by one pixel instead."
 
 
@@ -62,7 +62,7 @@ def put(nuclei: Nuclei, answer: Answer, name: str) -> Edit:
         if n not in holding:
             mask = mask.minus(n.mask)
     if not mask:
-        raise EditError("Nothing is left of it beside the nuclei that are here already.")
+        raise EditError("Nothing of it is left outside the nuclei that are here already.")
     smaller = [replace(n, mask=n.mask.minus(mask), state=State.ACCEPTED) for n in holding]
     said = replace(answer, mask=mask)
     ids = [n.id for n in covered]
@@ -73,13 +73,13 @@ def put(nuclei: Nuclei, answer: Answer, name: str) -> Edit:
 
 
 def apply_alternative(nuclei: Nuclei, ids: Sequence[int], answers: Sequence[Answer]) -> Edit:
-    """Put another reading in the place of nuclei; the first id stays with the largest mask."""
-    rows = take(nuclei, ids, "read anew")
+    """Put an alternative in the place of nuclei; the first id stays with the largest mask."""
+    rows = require(nuclei, ids, "replace")
     inside = [replace(a, mask=a.mask.clip(nuclei.shape)) for a in answers]
     inside = sorted((a for a in inside if a.mask), key=lambda a: -a.mask.area)
     if not inside:
-        raise EditError("Nothing of this reading lies inside the image.")
-    return Edit("another reading", tuple(rows), tuple(_instead_of(nuclei, rows, inside)))
+        raise EditError("Nothing of this alternative lies inside the image.")
+    return Edit("alternative", tuple(rows), tuple(_instead_of(nuclei, rows, inside)))
 
 
 def _instead_of(nuclei: Nuclei, rows: Sequence[Nucleus], new: Sequence[Answer]) -> list[Nucleus]:
@@ -109,7 +109,7 @@ def promote(nuclei: Nuclei, ids: Iterable[int]) -> Edit:
     """Accept candidates that lie below the threshold."""
     rows = [i for i in ids if i in nuclei and not nuclei.is_shown(nuclei[i])]
     if not rows:
-        raise EditError("No candidate lies here: they are outlined where there are some.")
+        raise EditError("No candidate here: click one of those outlined.")
     hidden = [i for i in rows if nuclei[i].state is State.PROPOSED]
     if not hidden:
         raise EditError("This one has been rejected before: undo that instead.")
@@ -129,7 +129,7 @@ def nudge(nuclei: Nuclei, id: int, outwards: bool, soft: SoftMask | None) -> tup
     Edit, str
         And what the person should know of it; mostly nothing.
     """
-    (nucleus,) = take(nuclei, [id], "nudge")
+    (nucleus,) = require(nuclei, [id], "nudge")
     name = "nudge out" if outwards else "nudge in"
     mask, word = _along(nucleus.mask, outwards, soft), ""
     if mask is None:
@@ -141,7 +141,7 @@ def nudge(nuclei: Nuclei, id: int, outwards: bool, soft: SoftMask | None) -> tup
     if not mask:
         raise EditError(f"Nothing would be left of nucleus {id}. Delete it instead.")
     if mask == nucleus.mask:
-        raise EditError("The outline goes no further.")
+        raise EditError("The outline cannot move any further.")
     return Edit(name, (nucleus,), (changed(nuclei, nucleus, mask),)), word
 
 

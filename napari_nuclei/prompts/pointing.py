@@ -19,7 +19,7 @@ from ..nuclei import Nuclei
 from ..progress import Progress
 from .alternatives import unlike
 from .prompter import Prompter
-from .window import Boxes, Seen, Window
+from .window import Boxes, SeenNucleus, Window
 
 SEVERAL = 2000
 """Nuclei of which the usual size is taken: enough, and soon counted."""
@@ -65,7 +65,7 @@ taken for 1,105 nuclei missed in 142 of dsb2018's training images, clicked in th
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    seen: Seen
+    seen: SeenNucleus
     score: float
     again: float
     stable: float
@@ -77,7 +77,7 @@ def at_point(
     x: float,
     nuclei: Nuclei | None = None,
     usual: float | None = None,
-) -> Seen:
+) -> SeenNucleus:
     """Return the nucleus that a person means by a click.
 
     Parameters
@@ -92,7 +92,7 @@ def at_point(
     Raises
     ------
     EditError
-        If the point lies outside of the image, or nothing is seen there.
+        If the point lies outside the image, or nothing is seen there.
 
     Notes
     -----
@@ -101,7 +101,7 @@ def at_point(
     """
     height, width = prompter.shape
     if not (0 <= y < height and 0 <= x < width):
-        raise EditError("The point lies outside of the image.")
+        raise EditError("The point lies outside the image.")
     typical = usual or usual_diameter(nuclei) or prompter.diameter
     windows = prompter.window_of((y, x, y, x)), prompter.cell(y, x, typical / 2)
     found = [
@@ -166,7 +166,7 @@ def _candidates(
     for k, soft in zip(best, prompter.soft_masks(all_[best], window), strict=True):
         mask = soft.at_level(level)
         if mask.contains(int(y), int(x)):
-            seen = Seen(mask, float(scores[k]), soft)
+            seen = SeenNucleus(mask, float(scores[k]), soft)
             out.append(_Candidate(seen, float(scores[k]), float(again.scores[k]), float(stable[k])))
     return out
 

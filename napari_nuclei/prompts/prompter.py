@@ -19,7 +19,7 @@ from ..progress import Progress
 from .feature_cache import FeatureCache, Identity
 from .soft_mask import SoftMask
 from .source import source_of
-from .window import Boxes, Seen, Window
+from .window import Boxes, SeenNucleus, Window
 
 SIDE = 512
 """Largest side of a tile in px of the network: small, so that a first prompt answers soon."""
@@ -206,11 +206,13 @@ class Prompter:
 
     def draw(
         self, boxes: ArrayLike, scores: Iterable[float], window: Window | None = None
-    ) -> list[Seen]:
+    ) -> list[SeenNucleus]:
         """Draw a nucleus into each of (N, 4) boxes in px; none where no pixel is sure."""
         level = self.detector.card.mask_threshold
         softs = self.soft_masks(boxes, window)
-        drawn = (Seen(s.at_level(level), float(v), s) for s, v in zip(softs, scores, strict=True))
+        drawn = (
+            SeenNucleus(s.at_level(level), float(v), s) for s, v in zip(softs, scores, strict=True)
+        )
         return [seen for seen in drawn if seen.mask]
 
     def _by_window(

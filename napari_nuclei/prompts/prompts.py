@@ -12,19 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import EditError
-from .alternatives import OtherReading, other_readings
+from .alternatives import Alternative, alternatives_of
 from .pointing import at_point
 from .prompter import Prompter
 from .soft_mask import SoftMask, mean_of
-from .window import Seen, Window
+from .window import SeenNucleus, Window
 
 __all__ = [
-    "OtherReading",
+    "Alternative",
     "Prompter",
-    "Seen",
+    "SeenNucleus",
+    "alternatives_of",
     "at_point",
     "in_box",
-    "other_readings",
     "others_in_box",
 ]
 
@@ -44,7 +44,7 @@ LEANING, STEEPEST = 0.6, 0.9
 """How much an ellipse leans that is offered as another answer, and at most: 1 is a line."""
 
 
-def in_box(prompter: Prompter, box: Sequence[float]) -> Seen:
+def in_box(prompter: Prompter, box: Sequence[float]) -> SeenNucleus:
     """Return the nucleus around which a person has drawn a box.
 
     Parameters
@@ -55,7 +55,7 @@ def in_box(prompter: Prompter, box: Sequence[float]) -> Seen:
     Raises
     ------
     EditError
-        If the box lies outside of the image, or is far larger than a nucleus.
+        If the box lies outside the image, or is far larger than a nucleus.
 
     Notes
     -----
@@ -78,10 +78,10 @@ def in_box(prompter: Prompter, box: Sequence[float]) -> Seen:
     if not mask:
         raise EditError("There is nothing in this box: draw it around a nucleus.")
     score = float(prompter.judge([inside], window).scores[0])
-    return Seen(mask, score, soft)
+    return SeenNucleus(mask, score, soft)
 
 
-def others_in_box(prompter: Prompter, box: Sequence[float]) -> dict[str, Seen]:
+def others_in_box(prompter: Prompter, box: Sequence[float]) -> dict[str, SeenNucleus]:
     """Return what else a drawn box could mean, in words: ellipses in it, and the bare mask head.
 
     An ellipse upright, then one that leans as the detector's soft mask does, but more.
@@ -102,7 +102,7 @@ def others_in_box(prompter: Prompter, box: Sequence[float]) -> dict[str, Seen]:
         "an ellipse that leans": (_filling(flat, inside, lean), 0.5),
         "the bare mask": (bare, level),
     }
-    drawn = {words: Seen(s.at_level(at), score, s) for words, (s, at) in softs.items()}
+    drawn = {words: SeenNucleus(s.at_level(at), score, s) for words, (s, at) in softs.items()}
     return {words: seen for words, seen in drawn.items() if seen.mask}
 
 
@@ -123,7 +123,7 @@ def _inside(prompter: Prompter, box: Sequence[float]) -> NDArray[np.float64]:
     y0, x0, y1, x1 = box
     inside = np.array([max(y0, 0), max(x0, 0), min(y1, height), min(x1, width)], float)
     if inside[0] >= inside[2] or inside[1] >= inside[3]:
-        raise EditError("The box lies outside of the image: draw it around a nucleus.")
+        raise EditError("The box lies outside the image: draw it around a nucleus.")
     if max(inside[2:] - inside[:2]) > LARGEST * prompter.diameter:
         raise EditError("The box is far larger than a nucleus: draw it around a single one.")
     return inside

@@ -1,4 +1,4 @@
-"""Fix all of this kind: what looks to the detector like the nuclei that a person has treated.
+"""Fix similar nuclei: what looks to the detector like the nuclei that a person has treated.
 
 No torch.
 """
@@ -35,9 +35,9 @@ OPERATIONS: dict[str, Operation] = {
     "shrink": "shrink",
     "nudge in": "shrink",
 }
-"""What is done to all of a kind after an edit of each of these names."""
+"""What is done to similar nuclei after an edit of each of these names."""
 
-LEAST = 256
+MAX_NUCLEI_AT_ONCE = 256
 """Nuclei whose features are asked for at once."""
 
 
@@ -86,9 +86,9 @@ def learn_steps(
     wanted = features.missing(nuclei)
     # Neighbours together, so that each tile is computed once.
     wanted.sort(key=lambda n: prompter.place_of(said(n).box))
-    for start in range(0, len(wanted), LEAST):
+    for start in range(0, len(wanted), MAX_NUCLEI_AT_ONCE):
         yield Progress(start, len(wanted), "Comparing nuclei")
-        some = wanted[start : start + LEAST]
+        some = wanted[start : start + MAX_NUCLEI_AT_ONCE]
         features.add(some, prompter.judge([said(n).box for n in some]).features)
 
 
@@ -98,14 +98,14 @@ class Similar:
 
     Attributes
     ----------
-    deed : Deed
+    operation : Operation
         What would be done to them.
     ids : tuple of int
-        The likest first; all that the deed makes sense for.
+        The most similar first; all that the operation makes sense for.
     likeness : (N,) float32
-        0…1, falling: how sure it is that they are of the kind.
+        0…1, falling: how sure it is that they are similar.
     likely : int
-        How many are of the kind, by the look of it: where a slider begins.
+        How many are similar, by the look of it: where a slider begins.
     """
 
     operation: Operation
@@ -123,7 +123,7 @@ def find_similar(
     ----------
     examples : sequence of int
         Ids of nuclei that a person has treated so; also of deleted ones, which are on record.
-    deed : Deed
+    operation : Operation
         What was done to them.
 
     Raises
@@ -133,12 +133,12 @@ def find_similar(
     """
     known = [i for i in examples if i in features]
     if not known:
-        raise EditError("Delete, accept or promote one first: then more of its kind can be found.")
+        raise EditError("Delete, accept or promote one first: then similar ones can be found.")
     chosen = set(examples)
     others = [n for n in nuclei if n.id in features and n.id not in chosen]
     open_to = [n for n in others if _is_open(nuclei, n, operation)]
     if not open_to:
-        raise EditError("There is no other nucleus to do this to.")
+        raise EditError("There is no other nucleus to apply this to.")
     contrast = [n.id for n in others if n.state is not State.PROPOSED and not _alike(n, operation)]
     ids = [n.id for n in open_to]
     values = _likeness(features.of(known), features.of(contrast), features.of(ids))
@@ -148,14 +148,14 @@ def find_similar(
 
 
 def _is_open(nuclei: Nuclei, nucleus: Nucleus, operation: Operation) -> bool:
-    """Whether a deed makes sense for a nucleus that nobody has treated yet."""
+    """Whether an operation makes sense for a nucleus that nobody has treated yet."""
     if nucleus.touched:
         return False
     return nuclei.is_shown(nucleus) != (operation == "promote")
 
 
 def _alike(nucleus: Nucleus, operation: Operation) -> bool:
-    """Whether a person has already said of a nucleus what the deed would say."""
+    """Whether a person has already said of a nucleus what the operation would say."""
     rejected = nucleus.state is State.REJECTED
     return rejected if operation == "delete" else not rejected
 
@@ -173,7 +173,7 @@ def _likeness(
     unit = [_unit((part - mean) / spread) for part in (examples, contrast, all_) if len(part)]
     near = (unit[-1] @ unit[0].T).max(1)
     against = (unit[-1] @ unit[1].T).max(1) if len(contrast) else np.zeros(len(all_), np.float32)
-    # Two of a kind have a cosine of about 0.5 or more, unlike ones about 0.
+    # Two alike have a cosine of about 0.5 or more, unlike ones about 0.
     values: NDArray[np.float32] = 1 / (1 + np.exp(-8 * (near - np.maximum(against, 0.4))))
     return values
 
@@ -183,14 +183,14 @@ def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     return out
 
 
-def fix(nuclei: Nuclei, kind: Similar, count: int) -> Edit:
+def fix(nuclei: Nuclei, similar: Similar, count: int) -> Edit:
     """Do to the `count` likest what was done to the examples, in one edit."""
-    ids = [i for i in kind.ids[:count] if i in nuclei]
+    ids = [i for i in similar.ids[:count] if i in nuclei]
     if not ids:
-        raise EditError("Choose at least one nucleus to do this to.")
+        raise EditError("Choose at least one nucleus to apply this to.")
     make = {"delete": delete, "accept": accept, "promote": promote, "grow": grow, "shrink": shrink}
-    edit = make[kind.operation](nuclei, ids)
-    return replace(edit, name=f"{edit.name} all of this kind")
+    edit = make[similar.operation](nuclei, ids)
+    return replace(edit, name=f"{edit.name} similar")
 
 
 def examples_of(done: Sequence[Edit], most: int = 20) -> tuple[list[int], Operation | None]:
@@ -203,7 +203,7 @@ def examples_of(done: Sequence[Edit], most: int = 20) -> tuple[list[int], Operat
 
     Returns
     -------
-    list of int, Deed or None
+    list of int, Operation or None
         Ids of the last edits that are alike; nothing where the last one is no example.
     """
     operation: Operation | None = None

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..masks import Mask
+from ..prediction.pasting import weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,8 @@ class SoftMask:
         shape : (int, int)
             Height and width of the image.
         """
-        x, across = _weights(box[0], box[2], shape[1], cells.shape[1])
-        y, down = _weights(box[1], box[3], shape[0], cells.shape[0])
+        x, across = weights(box[0], box[2], shape[1], cells.shape[1])
+        y, down = weights(box[1], box[3], shape[0], cells.shape[0])
         return cls(y, x, (down @ (cells / np.float32(255)) @ across.T).astype(np.float32))
 
     def at_level(self, level: float) -> Mask:
@@ -117,12 +118,3 @@ def mean_of(softs: Sequence[SoftMask]) -> SoftMask:
         height, width = s.values.shape
         out[s.y - y0 : s.y - y0 + height, s.x - x0 : s.x - x0 + width] += s.values / len(softs)
     return SoftMask(y0, x0, out)
-
-
-def _weights(start: float, end: float, length: int, cells: int) -> tuple[int, NDArray[np.float32]]:
-    """Bilinear weights of cells for the pixels of one side of a box; (pixels, cells)."""
-    first = max(0, int(np.ceil(start - 0.5)))
-    last = max(first, min(length, int(np.floor(end - 0.5)) + 1))
-    middle = np.arange(first, last) + 0.5
-    at = np.clip((middle - start) / max(end - start, 1e-6) * cells - 0.5, 0, cells - 1)
-    return first, np.maximum(0, 1 - np.abs(at[:, None] - np.arange(cells))).astype(np.float32)

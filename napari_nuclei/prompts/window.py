@@ -1,4 +1,4 @@
-"""`Window`: a part of an image that the detector has encoded; `Seen`: what it sees there."""
+"""`Window`: a part of an image that the detector encoded; `SeenNucleus`: what it sees there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Boxes = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenNucleus:
     """One nucleus as the detector sees it.
 
     Attributes

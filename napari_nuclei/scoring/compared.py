@@ -19,7 +19,7 @@ THRESHOLDS = tuple(k / 100 for k in range(50, 100, 5))
 MOSTLY = 0.5
 """Share of a prediction in an area to ignore from which on it does not count."""
 
-Scored = Sequence[tuple[Mask, float]]
+ScoredMasks = Sequence[tuple[Mask, float]]
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class Compared:
     jaccard: Aggregated  # of the sure ones
 
     @classmethod
-    def of(cls, image: ImageRecord, nuclei: Nuclei, found: Scored, score: float) -> Compared:
+    def of(cls, image: ImageRecord, nuclei: Nuclei, found: ScoredMasks, score: float) -> Compared:
         """Compare the predictions of an image with what is shown of its nuclei."""
         truth = [n.mask for n in nuclei.shown()]
         ranked = sorted(found, key=lambda f: -f[1])

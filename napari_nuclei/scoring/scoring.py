@@ -16,8 +16,9 @@ from ..formats.dataset import DataSet
 from ..formats.image_ids import Listed
 from ..formats.results import Results, score_of
 from ..nuclei import ImageRecord
+from ..wording import px
 from .average_precision import average_precision
-from .compared import THRESHOLDS, Compared, Scored
+from .compared import THRESHOLDS, Compared, ScoredMasks
 from .match import Pairs, match, overlaps
 from .per_image import ImageFigures
 from .per_image import quotient as _part
@@ -178,8 +179,10 @@ def score_files(
 # -- joining ----------------------------------------------------------------------------
 
 
-def _joined(truth: DataSet, predictions: DataSet | Results) -> Iterator[tuple[ImageRecord, Scored]]:
-    found: Mapping[int, Scored]
+def _joined(
+    truth: DataSet, predictions: DataSet | Results
+) -> Iterator[tuple[ImageRecord, ScoredMasks]]:
+    found: Mapping[int, ScoredMasks]
     if isinstance(predictions, Results):
         found, shapes = predictions.found, predictions.shapes
         unknown = found.keys() - {image.id for image in truth.images}
@@ -190,7 +193,7 @@ def _joined(truth: DataSet, predictions: DataSet | Results) -> Iterator[tuple[Im
         shape = shapes.get(image.id, image.shape)
         if shape != image.shape:
             raise ImageMismatchError(
-                f"{image.file_name} is {image.height}×{image.width} px (height × width) in the "
+                f"{image.file_name} is {px(image.shape)} in the "
                 f"truth and {shape[0]}×{shape[1]} in the predictions: give those made for it"
             )
         yield image, found.get(image.id, [])
@@ -207,10 +210,10 @@ def _refuse(what: str, unknown: Set[Any]) -> None:
 
 def _by_name(
     truth: DataSet, predictions: DataSet
-) -> tuple[dict[int, Scored], dict[int, tuple[int, int]]]:
+) -> tuple[dict[int, ScoredMasks], dict[int, tuple[int, int]]]:
     """Find the true image of each predicted one by its file name."""
     true = Listed(truth.images, "the truth")
-    found: dict[int, Scored] = {}
+    found: dict[int, ScoredMasks] = {}
     shapes = {}
     _refuse("image", set(true.unknown(predictions.images)))
     images = {image.id: image for image in predictions.images}

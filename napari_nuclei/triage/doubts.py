@@ -26,7 +26,7 @@ SIGNS: dict[str, str] = {
     "overlap": "overlaps a neighbour",
     "border": "touches the border of the image",
     "cut": "ends straight, as if cut along a tile",
-    "rival": "another reading is nearly as likely",
+    "rival": "an alternative is nearly as likely",
     "crowded": "touches many others",
     "candidate": "perhaps missed: a candidate below the threshold",
     "likely": "perhaps missed: a candidate just below the threshold",
@@ -37,7 +37,7 @@ SIGNS: dict[str, str] = {
 
 NAMES = tuple(SIGNS)
 
-STRAIGHT, LEAST_STRAIGHT = 0.85, 8
+STRAIGHT, MIN_STRAIGHT = 0.85, 8
 """Share of a mask's width or height, and px, that end on one line where a tile has cut it."""
 
 
@@ -162,7 +162,7 @@ def _is_cut(mask: Mask, shape: tuple[int, int]) -> bool:
         (x0 > 0, pixels[:, 0]),
         (x1 < shape[1], pixels[:, -1]),
     )
-    straight = (side for inside, side in sides if inside and side.sum() >= LEAST_STRAIGHT)
+    straight = (side for inside, side in sides if inside and side.sum() >= MIN_STRAIGHT)
     return any(side.mean() >= STRAIGHT for side in straight)
 
 

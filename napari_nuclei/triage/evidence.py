@@ -32,11 +32,11 @@ def evidence_steps(
         places.setdefault(prompter.place_of(said(nucleus).box), []).append(nucleus)
     total = sum(map(len, places.values()))
     done = 0
-    yield Progress(done, total, "Asking the model for its doubts")
+    yield Progress(done, total, "Asking the model how sure it is")
     for rows in places.values():
         for start in range(0, len(rows), AT_ONCE):
             some = rows[start : start + AT_ONCE]
             softs = prompter.soft_masks([said(n).box for n in some])
             new = {n.id: Evidence(soft.entropy) for n, soft in zip(some, softs, strict=True)}
             done += len(some)
-            yield Progress(done, total, "Asking the model for its doubts", new)
+            yield Progress(done, total, "Asking the model how sure it is", new)

@@ -5,7 +5,7 @@ No torch, no Qt.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Collection, Generator, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from ..progress import Progress, result_of
 from . import weights as doubt_weights
 from .default_weights import DEFAULT
 from .doubts import NAMES, Evidence, Usual, is_entry, reason, signs
+from .walk import Walk
 from .weights import Weights
 
 SHARE = 256
@@ -54,6 +55,8 @@ class ReviewQueue:
         Followed, never changed; `follow` must be told of each edit.
     weights : Weights, optional
         Where learning starts; the shipped ones by default.
+    walk : Walk, optional
+        One that is gone on with.
 
     Notes
     -----
@@ -61,7 +64,9 @@ class ReviewQueue:
     until all others have.
     """
 
-    def __init__(self, nuclei: Nuclei, weights: Weights = DEFAULT) -> None:
+    def __init__(
+        self, nuclei: Nuclei, weights: Weights = DEFAULT, walk: Walk | None = None
+    ) -> None:
         self.nuclei = nuclei
         self.start = self.weights = weights
         self.usual = Usual()
@@ -70,8 +75,7 @@ class ReviewQueue:
         self._table = np.zeros((0, len(NAMES)), np.float32)
         self._open = np.zeros(0, bool)
         self._evidence: dict[int, Evidence] = {}
-        self._path: list[int] = []
-        self._at = -1
+        self._walk = Walk() if walk is None else walk
 
     # -- building ---------------------------------------------------------------------
 
@@ -170,29 +174,21 @@ class ReviewQueue:
 
     def next(self) -> Entry | None:
         """Go to the likeliest place that has not been visited; None where there is none."""
-        while self._at + 1 < len(self._path):  # after having gone back
-            self._at += 1
-            if self._is_open(self._path[self._at]):
-                return self.entry(self._path[self._at])
+        id = self._walk.next(self._is_open, self._best)
+        return None if id is None else self.entry(id)
+
+    def _best(self, without: Collection[int]) -> int | None:
         rows = np.flatnonzero(self._open)
+        rows = rows[~np.isin(self._ids[rows], list(without))]
         if not len(rows):
             return None
-        fresh = rows[~np.isin(self._ids[rows], self._path)]
-        if not len(fresh):
-            self._path, self._at, fresh = [], -1, rows
-        chances = self.weights.chances(self._table[fresh])
-        best = int(self._ids[fresh][np.lexsort((self._ids[fresh], -chances))[0]])
-        self._path.append(best)
-        self._at = len(self._path) - 1
-        return self.entry(best)
+        chances = self.weights.chances(self._table[rows])
+        return int(self._ids[rows][np.lexsort((self._ids[rows], -chances))[0]])
 
     def previous(self) -> Entry | None:
         """Go back to the place before, treated since or not; None at the first one."""
-        while self._at > 0:
-            self._at -= 1
-            if self._path[self._at] in self.nuclei:
-                return self.entry(self._path[self._at])
-        return None
+        id = self._walk.previous(lambda id: id in self.nuclei and id in self._rows)
+        return None if id is None else self.entry(id)
 
     def entry(self, id: int) -> Entry:
         """Return a place with its reason."""
@@ -207,7 +203,7 @@ class ReviewQueue:
     @property
     def visited(self) -> int:
         """How many places have been visited in this round."""
-        return len(self._path)
+        return len(self._walk)
 
     def _is_open(self, id: int) -> bool:
         return id in self._rows and bool(self._open[self._rows[id]])

@@ -14,7 +14,7 @@ from ..nuclei import Nuclei, Nucleus, State
 SHARE = 0.02
 """How many of the places that are looked at are second looks."""
 
-LEAST = 10
+MIN_ACCEPTED = 10
 """Nuclei that must have been accepted before any comes again: it should be a while ago."""
 
 SAME = 0.9
@@ -39,7 +39,7 @@ class Consistency:
         """0…1; None as long as nothing was asked."""
         return self.agreed / self.asked if self.asked else None
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """Say it in a few words, as ``consistent in 11 of 12``; empty at first."""
         return f"consistent in {self.agreed} of {self.asked}" if self.asked else ""
 
@@ -79,11 +79,11 @@ class SelfCheck:
             return None
         rows = [n for n in nuclei if n.state is State.ACCEPTED]
         fresh = [n for n in rows if n.id not in self._done]
-        if len(rows) < LEAST or not fresh:
+        if len(rows) < MIN_ACCEPTED or not fresh:
             return None
         # Not the latest ones, which are still remembered.
         fresh.sort(key=lambda n: n.order)
-        nucleus = self._chance.choice(fresh[: max(1, len(fresh) - LEAST // 2)])
+        nucleus = self._chance.choice(fresh[: max(1, len(fresh) - MIN_ACCEPTED // 2)])
         self._asked = nucleus.id, nucleus.mask
         self._done.add(nucleus.id)
         return nucleus

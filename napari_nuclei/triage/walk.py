@@ -1,12 +1,65 @@
-"""`Walk`: the order in which a reviewer goes through the nuclei of an image."""
+"""`Walk`: where a reviewer has been, to go back and on; `ScoreWalk`: along the least sure ones."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Collection
 
 from ..nuclei import Nuclei, Nucleus, State
 
 
 class Walk:
-    """A place among the proposals of an image that nobody has decided on.
+    """The places that have been visited, in order; none comes again until all others have."""
+
+    def __init__(self) -> None:
+        self._path: list[int] = []
+        self._at = -1
+
+    def __len__(self) -> int:
+        """Return how many places have been visited in this round."""
+        return len(self._path)
+
+    def next(
+        self, is_open: Callable[[int], bool], best: Callable[[Collection[int]], int | None]
+    ) -> int | None:
+        """Go on: to what was gone back from, else to the best one; None where there is none.
+
+        Parameters
+        ----------
+        is_open : callable
+            Whether a place is still to be looked at.
+        best : callable
+            Returns the best place that is none of the given ones.
+        """
+        while self._at + 1 < len(self._path):
+            self._at += 1
+            if is_open(self._path[self._at]):
+                return self._path[self._at]
+        found = best(self._path)
+        if found is None:  # once round: begin anew
+            found = best(())
+            if found is None:
+                return None
+            self._path.clear()
+        self._path.append(found)
+        self._at = len(self._path) - 1
+        return found
+
+    def previous(self, is_there: Callable[[int], bool]) -> int | None:
+        """Go back to the place before that is still there; None at the first one."""
+        while self._at > 0:
+            self._at -= 1
+            if is_there(self._path[self._at]):
+                return self._path[self._at]
+        return None
+
+
+class ScoreWalk:
+    """A walk along the proposals that nobody has decided on, the least sure first.
+
+    Parameters
+    ----------
+    walk : Walk, optional
+        One that is gone on with.
 
     Attributes
     ----------
@@ -16,63 +69,37 @@ class Walk:
         What to say when there is no other one, and when there are no nuclei at all.
     """
 
-    end = "There is no proposal left to look at: all are accepted, corrected or rejected."
+    end = "No proposal is left to look at: all are accepted, corrected or rejected."
     none = "There are no nuclei here yet."
 
-    def __init__(self) -> None:
+    def __init__(self, walk: Walk | None = None) -> None:
         self.current: int | None = None
-        self._visited: list[int] = []
-        self._ahead: list[int] = []
-        self._made_for: tuple[int, float] | None = None
+        self._walk = Walk() if walk is None else walk
 
     def go(self, nuclei: Nuclei, step: int = 1) -> int | None:
         """Return the next nucleus (`step` 1), or the one before (−1); None at an end."""
         if step < 0:
-            return self._back(nuclei)
-        made_for = nuclei.next_id, nuclei.threshold
-        if self._made_for != made_for:
-            self._made_for = made_for
-            self._ahead = self._sorted(nuclei, set(self._visited))
-        best = self._first(nuclei)
-        if best is None:  # once round: begin anew
-            self._ahead = self._sorted(nuclei, set())
-            self._visited.clear()
-            best = self._first(nuclei)
-        self.current = best
-        if best is not None:
-            self._visited.append(best)
-        return best
+            found = self._walk.previous(lambda id: id in nuclei)
+            if found is None and self.current in nuclei:
+                found = self.current
+        else:
+            found = self._walk.next(
+                lambda id: id in nuclei and _is_open(nuclei, nuclei[id]),
+                lambda without: _least_sure(nuclei, set(without)),
+            )
+        self.current = found
+        return found
 
-    def _first(self, nuclei: Nuclei) -> int | None:
-        """Take the first that is still open off the order."""
-        while self._ahead:
-            id = self._ahead.pop()
-            if id in nuclei and _is_open(nuclei, nuclei[id]):
-                return id
-        return None
-
-    @staticmethod
-    def _sorted(nuclei: Nuclei, without: set[int]) -> list[int]:
-        """Return the open ones, the least sure last."""
-        left = [(n.score, n.id) for n in nuclei if _is_open(nuclei, n) and n.id not in without]
-        return [id for _, id in sorted(left, reverse=True)]
-
-    def _back(self, nuclei: Nuclei) -> int | None:
-        places = [k for k, id in enumerate(self._visited) if id == self.current]
-        earlier = self._visited[: places[-1]] if places else self._visited
-        found = [id for id in earlier if id in nuclei]
-        if not found:
-            return self.current if self.current in nuclei else None
-        self.current = found[-1]
-        self._ahead += self._visited[: len(earlier) - 1 : -1]
-        self._visited = earlier
-        return self.current
-
-    def words(self, nuclei: Nuclei, left: int) -> str:
+    def summary(self, nuclei: Nuclei, left: int) -> str:
         """Say in a line where the walk is, with `left` proposals to go."""
         if self.current is None or self.current not in nuclei:
             return self.end
         return f"Score {nuclei[self.current].score:.2f}; {left:,} to go."
+
+
+def _least_sure(nuclei: Nuclei, without: set[int]) -> int | None:
+    left = ((n.score, n.id) for n in nuclei if n.id not in without and _is_open(nuclei, n))
+    return min(left, default=(0.0, None))[1]
 
 
 def _is_open(nuclei: Nuclei, nucleus: Nucleus) -> bool:

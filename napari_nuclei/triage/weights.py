@@ -151,7 +151,9 @@ def read(path: Path, default: Weights) -> Weights:
     except FileNotFoundError:
         return default
     except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
-        raise UserError(f"{path}: not weights of a queue ({error}). Reset the queue.") from None
+        raise UserError(
+            f"{path}: damaged ({error}). Press “Forget what was learned about doubt”."
+        ) from None
 
 
 def write(path: Path, weights: Weights) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 from ..errors import ReviewError, UserError
 from ..formats.dataset import DataSet
 from ..images.images import image_info
+from ..images.planes import Plane
 from ..journal.about import about
 from ..journal.fingerprint import Fingerprint
 from ..journal.naming import channels_of_part
-from ..journal.place import Plane, locate
+from ..journal.place import locate
 from ..nuclei import ImageRecord, Nuclei
 from ..progress import Progress
 from .files import Item, planes_of
@@ -111,7 +112,7 @@ def _check(image: Path, plane: Plane, part: str) -> None:
         return  # whoever needs its pixels says so
     if not same:
         raise ReviewError(
-            f"{image} has changed since it was reviewed: open it to see whether its nuclei fit"
+            f"{image} has changed since it was reviewed: open it to check that its nuclei fit"
         )
 
 

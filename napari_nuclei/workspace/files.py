@@ -17,8 +17,9 @@ from ..formats.dataset import DataSet
 from ..formats.image_files import MISSING, files_in
 from ..formats.image_names import shown
 from ..images.images import find_images, image_info, is_zarr
+from ..images.planes import Plane
 from ..journal.naming import part_of_channels
-from ..journal.place import FOLDER, Plane, user_folder
+from ..journal.place import FOLDER, user_folder
 from ..nuclei import ImageRecord
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..images.planes import Plane
 from ..journal.away import known_places
-from ..journal.naming import FOLDER, Plane, channels_of_part, journals_in, read_name
+from ..journal.naming import FOLDER, channels_of_part, journals_in, read_name
 from ..journal.place import begun, find, kept_as, part_of, was_called
 
 Keys = list[tuple[Plane, str]]

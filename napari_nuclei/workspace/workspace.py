@@ -11,9 +11,10 @@ from ..formats.categories import DEFAULT, Category
 from ..formats.image_files import files_in
 from ..formats.image_sizes import other_size
 from ..images.images import image_size
+from ..images.planes import Plane
 from ..journal.locks import is_held
 from ..journal.naming import channels_of_part, journal_name
-from ..journal.place import Plane, home_of, locate
+from ..journal.place import home_of, locate
 from ..journal.safe_file import KEEPER
 from ..journal.snapshot import peek
 from ..nuclei import Nuclei
@@ -282,8 +283,8 @@ class Workspace:
         if found.shape != size:
             was, now = ("×".join(map(str, shape)) for shape in (found.shape, size))
             raise ReviewError(
-                f"{image} was {was} px when it was reviewed and is {now} px now: open it, so that "
-                "a new review begins"
+                f"{image} was {was} px when it was reviewed and is {now} px now: open it to "
+                "start a new review"
             )
         return found
 

@@ -47,7 +47,7 @@ from napari_nuclei.resources import resource_folder  # noqa: E402
 IOU = 0.75
 FIXES = 3
 GOAL = 12
-MOST_STEPS = 60
+MAX_STEPS = 60
 FILES = {
     "H&E histology (synthetic)": "histology_1.png",
     "H&E histology, crowded (synthetic)": "histology_crowded_1.png",
@@ -158,14 +158,14 @@ class Newcomer:
         """Walk along the doubtful nuclei until enough are fixed."""
         self.user.key(Qt.Key.Key_N)
         self.log.shoot("the first doubtful nucleus")
-        for _ in range(MOST_STEPS):
+        for _ in range(MAX_STEPS):
             if len(self.log.fixes) == FIXES:
                 return
             id = actions_of(self.widget.bridge).walk.current  # type: ignore[union-attr]
             if id is None:
                 raise SystemExit(f"the walk ended after {len(self.log.fixes)} fixes")
             self.judge(id)
-        raise SystemExit(f"{len(self.log.fixes)} fixes after {MOST_STEPS} steps")
+        raise SystemExit(f"{len(self.log.fixes)} fixes after {MAX_STEPS} steps")
 
     def judge(self, id: int) -> None:
         """Do to a nucleus what the truth says."""

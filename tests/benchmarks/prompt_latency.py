@@ -4,7 +4,7 @@
   look too, as they are once the mouse has rested over a zoomed view;
 * ``first box``, ``first click``: on a tile that is not;
 * ``nudge``: the soft mask and the edit;
-* ``kind``: fix all of this kind among 20,000 nuclei whose features are known;
+* ``kind``: fix similar nuclei among 20,000 nuclei whose features are known;
 * ``next``: the next place in a queue of 20,000, an edit followed in between.
 
     python tests/benchmarks/prompt_latency.py [--rounds 200] [--model nuclei]
@@ -31,7 +31,7 @@ from napari_nuclei.prompts.edits import nudge
 from napari_nuclei.prompts.feature_cache import FeatureCache, Identity
 from napari_nuclei.prompts.pointing import looking_closer, usual_diameter
 from napari_nuclei.prompts.prompter import Prompter
-from napari_nuclei.prompts.prompts import at_point, in_box, other_readings
+from napari_nuclei.prompts.prompts import alternatives_of, at_point, in_box
 from napari_nuclei.prompts.similar import Features, find_similar, fix
 from napari_nuclei.synthetic.scenes import make_sample
 from napari_nuclei.triage.review_queue import ReviewQueue
@@ -98,7 +98,7 @@ def prompts(
     return {
         "box": lambda k: boxed(warm, k),
         "click": lambda k: at_point(warm, *place(k), nuclei),
-        "reading": lambda k: other_readings(warm, nuclei, ids[k % len(ids)]),
+        "reading": lambda k: alternatives_of(warm, nuclei, ids[k % len(ids)]),
         "first box": lambda k: boxed(cold, k),
         "first click": lambda k: at_point(cold, *place(k), nuclei),
         "nudge": nudged,

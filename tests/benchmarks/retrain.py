@@ -36,7 +36,7 @@ from napari_nuclei import models
 from napari_nuclei.formats import coco
 from napari_nuclei.formats.dataset import DataSet
 from napari_nuclei.images.images import read_image
-from napari_nuclei.learn.job import Job
+from napari_nuclei.learn.job import RetrainJob
 from napari_nuclei.learn.locked import Grid, digest_of
 from napari_nuclei.learn.retrain import retrain
 from napari_nuclei.learn.validate import predict_set
@@ -96,7 +96,7 @@ class Bench:
     def retrained(self, path: Path, minutes: float, ignore: bool = True) -> Row:
         """Retrain, and say what the gate said."""
         torch.manual_seed(0)
-        job = Job(path, self.images, BASE, path.stem, minutes, ignore=ignore)
+        job = RetrainJob(path, self.images, BASE, path.stem, minutes, ignore=ignore)
         report = result_of(retrain(job, "cpu"))
         assert report is not None
         assert report.card is not None

@@ -37,7 +37,7 @@ from napari_nuclei.prompts.edits import Answer, nudge, promote, put
 from napari_nuclei.prompts.prompter import Prompter
 from napari_nuclei.prompts.prompts import in_box, others_in_box
 from napari_nuclei.prompts.similar import Features, Operation, find_similar, fix, learn_steps
-from napari_nuclei.prompts.window import Seen
+from napari_nuclei.prompts.window import SeenNucleus
 
 ORDER = ("false", "split", "merged", "boundary", "missed")
 
@@ -77,7 +77,7 @@ class Reviewer:
                 self._remove(some)
                 continue
             if kind == "missed":
-                self._take_candidates(some)
+                self._promote_candidates(some)
             for need in some:
                 self._correct(need)
         self._finish()
@@ -90,7 +90,7 @@ class Reviewer:
         self.actions[self._kind] += count
         self.tools[tool] += count
 
-    def _take(self, tool: str) -> None:
+    def _activate(self, tool: str) -> None:
         """Take a tool in hand; that is a key, unless it is there already."""
         self._spend(tool, self.hand.switch(tool))
 
@@ -145,7 +145,7 @@ class Reviewer:
             gone += self._like(gone[-5:], ids, "delete")
             ids = [i for i in ids if i not in gone]
 
-    def _take_candidates(self, wanted: Sequence[Need]) -> None:
+    def _promote_candidates(self, wanted: Sequence[Need]) -> None:
         lost = [self.case.truth[k] for need in wanted for k in need.truth]
         ids = [n.id for t in lost if (n := self._candidate(t)) is not None]
         taken: list[int] = []
@@ -153,7 +153,7 @@ class Reviewer:
             taken.append(ids.pop(0))
             if self._right(next(t for t in lost if self.nuclei[taken[-1]].mask.iou(t) >= self.iou)):
                 continue
-            self._take("ghosts")
+            self._activate("ghosts")
             self._spend("ghosts")
             self._do(promote(self.nuclei, taken[-1:]))
             taken += self._like(taken[-5:], ids, "promote")
@@ -206,7 +206,7 @@ class Reviewer:
         ]
         whole = Mask.union_of(self.nuclei[i].mask for i in parts)
         if len(parts) > 1 and whole.iou(truth) >= self.iou:
-            self._take("join")
+            self._activate("join")
             self._spend("join")
             self._do(edits.merge(self.nuclei, parts))
 
@@ -225,7 +225,7 @@ class Reviewer:
                     continue
                 break
         if lines and 2 * sum(self._right(t, trial) for t in true) >= len(true):
-            self._take("split")
+            self._activate("split")
             self._spend("split", lines)
             self.nuclei = trial
 
@@ -246,7 +246,7 @@ class Reviewer:
 
         Where it is wrong, T offers ellipses in the box, of which is seen whether they are right.
         """
-        self._take("box")
+        self._activate("box")
         self._spend("box")
         try:
             first, others = (
@@ -265,7 +265,7 @@ class Reviewer:
                 self._spend("reading", presses)
         return edit is not None
 
-    def _put(self, seen: Seen) -> Edit | None:
+    def _put(self, seen: SeenNucleus) -> Edit | None:
         try:
             edit = put(self.nuclei, Answer(seen.mask, seen.score, self.case.model), "box")
         except EditError:

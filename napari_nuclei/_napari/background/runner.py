@@ -19,7 +19,7 @@ from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 from ...progress import Progress
 from ...wording import Place, read_in
 
-MOST_OFTEN = 0.05
+MIN_INTERVAL = 0.05
 """Shortest time between two signs of progress in s, of those that bring nothing new."""
 
 
@@ -102,7 +102,7 @@ def _pump(
         steps = make()
         while not stop.is_set():
             progress = next(steps)
-            if progress.new is not None or time.monotonic() - last >= MOST_OFTEN:
+            if progress.new is not None or time.monotonic() - last >= MIN_INTERVAL:
                 last = time.monotonic()
                 yield generation, progress
     except StopIteration as end:

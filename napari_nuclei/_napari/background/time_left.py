@@ -23,7 +23,7 @@ class TimeLeft:
         self._least = least
         self._began: tuple[float, float] | None = None
 
-    def words(self, progress: Progress) -> str:
+    def text(self, progress: Progress) -> str:
         """Return what to add to a line on the work; empty as long as nothing can be told."""
         seconds = self.seconds(progress)
         if seconds is None or seconds < SOON:

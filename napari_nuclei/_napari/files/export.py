@@ -17,14 +17,15 @@ from ...formats.image_ids import Listed
 from ...formats.registry import FORMATS
 from ...formats.sidecar import Sidecar
 from ...formats.writing import write
+from ...images.planes import Plane
 from ...nuclei import ImageRecord, Nuclei
 from ...wording import Place, counted, read_here
-from ..layers.record import Plane, Record
+from ..layers.record import Record
 from ..layers.source import micrometres_per_pixel, shape_of
 from ..layers.viewport import is_large
 from ..session.openers import pixels_at
 
-TOO_LARGE = "Intensities are left out: the image is too large to be read whole."
+TOO_LARGE = "Intensities are left out: the image is too large to read whole."
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,4 +136,4 @@ def find_image_id(path: Path, file_name: str, shape: tuple[int, int]) -> int:
         return listed.find_all([ImageRecord(0, file_name, *shape)])[0].id
     except UserError as error:
         text = str(error)
-        raise UserError(text if text.endswith("?") else f"{text}; give its id instead.") from None
+        raise UserError(text if text.endswith("?") else f"{text}; enter its id instead.") from None

@@ -102,7 +102,7 @@ class FormatDialog(QDialog):
 
     def show_format(self) -> None:
         """Say what the chosen format holds; the rows that depend on it follow."""
-        place = " A file an image, in a folder." if self._many and self.format.per_image else ""
+        place = " One file per image, in a folder." if self._many and self.format.per_image else ""
         self.about.setText(self.format.about + place)
         self._place_label.setText("Folder" if self.into_folder else "File")
         self.place.setText(str(self._place_for_format()))
@@ -145,20 +145,20 @@ class FormatDialog(QDialog):
         path = self.chosen()
         problem, note = "", ""
         if path is None:
-            problem = "Choose where to write to."
+            problem = "Choose where to write."
         elif self.into_folder:
             count = len(list(path.glob(f"*{self.format.ending}"))) if self.format.ending else 0
             if path.exists() and not path.is_dir():
                 problem = f"{path.name} is a file: choose a folder."
             elif count:  # folders of masks replace nothing
                 files = "a file" if count == 1 else f"{count:,} files"
-                note = f"Holds {files} of this kind. Those of the same images are replaced."
+                note = f"Holds {files} of this kind. Those of the same images will be replaced."
         elif path.is_dir():
-            problem = f"{path.name} is a folder: give the name of a file in it."
+            problem = f"{path.name} is a folder: enter the name of a file in it."
         elif not path.parent.is_dir():
             problem = f"There is no folder {path.parent}: choose another one."
         elif path.exists():
-            note = f"{path.name} exists already and is replaced."
+            note = f"{path.name} exists already and will be replaced."
         elif odd := odd_ending(path, self.format):
             note = odd
         elif path.name != Path(self.place.text().strip()).name:

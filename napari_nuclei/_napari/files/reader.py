@@ -19,18 +19,19 @@ from ...formats.dataset import DataSet
 from ...formats.detect import detect
 from ...formats.image_files import MISSING, Located
 from ...formats.sidecar import Sidecar
+from ...images.planes import Plane
 from ...nuclei import ImageRecord
 from ...review import Review
 from ...wording import Place, are, counted, read_here
 from ..layers.drawing import first_pixels
 from ..layers.features import Table
 from ..layers.lazy_layers import levels_of
-from ..layers.record import KEY, Plane, Record, number_of
+from ..layers.record import KEY, Record, number_of
 from ..layers.viewport import is_large
 
 LayerData = tuple[Any, dict[str, Any], str]
 
-MOST_IMAGES = 16
+MAX_IMAGES = 16
 """Images of one file that are opened as layers; a window with more cannot be worked in."""
 
 
@@ -80,12 +81,13 @@ def _read(path: Path) -> list[LayerData]:
     for remark in dict.fromkeys(sidecar.remarks):
         show_warning(remark)
     is_list = format.name == "results"  # which knows no names
-    if len(records) > MOST_IMAGES:
+    if len(records) > MAX_IMAGES:
         show_warning(
-            f"{path.name} lists {len(records)} images: the first {MOST_IMAGES} are open. To go "
-            "through all of them drop it on the panel of Plugins ▸ Nuclei."
+            f"{path.name} lists {len(records)} images: the first {MAX_IMAGES} are open. To go "
+            "through all of them, drop it on the Nuclei widget (Plugins ▸ Nuclei ▸ Nuclei "
+            "(Nuclei))."
         )
-        records = records[:MOST_IMAGES]
+        records = records[:MAX_IMAGES]
     missing: dict[str, str] = {}
     layers: list[LayerData] = []
     for record in records:
@@ -94,10 +96,10 @@ def _read(path: Path) -> list[LayerData]:
             missing[record.file_name] = sidecar.gaps.get(record.file_name, MISSING)
         layers += [*(found or []), _nuclei_layer(record)]
     if missing:
-        words = Located(gaps=missing).words()
+        words = Located(gaps=missing).summary()
         show_warning(
-            f"Not found beside {path.name}: {words}. Open the image itself: its nuclei are then "
-            "put on it."
+            f"Not found beside {path.name}: {words}. Open the image itself, and its nuclei "
+            "appear on it."
         )
     return layers or [(None,)]  # type: ignore[list-item] # napari's word for "read, no layer"
 
@@ -127,7 +129,7 @@ def _place(image: ImageRecord) -> tuple[Plane, tuple[int, ...]]:
     if not all(isinstance(n, int) for n in (*plane, *stack)):
         return (), ()
     if not all(0 <= k < n for k, n in zip(plane, stack, strict=True)):
-        raise UserError(f"image {image.file_name}: plane {plane} lies outside of {stack}")
+        raise UserError(f"image {image.file_name}: plane {plane} lies outside {stack}")
     return tuple(plane), tuple(stack)
 
 
@@ -141,14 +143,14 @@ def _image_layer(source: Path, record: Record, sidecar: Sidecar) -> list[LayerDa
         pixels = _pixels(path, record)
     except UserError:  # its words are for the shell, where a channel or plane can be named
         show_warning(
-            f"{path.name} cannot be opened along with its nuclei. Open it by itself: "
-            "they are then put on it."
+            f"{path.name} cannot be opened together with its nuclei. Open it by itself, and they "
+            "appear on it."
         )
         return None
     levels = pixels if isinstance(pixels, list) else [pixels]
     if levels[0].shape[: len(record.layer_shape)] != record.layer_shape:
         size, said = (" × ".join(map(str, s)) for s in (levels[0].shape, record.layer_shape))
-        raise UserError(f"{path} is of size {size}, but the file with its nuclei says {said}.")
+        raise UserError(f"{path} is {size}, but the file with its nuclei says {said}.")
     record.file, record.homes = path.absolute(), tuple(sidecar.homes or ())
     about: dict[str, Any] = {"name": name.stem, "metadata": {KEY: record}}
     if isinstance(pixels, list):

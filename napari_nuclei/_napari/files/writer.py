@@ -16,7 +16,7 @@ from ...formats.writing import write as write_file
 from ...review import Review
 from ...wording import Place, read_here
 from ..layers.record import KEY, Record, nuclei_and_remark
-from ..layers.strokes import by_plane, differences, take
+from ..layers.strokes import apply_pixels, by_plane, differences
 from ..layers.viewport import is_part
 from .export import sidecar_of
 
@@ -32,14 +32,14 @@ def write(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """
     format = by_ending(path)
     if format is None:
-        raise UserError(f"{Path(path).name} does not say its format by its ending.")
+        raise UserError(f"The extension of {Path(path).name} names no format: choose another one.")
     record = record_of(data, meta)
     if record.stack and format.name == "labels":
         return _write_stack(path, record)
     found = record.data_set()
     if format.per_image and len(found.images) > 1:
         raise UserError(
-            f"{format.title} has a file a plane, and {len(found.images)} planes have nuclei: "
+            f"{format.title} has one file per plane, and {len(found.images)} planes have nuclei: "
             "save a COCO data set, or export the plane in view from the Nuclei widget."
         )
     sidecar = sidecar_of(record, None)
@@ -79,16 +79,16 @@ def record_of(data: Any, meta: dict[str, Any]) -> Record:
     copy = record.copy()
     shown, drawn = np.asarray(data), copy.draw()
     if shown.shape != drawn.shape:
-        raise UserError("The layer is not of its image's size any more: it cannot be saved.")
+        raise UserError("The layer no longer has the size of its image: it cannot be saved.")
     planes = [(p, drawn[p]) for p in np.ndindex(*shown.shape[:-2])]
     for plane, pixels in by_plane(differences(shown, planes)):
-        take(copy.review(plane), pixels, "paint")
+        apply_pixels(copy.review(plane), pixels, "paint")
     return copy
 
 
 def _foreign(data: NDArray[Any], name: str) -> Record:
     if data.ndim < 2:
-        raise UserError(f"“{name}” has fewer than two dimensions: it is no label image.")
+        raise UserError(f"“{name}” has fewer than two dimensions: it is not a label image.")
     stack = data.shape[:-2]
     record = Record((data.shape[-2], data.shape[-1]), name, stack=stack)
     remarks = []

@@ -30,9 +30,9 @@ from .segment_all import SegmentAll
 from .segment_job import Options, Summary
 
 SEGMENT = (
-    "Segment all images that this model has not segmented yet, with the model, device and diameter "
-    "below, while you go on reviewing. What you have accepted, corrected or drawn stays; images "
-    "that are marked complete are left alone."
+    "Segment all images that this model has not segmented yet, with the model, device and "
+    "diameter below, while you keep reviewing. What you have accepted, corrected or drawn "
+    "stays; images marked complete are left alone."
 )
 
 
@@ -67,7 +67,7 @@ class AllPanel(QWidget):
 
     def _lay_out(self) -> None:
         menu = QMenu(self)
-        menu.addAction("Segment all again, also what this model has segmented", self._again)
+        menu.addAction("Segment all again, including what this model has segmented", self._again)
         self.more_button.setMenu(menu)
         self.more_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.more_button.setToolTip("More ways to segment all")
@@ -142,7 +142,7 @@ class AllPanel(QWidget):
 
     def _on_segmented(self, summary: Summary) -> None:
         self.settings.load_devices()
-        self.say(summary.words(), problem=bool(summary.failed))
+        self.say(summary.summary(), problem=bool(summary.failed))
         self.message.setToolTip("\n".join(summary.failed.values()))
         self.show_state()
 
@@ -150,7 +150,7 @@ class AllPanel(QWidget):
 
     def _on_export(self) -> None:
         if self.exporting.running and self._writing.is_set():
-            self.said.emit("It is being written already: too late to cancel.", False)
+            self.said.emit("The file is already being written: too late to cancel.", False)
             return
         if self.exporting.running:
             self.exporting.cancel()

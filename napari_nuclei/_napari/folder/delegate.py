@@ -1,6 +1,6 @@
 """`FolderDelegate`: a row of the list of images: thumbnail, name, how far it is.
 
-A stage has a shape and words besides its colour.
+A stage has a shape and standing_text besides its colour.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from ...nuclei.counts import Stage, Standing
 from ..layers.outlines import COLORS, Look
-from .list_model import CURRENT, PROBLEM, STANDING, words
+from .list_model import CURRENT, PROBLEM, STANDING, standing_text
 
 PICTURE = 44
 """Side of a thumbnail in px."""
@@ -99,7 +99,7 @@ def _stage(
     painter.setPen(faint)
     rest = rect.adjusted(BADGE + EDGE, 0, 0, 0)
     text = painter.fontMetrics().elidedText(
-        words(standing, problem), Qt.TextElideMode.ElideRight, rest.width()
+        standing_text(standing, problem), Qt.TextElideMode.ElideRight, rest.width()
     )
     painter.drawText(rest, Qt.AlignmentFlag.AlignVCenter, text)
 

@@ -93,7 +93,7 @@ def export_all(
 
     data = yield from gather(workspace, live, left_out)
     if not data.images:
-        raise UserError(f"Nothing is written: no image can be read ({problems[0]}).")
+        raise UserError(f"Nothing was written: no image can be read ({problems[0]}).")
     yield Progress(0, 0, f"Writing {request.path.name}")
     if writing is not None:
         writing.set()
@@ -109,7 +109,7 @@ def export_all(
         write(request.path, data, FORMATS[request.format], sidecar)
         count = sum(1 for _, of_image in data for _ in of_image.shown())
         remarks = list(dict.fromkeys(sidecar.remarks))
-    return " ".join([_words(request.path.name, count, len(data.images), problems), *remarks])
+    return " ".join([_summary(request.path.name, count, len(data.images), problems), *remarks])
 
 
 def _by_id(data: DataSet, ids: Path | None) -> tuple[dict[int, Nuclei], dict[int, str]]:
@@ -118,13 +118,13 @@ def _by_id(data: DataSet, ids: Path | None) -> tuple[dict[int, Nuclei], dict[int
         return {image.id: data.of(image) for image in data.images}, texts_of(data.images)
     listed = Listed(results.read_image_ids(ids), ids.name)
     if unknown := listed.unknown(data.images):
-        raise UserError(f"{ids.name} does not list {unknown[0]}: choose the list of these images.")
+        raise UserError(f"{ids.name} does not list {unknown[0]}: choose the list for these images.")
     records = listed.find_all(data.images)
     nuclei = {records[image.id].id: data.of(image) for image in data.images}
     return nuclei, texts_of(records.values())
 
 
-def _words(name: str, count: int, images: int, problems: list[str]) -> str:
+def _summary(name: str, count: int, images: int, problems: list[str]) -> str:
     what = counted(count, "nucleus")
     text = f"Wrote {what} of {counted(images, 'image')} to {name}."
     if problems:
@@ -142,9 +142,9 @@ class ExportAllDialog(FormatDialog):
         self._has_ids = workspace.items[0].record is not None
         self.request: RequestAll | None = None
         self.ids: Path | None = None
-        self.hidden_box = QCheckBox(f"With proposals down to a score of {LOWEST}")
+        self.hidden_box = QCheckBox(f"Include proposals down to a score of {LOWEST}")
         self.hidden_box.setToolTip(
-            "Competitions rank by score: masks below the threshold can only add to what they count."
+            "Competitions rank by score: masks below the threshold can only add to the result."
         )
         self.hidden_box.setChecked(self._has_ids)
         self.ids_button = QPushButton("Image ids from a list…")
@@ -159,7 +159,7 @@ class ExportAllDialog(FormatDialog):
         super().show_format()
         answer = self.format.name == RESULTS
         if answer and not self._has_ids:
-            self.about.setText(f"{self.format.about} Without a list image ids count from 1.")
+            self.about.setText(f"{self.format.about} Without a list, image ids count from 1.")
         self.hidden_box.setVisible(answer)
         self.ids_button.setVisible(answer and not self._has_ids)
 

@@ -187,9 +187,9 @@ class Folder(QObject):
 
     def _on_loaded(self, generation: int, number: int, by: int, outcome: Outcome) -> None:
         """Show what was read, once a stroke on the image in view is done."""
-        self.session.hand.when_free(partial(self._take, generation, number, by, outcome))
+        self.session.hand.when_free(partial(self._receive, generation, number, by, outcome))
 
-    def _take(self, generation: int, number: int, by: int, outcome: Outcome) -> None:
+    def _receive(self, generation: int, number: int, by: int, outcome: Outcome) -> None:
         if generation != self._generation:
             return
         if outcome.error is not None:
@@ -264,7 +264,7 @@ class Folder(QObject):
                 self.go_to(self.current)  # its review is opened anew
             return False
         if self.workspace is not None:
-            self.layers.take_away()
+            self.layers.remove()
             self._end(moved)
         return True
 
@@ -290,7 +290,7 @@ class Folder(QObject):
 
     def _end(self, moved: list[str]) -> None:
         for path in moved:
-            self.session.announce(f"A review could not be kept in its place; it is in {path}.")
+            self.session.announce(f"A review could not be saved in its place; it is in {path}.")
         self._generation += 1
         self.standings.stop()
         if self.loader is not None:

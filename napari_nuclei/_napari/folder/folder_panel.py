@@ -62,8 +62,8 @@ class FolderPanel(QFrame):
         self.previous_button = QPushButton("◀ Image")
         self.next_button = QPushButton("Image ▶")
         self.all = AllPanel(folder, engine, settings)
-        self.previous_button.setToolTip("The image before (Page Up)")
-        self.next_button.setToolTip("The next image (Page Down)")
+        self.previous_button.setToolTip("Previous image (Page Up)")
+        self.next_button.setToolTip("Next image (Page Down)")
         self._empty = True  # nothing is open in the viewer
         self._inside = QWidget()
         self._lay_out()
@@ -201,7 +201,7 @@ class FolderPanel(QFrame):
         is_open = folder.workspace is not None
         self._inside.setVisible(is_open)
         self.close_button.setVisible(is_open)
-        self.about.setText(self._words() if is_open else EMPTY)
+        self.about.setText(self._summary() if is_open else EMPTY)
         self.about.setVisible(is_open or self._empty)
         self.about.setToolTip(
             "\n".join([str(folder.workspace.path), *folder.workspace.remarks])
@@ -213,7 +213,7 @@ class FolderPanel(QFrame):
         self.next_button.setEnabled(folder.neighbour(at, 1) is not None)
         self.all.show_state()
 
-    def _words(self) -> str:
+    def _summary(self) -> str:
         folder = self.folder
         assert folder.workspace is not None
         name = self.fontMetrics().elidedText(

@@ -77,7 +77,7 @@ class ItemLayers:
         self._session.activate(bridge)
         return bridge
 
-    def take_away(self) -> None:
+    def remove(self) -> None:
         """Take the layers out of the viewer."""
         if self.image is not None:
             with self._turn():

@@ -13,12 +13,12 @@ from ...images.images import image_info
 from ...images.large_files import open_image
 from ...images.large_image import WHOLE, LargeImage
 from ...images.levels import find_levels, normalize
+from ...images.planes import Plane
 from ...journal.lost import Trace
 from ...workspace.files import Item
 from ..layers.lazy_layers import levels_of
-from ..layers.record import Plane
 
-MOST_BYTES = 1 << 30
+MAX_BYTES = 1 << 30
 """Size up to which a stack is read as a whole."""
 
 
@@ -89,10 +89,10 @@ def read_item(item: Item) -> Loaded:
         return _opened(item, first, lead)
     pixels = first
     if lead:
-        if planes * first.nbytes > MOST_BYTES:
+        if planes * first.nbytes > MAX_BYTES:
             raise UserError(
                 f"{item.path}: {planes} planes of {info.height}×{info.width} px are too many to "
-                "be read at once: save it as several files, or list single planes in a COCO file"
+                "read at once: save it as several files, or list single planes in a COCO file"
             )
         rest = [np.asarray(read_plane(item, (k,))) for k in range(1, planes)]
         pixels = np.stack([first, *rest])

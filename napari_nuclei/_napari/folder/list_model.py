@@ -94,7 +94,7 @@ class FolderModel(QAbstractListModel):
                 self.folder.standings.of(number),
                 self.folder.standings.problems.get(number),
             )
-            return f"{self.name(number)}, {words(standing, problem or '')}"
+            return f"{self.name(number)}, {standing_text(standing, problem or '')}"
         return None
 
     def name(self, number: int) -> str:
@@ -109,11 +109,11 @@ class FolderModel(QAbstractListModel):
             self.folder.standings.of(number),
             self.folder.standings.problems.get(number, ""),
         )
-        about = [str(item.path), words(standing, "")]
+        about = [str(item.path), standing_text(standing, "")]
         if standing is not None:
             counts = standing.counts
             about.append(
-                f"{counts.as_is:,} accepted as they were, {counts.corrected:,} corrected, "
+                f"{counts.as_is:,} accepted unchanged, {counts.corrected:,} corrected, "
                 f"{counts.added:,} drawn, {counts.rejected:,} rejected"
             )
         return "\n".join([*about, *([f"⚠ {problem}"] if problem else [])])
@@ -166,7 +166,7 @@ class FolderFilter(QSortFilterProxyModel):
         return [self.mapToSource(self.index(k, 0)).row() for k in range(self.rowCount())]
 
 
-def words(standing: Standing | None, problem: str) -> str:
+def standing_text(standing: Standing | None, problem: str) -> str:
     """Say in a few words how far an item is."""
     if problem:
         return "problem"

@@ -9,6 +9,7 @@ from functools import partial
 
 from ...errors import UserError
 from ...images.images import image_size
+from ...images.planes import Plane
 from ...journal.lost import Trace
 from ...journal.place import begun
 from ...nuclei import Nuclei
@@ -16,7 +17,6 @@ from ...review import Review
 from ...workspace.files import Item
 from ...workspace.workspace import Workspace
 from ..background.tasks import Outcome, Tasks
-from ..layers.record import Plane
 from ..session.offers import copy, first_trace
 from ..session.openers import IN_MEMORY
 from .item_reading import Loaded, read_item

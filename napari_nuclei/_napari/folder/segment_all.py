@@ -18,21 +18,21 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Qt, Signal  # type: ignore[attr-defined]
 
 from ...errors import UserError
+from ...images.planes import Plane
 from ...nuclei.counts import Standing
 from ...progress import Progress
 from ...wording import Place, read_in
-from ..background.runner import MOST_OFTEN
+from ..background.runner import MIN_INTERVAL
 from ..background.tasks import step_back
-from ..layers.record import Plane
 from ..segment.engine import Engine
 from .folder import Folder
-from .segment_job import Job, Options
+from .segment_job import FolderJob, Options
 
 if TYPE_CHECKING:
     from ...prediction.predict import Prediction
 
 
-Hears = Callable[[Job, Any], None]
+Hears = Callable[[FolderJob, Any], None]
 """What hears something of a job, on the main thread."""
 
 
@@ -50,7 +50,7 @@ class SegmentAll(QObject):
         super().__init__(parent)
         self.folder, self.engine = folder, engine
         self._generation = 0
-        self._job: Job | None = None
+        self._job: FolderJob | None = None
         self._empty: set[tuple[int, Plane, str]] = set()
         self._said.connect(self._on_said, Qt.ConnectionType.QueuedConnection)
         folder.opened.connect(self._empty.clear)
@@ -70,7 +70,7 @@ class SegmentAll(QObject):
         self._generation += 1
         voice = _Voice(self, self._generation)
         first = folder.current or 0
-        job = Job(folder.loader, self.engine, options, first, voice, self._empty)
+        job = FolderJob(folder.loader, self.engine, options, first, voice, self._empty)
         self._job = job
         threading.Thread(target=_run, args=(job, voice), name="nuclei-segment-all").start()
 
@@ -94,28 +94,28 @@ class SegmentAll(QObject):
         if generation == self._generation and self._job is not None:
             hear(self._job, value)
 
-    def on_step(self, job: Job, value: Any) -> None:
+    def on_step(self, job: FolderJob, value: Any) -> None:
         """The work has gone on."""
         self.progressed.emit(value)
 
-    def on_counted(self, job: Job, value: tuple[int, Standing]) -> None:
+    def on_counted(self, job: FolderJob, value: tuple[int, Standing]) -> None:
         """An image is as far as this."""
         self.folder.standings.set(dict([value]))
         self.folder.standings.set_problem(value[0], "")
 
-    def on_failed(self, job: Job, value: tuple[int, str]) -> None:
+    def on_failed(self, job: FolderJob, value: tuple[int, str]) -> None:
         """An image could not be segmented."""
         self.folder.standings.set_problem(*value)
 
-    def on_told(self, job: Job, value: str) -> None:
+    def on_told(self, job: FolderJob, value: str) -> None:
         """Something is to be said."""
         self.folder.session.announce(value)
 
-    def on_found(self, job: Job, value: tuple[int, Plane, Prediction]) -> None:
+    def on_found(self, job: FolderJob, value: tuple[int, Plane, Prediction]) -> None:
         """A plane has been segmented whose review is open."""
-        self.folder.session.hand.when_free(partial(self._take, job, value))
+        self.folder.session.hand.when_free(partial(self._apply, job, value))
 
-    def _take(self, job: Job, value: tuple[int, Plane, Prediction]) -> None:
+    def _apply(self, job: FolderJob, value: tuple[int, Plane, Prediction]) -> None:
         if job is not self._job:  # cancelled while it waited
             return
         number = value[0]
@@ -127,7 +127,7 @@ class SegmentAll(QObject):
             self.folder.standings.set_problem(number, "")
         self.folder.standings.count([number])
 
-    def _put(self, job: Job, number: int, plane: Plane, result: Prediction) -> None:
+    def _put(self, job: FolderJob, number: int, plane: Plane, result: Prediction) -> None:
         workspace, loader = self.folder.workspace, self.folder.loader
         assert workspace is not None
         assert loader is not None
@@ -144,11 +144,11 @@ class SegmentAll(QObject):
                 job.put(workspace.review(item.path, plane, item.part), number, plane, result)
             loader.let_go(number)
 
-    def on_end(self, job: Job, value: Any) -> None:
+    def on_end(self, job: FolderJob, value: Any) -> None:
         """The thread has come to its end."""
         self.folder.session.hand.when_free(partial(self._end, job))
 
-    def _end(self, job: Job) -> None:
+    def _end(self, job: FolderJob) -> None:
         if job is self._job:
             self._job = None
             self.ended.emit(job.summary)
@@ -182,7 +182,7 @@ class _Voice:
         self._say(self._target.on_told, text)
 
 
-def _run(job: Job, voice: _Voice) -> None:
+def _run(job: FolderJob, voice: _Voice) -> None:
     """Do a job to its end, or until it is stopped."""
     step_back()
     read_in(Place.WINDOW)
@@ -192,7 +192,7 @@ def _run(job: Job, voice: _Voice) -> None:
         for progress in steps:
             if job.stop.is_set():
                 break
-            if time.monotonic() - last >= MOST_OFTEN:
+            if time.monotonic() - last >= MIN_INTERVAL:
                 last = time.monotonic()
                 voice.step(progress)
     finally:

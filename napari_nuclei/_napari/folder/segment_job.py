@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from ...errors import UserError
+from ...images.planes import Plane
 from ...journal.opening import ELSEWHERE
 from ...models.card import Card
 from ...nuclei import Kind, Nuclei, edits
@@ -20,7 +21,6 @@ from ...progress import Progress, within
 from ...review import Review
 from ...wording import counted
 from ...workspace.files import planes_of
-from ..layers.record import Plane
 from ..segment.engine import Engine
 from .item_reading import read_plane
 from .loading import Loader
@@ -75,13 +75,13 @@ class Summary:
     failed: dict[int, str] = field(default_factory=dict)
     stopped: str = ""
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """Say it in a line."""
         parts = [f"{counted(self.done, 'image')} segmented"]
         if self.known:
-            parts.append(f"{self.known:,} had been before")
+            parts.append(f"{self.known:,} already were")
         if self.complete:
-            parts.append(f"{self.complete:,} complete, left alone")
+            parts.append(f"{self.complete:,} left alone as complete")
         if self.failed:
             parts.append(f"{len(self.failed):,} failed, marked in the list")
         return f"{self.stopped + ': ' if self.stopped else ''}{', '.join(parts)}."
@@ -103,7 +103,7 @@ class Receiver(Protocol):
         """There is something that the person should know."""
 
 
-class Job:
+class FolderJob:
     """The segmentation of all items, some left out.
 
     Parameters
@@ -194,7 +194,7 @@ class Job:
         begun: list[tuple[int, Plane]] = []
         items = self._workspace.items
         for number in [*range(self._first, len(items)), *range(self._first)]:
-            yield Progress(0, 0, "Looking through the images")
+            yield Progress(0, 0, "Checking the images")
             try:
                 for plane in self._planes(number):
                     nuclei = self._workspace.stored(*self._key(number, plane))

@@ -24,7 +24,7 @@ from .item_reading import read_plane
 SIDE = 88
 """Longest side of a thumbnail in px of the screen; twice that of the list, for fine screens."""
 
-MOST = 2000
+MAX_THUMBNAILS = 2000
 """How many are kept; 31 kB each at most."""
 
 WAITING = 60
@@ -94,7 +94,7 @@ class Thumbnails(QObject):
         if generation != self._generation:
             return
         self._pixmaps[number] = None if picture is None else QPixmap.fromImage(picture)
-        if len(self._pixmaps) > MOST:
+        if len(self._pixmaps) > MAX_THUMBNAILS:
             self._pixmaps.popitem(last=False)
         self.made.emit(number)
 

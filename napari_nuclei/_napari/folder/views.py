@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 
+from ...images.planes import Plane
 from ..layers.bridge import Bridge
 from ..layers.camera import camera_of
-from ..layers.record import Plane
 from ..review.reviewing import actions_of
 
 if TYPE_CHECKING:

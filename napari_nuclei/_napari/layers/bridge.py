@@ -21,6 +21,7 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from ...errors import UserError
+from ...images.planes import Plane
 from ...masks.box import Box
 from ...masks.mask import enclosing
 from ...nuclei import Nuclei
@@ -29,9 +30,9 @@ from ...review import Review
 from .drawing import Drawing
 from .features import Table
 from .next_label import NextLabel
-from .record import KEY, Plane, Record
+from .record import KEY, Record
 from .review_layer import give_to
-from .strokes import Pixels, UnderWay, by_plane, differences, pixels_of, take
+from .strokes import Pixels, UnderWay, apply_pixels, by_plane, differences, pixels_of
 from .viewport import Viewport, is_part
 
 SETTLE_MS = 150
@@ -174,7 +175,7 @@ class Bridge:
 
     def redo(self) -> None:
         """Do the last undone change of the plane in view again."""
-        self._go_back(self.review.redo, "done again")
+        self._go_back(self.review.redo, "redone")
 
     def _go_back(self, step: Callable[[], Edit | None], word: str) -> None:
         edits: list[Edit | None] = []
@@ -236,7 +237,7 @@ class Bridge:
     def _on_paint(self, event: Any) -> None:
         points, values = pixels_of(event.value)
         new = self.stroke.forget()
-        self._take((points + self.viewport.origin, values), new)
+        self._apply((points + self.viewport.origin, values), new)
 
     def _on_data(self, event: Any) -> None:
         """Take a label image that somebody has assigned as a stroke of all that differs."""
@@ -251,9 +252,9 @@ class Bridge:
         if known and data.shape == expected.shape and data.dtype.kind in "iu":
             planes = [(p, expected[p]) for p in np.ndindex(*expected.shape[:-2])]
             points, values = differences(data, planes)
-            self._take((points + self.viewport.origin, values))
+            self._apply((points + self.viewport.origin, values))
 
-    def _take(self, pixels: Pixels, new: Collection[int] = ()) -> None:
+    def _apply(self, pixels: Pixels, new: Collection[int] = ()) -> None:
         name = STROKE_NAMES.get(str(self.layer.mode), "paint")
         touched: list[tuple[Plane, list[Box]]] = []
         self._painting = True
@@ -261,7 +262,7 @@ class Bridge:
             for plane, (points, values) in by_plane(pixels):
                 review = self.review_at(plane)
                 before = len(review.done)
-                self.attempt(partial(take, review, (points, values), name, new))
+                self.attempt(partial(apply_pixels, review, (points, values), name, new))
                 boxes = [enclosing([(*points.min(0), *(points.max(0) + 1))])]
                 boxes += [box for edit in review.done[before:] for box in edit.boxes]
                 touched.append((plane, boxes))

@@ -19,7 +19,7 @@ SHARE = 0.25
 """Share of the view's side that a nucleus fills when the viewer goes to it."""
 
 
-LEAST = 32
+MIN_SIDE = 32
 """Side in px that every nucleus counts as: a speck is judged by what lies around it."""
 
 
@@ -58,7 +58,7 @@ def _centre(viewer: Viewer, point: NDArray[np.float64]) -> None:
 
 def _at_least(box: Box) -> tuple[float, float, float, float]:
     y0, x0, y1, x1 = box
-    dy, dx = (max(0.0, LEAST - size) / 2 for size in (y1 - y0, x1 - x0))
+    dy, dx = (max(0.0, MIN_SIDE - size) / 2 for size in (y1 - y0, x1 - x0))
     return y0 - dy, x0 - dx, y1 + dy, x1 + dx
 
 

@@ -23,7 +23,7 @@ COVERED = 0.5
 
 
 class Candidates:
-    """The ghosts of one review layer; hidden at first."""
+    """The candidates of one review layer; hidden at first."""
 
     def __init__(self, bridge: Bridge, viewer: Viewer) -> None:
         self.bridge = bridge
@@ -76,7 +76,7 @@ class Candidates:
             signal.disconnect(self._again, missing_ok=True)
         overlay, self._overlay = self._overlay, None
         if overlay is not None:
-            overlay.take_away()
+            overlay.remove()
 
     def at(self, y: int, x: int) -> list[int]:
         """Return the likeliest ghost at a pixel, as a list of one id or none."""

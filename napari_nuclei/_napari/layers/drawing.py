@@ -9,16 +9,17 @@ from napari import layers
 from napari.utils.transforms import Affine
 from numpy.typing import NDArray
 
+from ...images.planes import Plane
 from ...masks.box import Box
 from ...nuclei import labels
-from .record import Plane, Record
+from .record import Record
 from .review_layer import set_pixels
 from .viewport import Viewport, is_part
 
-MANY = 200_000
+MAX_PIXELS = 200_000
 """Changed pixels from which on a whole redraw is cheaper than `data_setitem`."""
 
-MANY_BOXES = 1000
+MAX_BOXES = 1000
 """Boxes from which on the whole plane is drawn anew."""
 
 
@@ -75,12 +76,12 @@ class Drawing:
         parts = self.viewport.parts(boxes)
         area = sum((y1 - y0) * (x1 - x0) for y0, x0, y1, x1 in parts)
         y0, x0, y1, x1 = self.viewport.box
-        if len(parts) > MANY_BOXES or area > (y1 - y0) * (x1 - x0) // 2:
+        if len(parts) > MAX_BOXES or area > (y1 - y0) * (x1 - x0) // 2:
             parts = [self.viewport.box]
         view = self._layer.data[at]
         fresh = [(self.viewport.local(box), labels.draw(nuclei, box)) for box in parts]
         changes = [_changes(view, box, drawn) for box, drawn in fresh]
-        if sum(len(values) for _, _, values in changes) > MANY:
+        if sum(len(values) for _, _, values in changes) > MAX_PIXELS:
             for (y0, x0, y1, x1), drawn in fresh:
                 view[y0:y1, x0:x1] = drawn
             self._layer.refresh(extent=False)

@@ -57,7 +57,7 @@ class Arrivals:
             bridge.moved.disconnect(self._draw_all, missing_ok=True)
             bridge.changed.disconnect(self._on_changed, missing_ok=True)
         if overlay is not None:
-            overlay.take_away()
+            overlay.remove()
 
     def begin(self, bridge: Bridge, source: Source) -> None:
         """Lie over the review layer of what is being segmented."""

@@ -101,8 +101,8 @@ class Gestures:
 
     # -- tools ------------------------------------------------------------------------
 
-    def take(self, tool: Tool) -> None:
-        """Take a tool in hand; taking the same one again puts it down."""
+    def activate(self, tool: Tool) -> None:
+        """Activate a tool; the active one again is dropped."""
         if self.tool is not None and self.tool.name == tool.name:
             self.drop()
             return

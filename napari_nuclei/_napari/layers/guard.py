@@ -6,11 +6,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-MOVED = (
-    "“{}” stays where it is while its nuclei are under review: moved apart from them, they would "
-    "mark the wrong pixels."
-)
-ONE_PLANE = "Each plane has its own nuclei: a stroke changes the plane in view alone."
+MOVED = "“{}” cannot be moved while its nuclei are under review: they would mark the wrong pixels."
+ONE_PLANE = "Each plane has its own nuclei: a stroke changes only the plane in view."
 
 
 class Guard:

@@ -18,7 +18,7 @@ SOLID = (
     "keys and tools work again."
 )
 ACROSS = (
-    "The view runs across the planes: roll the axes back (a button below the layer list), then "
+    "The view cuts across the planes: roll the axes back (a button below the layer list), then "
     "keys and tools work again."
 )
 

@@ -56,20 +56,20 @@ class Key:
 
 KEYS = [
     Key("accept", "A", "Accept the nucleus under the mouse, or the selected ones"),
-    Key("reject", "R", "Reject: it is no nucleus"),
-    Key("delete", "Delete", "Delete"),
+    Key("reject", "R", "Reject: not a nucleus; its mask stays on record"),
+    Key("delete", "Delete", "Delete: remove; only the model's masks stay on record"),
     Key("join", "J", "Join the selected nuclei, or those that a line crosses"),
     Key("split", "S", "Split: draw lines across nuclei"),
     Key("next", "N", "Next nucleus that may need correction"),
-    Key("previous", "Shift+N", "Back to the one before"),
-    Key("box", "W", "Box: the model's nucleus in the box that you draw"),
+    Key("previous", "Shift+N", "Back to the previous one"),
+    Key("box", "W", "Box: the model's nucleus in a box that you draw"),
     Key("click", "Q", "Click: the model's nucleus where you click"),
-    Key("ghosts", "G", "Show candidates below the threshold; a click takes one"),
-    Key("reading", "T", "Another reading: two instead of one, larger, smaller"),
-    Key("nudge_in", ",", "Move the outline in, along the model's own"),
-    Key("nudge_out", ".", "Move the outline out"),
-    Key("fix_kind", "K", "Fix all of this kind, as the last edit did"),
-    Key("escape", "Escape", "Put the tool down; then select nothing"),
+    Key("ghosts", "G", "Show candidates below the threshold; click one to promote it"),
+    Key("reading", "T", "Alternatives: two instead of one, larger, smaller"),
+    Key("nudge_in", ",", "Move the outline inwards, following the model"),
+    Key("nudge_out", ".", "Move the outline outwards"),
+    Key("fix_kind", "K", "Fix similar nuclei as the last edit did"),
+    Key("escape", "Escape", "Leave the tool; then clear the selection"),
     Key("show_keys", "H", "Show or hide these keys"),
 ]
 
@@ -133,8 +133,8 @@ def listed(default: bool = False) -> Iterator[tuple[str, str]]:
 
     pan = first("activate_labels_pan_zoom_mode")
     yield "Click", f"with pan and zoom{f' ({pan})' if pan else ''}: select a nucleus"
-    yield "Shift + click", "add to the selection, or take away from it"
-    yield "Shift + drag", "select all in a lasso"
+    yield "Shift + click", "add to the selection, or remove from it"
+    yield "Shift + drag", "select all inside a lasso"
     tools = [(first(action), text) for action, text in TOOLS]
     if tools := [(key, text) for key, text in tools if key]:
         yield " ".join(key for key, _ in tools), ", ".join(text for _, text in tools)
@@ -145,7 +145,7 @@ def listed(default: bool = False) -> Iterator[tuple[str, str]]:
         keys = [first(action) for action in actions]
         if all(keys):
             yield words.join(keys), text
-    yield "Page Down, Page Up", "next image of the folder, and the one before"
+    yield "Page Down, Page Up", "next and previous image of the folder"
     both = ", ".join(filter(None, map(first, ("undo", "redo"))))
     yield both, "undo and redo, across all tools and restarts"
 
@@ -168,9 +168,9 @@ class _Now(dict[str, str]):
 
 
 _TITLES = {
-    "reading": "Reread",
+    "reading": "Alternatives",
     "ghosts": "Candidates",
-    "fix_kind": "Fix all of this kind",
+    "fix_kind": "Fix similar nuclei",
     "show_keys": "Keys",
 }
 """What buttons say, where it is not the action's name."""

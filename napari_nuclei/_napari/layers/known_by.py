@@ -14,7 +14,7 @@ from ...errors import UserError
 from ...images.images import read_image
 from ...images.large_files import open_image
 from ...images.large_image import LargeImage
-from .record import Plane
+from ...images.planes import Plane
 from .source import shape_of
 from .viewport import is_large
 

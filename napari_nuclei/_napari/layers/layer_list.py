@@ -39,7 +39,7 @@ _leaving: weakref.WeakKeyDictionary[Any, deque[Any]] = weakref.WeakKeyDictionary
 _turning: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
-def take_out(viewer: Viewer | None, layer: Any) -> None:
+def remove_soon(viewer: Viewer | None, layer: Any) -> None:
     """Remove a layer in a turn of the event loop of its own, after a redraw.
 
     So a removal that is under way is over by then: napari's own removes what is selected one by
@@ -54,7 +54,7 @@ def take_out(viewer: Viewer | None, layer: Any) -> None:
     waiting = _leaving.setdefault(viewer, deque())
     waiting.append(layer)
     if len(waiting) == 1:
-        _take_next(weakref.ref(viewer))
+        _remove_next(weakref.ref(viewer))
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def turning(viewer: Viewer) -> Iterator[None]:
         _turning.discard(viewer)
 
 
-def _take_next(of: weakref.ref[Any]) -> None:
+def _remove_next(of: weakref.ref[Any]) -> None:
     def remove() -> None:
         viewer = of()
         waiting = _leaving.get(viewer) if viewer is not None else None
@@ -77,7 +77,7 @@ def _take_next(of: weakref.ref[Any]) -> None:
             canvas.repaint()
         _remove(viewer, waiting.popleft())
         if waiting:
-            _take_next(of)
+            _remove_next(of)
 
     QTimer.singleShot(0, remove)
 
@@ -93,6 +93,28 @@ _below: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictio
 def lies_on(layer: Any, over: Any) -> None:
     """Take note that a layer shows something of a review layer."""
     _below[layer] = weakref.ref(over)
+
+
+_watched: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def select_apart(viewer: Viewer) -> None:
+    """Have layers that lie on a review layer leave the selection when that one is selected too.
+
+    They go along with it. Removed with it in one turn of the event loop, between two redraws, they
+    would bring napari down on software OpenGL: see `remove_soon`.
+    """
+    if viewer in _watched:
+        return
+    _watched.add(viewer)
+    selection = viewer.layers.selection
+
+    def leave(event: Any = None) -> None:
+        extra = [layer for layer in selection if below(layer) in selection]
+        if extra:
+            selection.difference_update(extra)
+
+    selection.events.changed.connect(leave)
 
 
 def below(layer: Any) -> Any:

@@ -70,7 +70,7 @@ class NextLabel:
 
     def _is_above_all(self, label: int) -> bool:
         """Whether a label is napari's word for a new one, where others lie out of its sight."""
-        viewport = getattr(self._layer, "pane", None)
+        viewport = getattr(self._layer, "viewport", None)
         if viewport is None or viewport.shape == viewport.whole:
             return False
         return label == int(np.max(self._layer.data)) + 1
@@ -78,7 +78,7 @@ class NextLabel:
     def leave(self) -> None:
         """Draw a new nucleus next if the one in hand has gone out of what the layer holds."""
         label, review = int(self._layer.selected_label), self._review()
-        viewport = getattr(self._layer, "pane", None)
+        viewport = getattr(self._layer, "viewport", None)
         if viewport is None or not label or label not in review.nuclei:
             return
         if not viewport.parts([review.nuclei[label].mask.box]):

@@ -16,13 +16,14 @@ from napari.layers import Image
 
 from ...images.images import is_zarr
 from ...images.layout import CHANNEL, Layout, layout_of, plane_number, shown_axes
+from ...images.planes import Plane
 from ...journal.about import About, about
 from ...journal.fingerprint import Fingerprint, digest_of_pixels
 from ...journal.naming import channels_of_part
 from ...journal.place import begun, find, part_of
 from .known_by import is_equal, known_at
 from .made_of import files_of
-from .record import Plane, number_of
+from .record import number_of
 from .source import Channels, shape_of
 
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 
+from ...images.planes import Plane
 from ...masks.box import Box
 from ...nuclei import Kind, Nucleus, State
 from .bridge import Bridge
 from .overlay_layer import OverlayLayer
-from .record import Plane
 from .review_layer import set_pixels
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ SURE = 0.7
 """Score below which a proposal is called doubtful; scores are calibrated."""
 
 
-MANY = 24
+MAX_BOXES = 24
 """Boxes from which on the whole plane is drawn anew, a moment later."""
 
 LATER_MS = 120
@@ -105,7 +105,7 @@ class Outlines:
         self.bridge.changed.disconnect(self._on_changed)
         self.bridge.moved.disconnect(self._on_moved)
         self.bridge.selected.disconnect(self._on_selected)
-        self._overlay.take_away()
+        self._overlay.remove()
 
     # -- drawing ----------------------------------------------------------------------
 
@@ -142,7 +142,7 @@ class Outlines:
             return
         height, width = self.bridge.viewport.shape[-2:]
         area = sum((y1 - y0) * (x1 - x0) for y0, x0, y1, x1 in boxes)
-        if len(boxes) > MANY or 2 * area > height * width:
+        if len(boxes) > MAX_BOXES or 2 * area > height * width:
             self._timer.start(LATER_MS)  # a slider that is being dragged need not wait for it
         else:
             self._draw(boxes)

@@ -13,7 +13,7 @@ import numpy as np
 from napari.layers import Labels
 from napari.utils import DirectLabelColormap
 
-from .layer_list import insert, lies_on, take_out
+from .layer_list import insert, lies_on, remove_soon, select_apart
 from .source import GEOMETRY, follow
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class OverlayLayer:
         )
         self._hold_still()
         lies_on(self.layer, over)
+        select_apart(viewer)
         insert(viewer, viewer.layers.index(over) + (not beneath), self.layer)
         if not beneath:
             follow(over, self.layer)
@@ -88,9 +89,9 @@ class OverlayLayer:
         """Show what was drawn."""
         self.layer.refresh(extent=False)
 
-    def take_away(self) -> None:
+    def remove(self) -> None:
         """Take it out of the viewer."""
-        take_out(self._viewer(), self.layer)
+        remove_soon(self._viewer(), self.layer)
 
     def _hold_still(self) -> None:
         """Have the mouse move the view over it and change nothing; again after new data."""

@@ -65,7 +65,7 @@ class Overview:
         self._bridge.changed.disconnect(self._later, missing_ok=True)
         overlay, self._overlay = self._overlay, None
         if overlay is not None:
-            overlay.take_away()
+            overlay.remove()
 
     @property
     def _by(self) -> int:

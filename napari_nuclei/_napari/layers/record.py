@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ...formats.categories import DEFAULT, Category
 from ...formats.dataset import DataSet
+from ...images.planes import Plane
 from ...nuclei import ImageRecord, Nuclei, labels
 from ...nuclei.label_check import remark_on, whole
 from ...review import Review
@@ -20,7 +21,6 @@ from ...review import Review
 KEY = "napari_nuclei"
 """Where a record is found in the metadata of a layer."""
 
-Plane = tuple[int, ...]
 """Indices of a plane along all axes of the layer but the last two; () for a 2-D layer."""
 
 
@@ -188,4 +188,4 @@ def nuclei_and_remark(data: NDArray[Any], name: str) -> tuple[Nuclei, str]:
         found = whole(np.asarray(data))
         return labels.from_labels(found, name), remark_on(found)
     except ValueError as error:
-        raise UserError(f"“{name}” cannot be taken as nuclei: {error}.") from error
+        raise UserError(f"“{name}” cannot be used as nuclei: {error}.") from error

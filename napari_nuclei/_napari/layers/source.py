@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from ...errors import UserError
 from ...images.large_image import WHOLE, LargeImage
+from ...images.planes import Plane
 from .drawing import linear_of
 from .lazy_layers import LazyPlane
-from .record import Plane
 from .viewport import is_large, to_image
 
-MOST_CHANNELS = 8
+MAX_CHANNELS = 8
 """Longest axis that is offered as channels."""
 
 GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units")
@@ -55,7 +55,7 @@ def channel_choices(image: Image) -> list[Channels]:
         return [Channels("RGB", -1), *(Channels(n, -1, i) for i, n in enumerate(names))]
     choices = [Channels("the plane in view" if image.ndim > 2 else "gray")]
     for axis, length in enumerate(shape_of(image)[:-2]):
-        if not 2 <= length <= MOST_CHANNELS:
+        if not 2 <= length <= MAX_CHANNELS:
             continue
         name = "" if image.ndim == 3 else f"axis {axis}, "
         choices += [Channels(f"{name}channel {i}", axis, i) for i in range(length)]
@@ -233,7 +233,7 @@ def follow(image: Image, layer: Any, moved: Callable[[], object] | None = None) 
         image, layer = leader(), target()
         if image is None or layer is None:
             return {}
-        viewport = getattr(layer, "pane", None)
+        viewport = getattr(layer, "viewport", None)
         part = (layer.data.shape,) if viewport is None else (viewport.whole, viewport.origin)
         return geometry_of(image, *part)
 

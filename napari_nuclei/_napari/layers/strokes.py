@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import EditError
+from ...images.planes import Plane
 from ...nuclei import labels
 from ...review import Review
-from .record import Plane
 
 Pixels = tuple[NDArray[np.int64], NDArray[np.int64]]
 """(N, ndim) coordinates, none twice, and (N,) values."""
@@ -88,7 +88,7 @@ def by_plane(pixels: Pixels) -> Iterator[tuple[Plane, Pixels]]:
         yield tuple(plane.tolist()), (points[here, -2:], values[here])
 
 
-def take(review: Review, pixels: Pixels, name: str, new: Collection[int] = ()) -> None:
+def apply_pixels(review: Review, pixels: Pixels, name: str, new: Collection[int] = ()) -> None:
     """Make edits of painted pixels: one for each value painted, mostly a single one.
 
     An id that is not to be seen is taken as a new nucleus, and so is one of `new`: it was not

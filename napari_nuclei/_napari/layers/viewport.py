@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...images.planes import Plane
 from ...masks.box import Box
-from .record import Plane
 
 LARGE = 8192**2
 """Px of a plane above which a review layer holds but a part of it."""
@@ -101,7 +101,7 @@ def is_part(shape: Sequence[int]) -> bool:
 
 def origin_of(layer: Any) -> NDArray[np.int64]:
     """Return the first px of a layer's data in px of its image, along all axes."""
-    viewport: Viewport | None = getattr(layer, "pane", None)
+    viewport: Viewport | None = getattr(layer, "viewport", None)
     return np.array((0,) * layer.ndim if viewport is None else viewport.origin, np.int64)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .bridge import Bridge
 
-MOST = 4096
+MAX_SIDE = 4096
 """Longest side of a pane in px."""
 
 GRID = 256
@@ -27,8 +27,8 @@ EVERY_MS = 60
 """How long the camera may have moved before the pane follows."""
 
 MIDDLE = (
-    f"Zoomed far out: only the middle of the view, {MOST:,} px across, can be edited. Zoom in to "
-    "edit all that is in view."
+    f"Zoomed far out: only the middle of the view, {MAX_SIDE:,} px across, can be edited. Zoom in "
+    "to edit everything in view."
 )
 
 
@@ -87,7 +87,7 @@ class ViewportFollower:
         waits = str(layer.mode) == "polygon" and _holds_middle(viewport.box, core)
         if not _holds(viewport.box, core) and not waits:
             self._bridge.move(_around(core, (viewport.whole[-2], viewport.whole[-1])))
-        partial = max(view[2] - view[0], view[3] - view[1]) > MOST
+        partial = max(view[2] - view[0], view[3] - view[1]) > MAX_SIDE
         if partial and not self._partial:
             self._tell(MIDDLE)
             self.overview.show()
@@ -120,7 +120,7 @@ def _middle(low: int, high: int, length: int) -> tuple[int, int] | None:
     low, high = max(low, 0), min(high, length)
     if low >= high:
         return None
-    cut = max(0, high - low - MOST * 3 // 4)
+    cut = max(0, high - low - MAX_SIDE * 3 // 4)
     return low + cut // 2, high - (cut - cut // 2)
 
 
@@ -132,7 +132,7 @@ def _around(core: Box, shape: tuple[int, int]) -> Box:
 
 
 def _roomy(low: int, high: int, length: int) -> tuple[int, int]:
-    room = min(max(GRID, (high - low) // 2), (MOST - (high - low)) // 2 - GRID)
+    room = min(max(GRID, (high - low) // 2), (MAX_SIDE - (high - low)) // 2 - GRID)
     low, high = (low - room) // GRID * GRID, -(-(high + room) // GRID) * GRID
     return max(low, 0), min(high, length)
 

@@ -22,20 +22,20 @@ from ..session.host import PromptService
 from .similar_actions import Questions, SimilarActions
 
 if TYPE_CHECKING:
-    from ...prompts.alternatives import OtherReading
-    from ...prompts.window import Seen
+    from ...prompts.alternatives import Alternative
+    from ...prompts.window import SeenNucleus
     from ...review import Review
     from ..review.actions import Actions
 
 REACH = 1000
 """Px around a click in which nuclei are looked at: copying all of a slide would take long."""
 
-LOST = "The model {name!r}, which drew this nucleus, is no longer there: {now!r} was asked."
+LOST = "The model {name!r}, which drew this nucleus, is no longer installed: {now!r} was asked."
 
 
 @dataclass(slots=True)
 class _Cycle:
-    """Another reading under way: what there is, and which one is shown."""
+    """Alternatives under way: which there are, and which one is shown."""
 
     review: Review
     alternatives: Sequence[tuple[str, Callable[[Nuclei], Edit]]]
@@ -48,8 +48,8 @@ class Prompts:
 
     Attributes
     ----------
-    kinds : KindActions
-        Those about all of a kind.
+    similar : SimilarActions
+        Those about similar nuclei.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Prompts:
     def box(self) -> None:
         """Take the tool that turns a drawn box into its nucleus in hand."""
         hint = "Draw a box around a nucleus."
-        self._actions.gestures.take(Tool("box", "box", self._on_box, hint))
+        self._actions.gestures.activate(Tool("box", "box", self._on_box, hint))
 
     def _on_box(self, corners: list[Point]) -> None:
         from ...prompts.prompts import in_box, others_in_box
@@ -88,7 +88,7 @@ class Prompts:
         review, model, then = self._actions.review, self._questions.model, self._put("box")
         choose = self._questions.chooser()
 
-        def use(found: tuple[Seen, dict[str, Seen]]) -> None:
+        def use(found: tuple[SeenNucleus, dict[str, SeenNucleus]]) -> None:
             seen, others = found
             before = len(review.done)
             then(seen)
@@ -107,7 +107,7 @@ class Prompts:
     def click(self) -> None:
         """Take the tool that turns a click into the nucleus there in hand."""
         hint = "Click in the middle of a nucleus."
-        self._actions.gestures.take(Tool("click", "click", self._on_point, hint))
+        self._actions.gestures.activate(Tool("click", "click", self._on_point, hint))
 
     def _on_point(self, points: list[Point]) -> None:
         from ...prompts.pointing import at_point, usual_diameter
@@ -118,23 +118,23 @@ class Prompts:
             lambda p: at_point(p, y + 0.5, x + 0.5, near, usual), self._put("click")
         )
 
-    def _put(self, name: str) -> Callable[[Seen], None]:
+    def _put(self, name: str) -> Callable[[SeenNucleus], None]:
         review, model = self._actions.review, self._questions.model
 
-        def then(seen: Seen) -> None:
+        def then(seen: SeenNucleus) -> None:
             answer = Answer(seen.mask, seen.score, model)
             if self._questions.do(review, lambda nuclei: put(nuclei, answer, name)):
-                self._actions.told.emit(f"{review.done[-1].words()} · score {seen.score:.2f}")
+                self._actions.told.emit(f"{review.done[-1].summary()} · score {seen.score:.2f}")
 
         return then
 
-    # -- ghosts -----------------------------------------------------------------------
+    # -- candidates -------------------------------------------------------------------
 
     @needs_view
     def candidates(self) -> None:
         """Show or hide candidates below the threshold; a click promotes one."""
         hint = "Click a candidate to promote it."
-        self._actions.gestures.take(Tool("ghosts", "click", self._on_candidate, hint))
+        self._actions.gestures.activate(Tool("ghosts", "click", self._on_candidate, hint))
         tool = self._actions.gestures.tool
         if tool is not None and tool.name == "ghosts" and not self.candidates_shown.show():
             self._actions.told.emit("There is no candidate below the threshold here.")
@@ -143,43 +143,43 @@ class Prompts:
         y, x = (round(v) for v in points[0])
         ids = self.candidates_shown.at(y, x)
         if self._questions.do(self._actions.review, lambda nuclei: promote(nuclei, ids)):
-            self._actions.told.emit(self._actions.review.done[-1].words())
+            self._actions.told.emit(self._actions.review.done[-1].summary())
 
     def _on_tool(self, tool: Tool | None) -> None:
         if tool is None or tool.name != "ghosts":
             self.candidates_shown.hide()
 
-    # -- another reading --------------------------------------------------------------
+    # -- alternatives -----------------------------------------------------------------
 
     @needs_view
     def alternative(self) -> None:
-        """Put another reading in the place of a nucleus; again, the next one."""
+        """Put an alternative in the place of a nucleus; again, the next one."""
         cycle, review = self._cycle, self._actions.review
         if cycle and cycle.review is review and self._goes_on(cycle):
             self._turn(cycle, self._actions.choose)
             return
         targets = self._actions.targets
         if len(targets) != 1:
-            self._actions.told.emit("Point at one nucleus, or select one, for another reading.")
+            self._actions.told.emit("Point at one nucleus, or select one, to see alternatives.")
             return
-        from ...prompts.alternatives import other_readings
+        from ...prompts.alternatives import alternatives_of
 
         nuclei, id = review.nuclei.copy(), targets[0]
         model, made_by = self._questions.model, review.nuclei[id].origin.model
         choose = self._questions.chooser()
 
-        def then(alternatives: list[OtherReading]) -> None:
+        def then(alternatives: list[Alternative]) -> None:
             if not alternatives:
-                self._actions.told.emit("The model has no other reading of this nucleus.")
+                self._actions.told.emit("The model has no alternative for this nucleus.")
                 return
             self._cycle = _Cycle(
-                review, [(r.words, partial(_read, r, model)) for r in alternatives]
+                review, [(r.summary, partial(_read, r, model)) for r in alternatives]
             )
             self._turn(self._cycle, choose)
             if made_by and not self._questions.knows(made_by):
                 self._actions.told.emit(LOST.format(name=made_by, now=model))
 
-        self._questions.ask(lambda p: other_readings(p, nuclei, id), then)
+        self._questions.ask(lambda p: alternatives_of(p, nuclei, id), then)
 
     def _goes_on(self, cycle: _Cycle) -> bool:
         """Whether T was pressed again on what it has put there, with nothing done in between."""
@@ -190,14 +190,14 @@ class Prompts:
         return bool(targets) and targets <= made
 
     def _turn(self, cycle: _Cycle, choose: Callable[[int], None]) -> None:
-        """Show the next reading, in the place of the one before; after the last, what was."""
+        """Show the next alternative, in the place of the one before; after the last, what was."""
         if cycle.edit is not None:
             self._actions.bridge.attempt(cycle.review.undo)
             cycle.edit = None
         cycle.at += 1
         if cycle.at >= len(cycle.alternatives):
             self._cycle = None
-            self._actions.told.emit(filled("As it was. {reading} begins anew."))
+            self._actions.told.emit(filled("As it was. {reading} starts over."))
             return
         words, make = cycle.alternatives[cycle.at]
         if self._questions.do(cycle.review, make):
@@ -205,7 +205,7 @@ class Prompts:
             choose(cycle.edit.after[0].id)
             place = f"{cycle.at + 1} of {len(cycle.alternatives)}"
             key = filled("{reading}")
-            self._actions.told.emit(f"Reading {place}: {words}. {key} shows the next.")
+            self._actions.told.emit(f"Alternative {place}: {words}. {key} shows the next.")
 
     # -- nudging ----------------------------------------------------------------------
 
@@ -246,10 +246,10 @@ class Prompts:
             return replace(moved[0][0], before=before, after=after)
 
         if self._questions.do(review, make):
-            self._actions.told.emit(said[0] if said else review.done[-1].words())
+            self._actions.told.emit(said[0] if said else review.done[-1].summary())
 
 
-def _read(alternative: OtherReading, model: str, nuclei: Nuclei) -> Edit:
+def _read(alternative: Alternative, model: str, nuclei: Nuclei) -> Edit:
     answers = [Answer(s.mask, s.score, model) for s in alternative.seen]
     return apply_alternative(nuclei, alternative.ids, answers)
 

@@ -1,4 +1,4 @@
-"""`PromptPanel`: buttons of the prompts, how many to fix of a kind, and the self-check."""
+"""`PromptPanel`: buttons of the prompts, how many similar nuclei to fix, and the self-check."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ BUTTONS = {
     "box": "Box",
     "click": "Click",
     "ghosts": "Candidates",
-    "reading": "Reread",
+    "reading": "Alternatives",
     "nudge_in": "− In",
     "nudge_out": "+ Out",
-    "fix_kind": "Fix all of this kind",
+    "fix_kind": "Fix similar nuclei",
 }
 """By the names of their keys, which do the same."""
 
 TOOLS = ("box", "click", "ghosts")
 
 CHECK = (
-    f"About {SHARE:.0%} of what {{next}} shows are nuclei that you have accepted before, unmarked: "
-    "so you see how consistent you are."
+    f"About {SHARE:.0%} of what {{next}} shows are nuclei that you have already accepted, "
+    "unmarked: they show how consistent you are."
 )
 
 OPERATIONS = {
     "delete": "Delete",
     "accept": "Accept",
-    "promote": "Take as nuclei",
+    "promote": "Promote",
     "grow": "Grow",
     "shrink": "Shrink",
 }
@@ -65,18 +65,18 @@ class PromptPanel(QWidget):
         self.buttons = {n: self._button(text, ON_KEYS[n]) for n, text in BUTTONS.items()}
         for name in TOOLS:
             self.buttons[name].setCheckable(True)
-        self.kind = QWidget()
-        self.kind_line = line()
+        self.similar_box = QWidget()
+        self.similar_line = line()
         self.similar_slider = QSlider(Qt.Orientation.Horizontal)
         self.similar_slider.setMinimum(1)
         self.similar_slider.valueChanged.connect(self._on_slider)
         self.similar_do = QPushButton()
-        self.kind_drop = QPushButton("Not now")
+        self.similar_drop = QPushButton("Not now")
         self.similar_do.clicked.connect(self._on_do)
-        self.kind_drop.clicked.connect(
+        self.similar_drop.clicked.connect(
             lambda: self._with_prompts(lambda p: p.similar.drop_similar())
         )
-        self.check_box = QCheckBox("Show one again now and then")
+        self.check_box = QCheckBox("Re-check a few of mine")
         self.check_box.setChecked(True)
         self.check_box.toggled.connect(self._on_check)
         self.consistency = line()
@@ -93,16 +93,16 @@ class PromptPanel(QWidget):
         for (down, across, wide), button in zip(places, self.buttons.values(), strict=True):
             grid.addWidget(button, down, across, 1, wide)
         column.addLayout(grid)
-        kind = QVBoxLayout(self.kind)
-        kind.setContentsMargins(0, 0, 0, 0)
-        kind.addWidget(self.kind_line)
-        kind.addWidget(self.similar_slider)
+        inside = QVBoxLayout(self.similar_box)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.addWidget(self.similar_line)
+        inside.addWidget(self.similar_slider)
         row = QHBoxLayout()
         row.addWidget(self.similar_do, 1)
-        row.addWidget(self.kind_drop)
-        kind.addLayout(row)
-        column.addWidget(self.kind)
-        self.kind.hide()
+        row.addWidget(self.similar_drop)
+        inside.addLayout(row)
+        column.addWidget(self.similar_box)
+        self.similar_box.hide()
         column.addWidget(self.check_box)
         column.addWidget(self.consistency)
         column.addWidget(self.reset_button)
@@ -117,34 +117,34 @@ class PromptPanel(QWidget):
             self._actions.activate()
             call(self._watched)
 
-    # -- fix all of this kind ---------------------------------------------------------
+    # -- fix similar nuclei -----------------------------------------------------------
 
-    def _on_kind(self, kind: Similar | None) -> None:
-        self.kind.setVisible(kind is not None)
-        if kind is not None:
+    def _on_similar(self, offer: Similar | None) -> None:
+        self.similar_box.setVisible(offer is not None)
+        if offer is not None:
             with quiet(self.similar_slider):
-                self.similar_slider.setMaximum(len(kind.ids))
-                self.similar_slider.setValue(max(1, kind.likely))
+                self.similar_slider.setMaximum(len(offer.ids))
+                self.similar_slider.setValue(max(1, offer.likely))
             self._say_how_many()
 
     def _on_slider(self, count: int) -> None:
         if self._watched is not None:
-            self._watched.similar.preview_kind(count)
+            self._watched.similar.preview(count)
         self._say_how_many()
 
     def _say_how_many(self) -> None:
-        kind = self._watched.similar.kind if self._watched else None
-        if kind is None:
+        offer = self._watched.similar.offer if self._watched else None
+        if offer is None:
             return
         count = self.similar_slider.value()
-        self.kind_line.setText(
-            f"{count:,} of {len(kind.ids):,} {are(count)} selected, the likest first."
+        self.similar_line.setText(
+            f"{count:,} of {len(offer.ids):,} {are(count)} selected, most similar first."
         )
-        self.similar_do.setText(f"{OPERATIONS[kind.operation]} {count:,}")
+        self.similar_do.setText(f"{OPERATIONS[offer.operation]} {count:,}")
 
     def _on_do(self) -> None:
         if self._watched is not None:
-            self._watched.similar.apply_kind(self.similar_slider.value())
+            self._watched.similar.apply(self.similar_slider.value())
 
     # -- the self-check ---------------------------------------------------------------
 
@@ -155,7 +155,7 @@ class PromptPanel(QWidget):
     def _on_reset(self) -> None:
         if self._actions is not None:
             self._actions.walk.reset()
-            self._actions.told.emit(filled("{next} goes by the order that it began with."))
+            self._actions.told.emit(filled("{next} follows its original order again."))
 
     # -- what is shown ----------------------------------------------------------------
 
@@ -165,11 +165,11 @@ class PromptPanel(QWidget):
         prompts = prompts_of(actions)
         if prompts is not self._watched:
             if self._watched is not None:
-                self._watched.similar.kind_changed.disconnect(self._on_kind, missing_ok=True)
+                self._watched.similar.offer_changed.disconnect(self._on_similar, missing_ok=True)
             self._watched = prompts
             if prompts is not None:
-                prompts.similar.kind_changed.connect(self._on_kind)
-            self._on_kind(prompts.similar.kind if prompts else None)
+                prompts.similar.offer_changed.connect(self._on_similar)
+            self._on_similar(prompts.similar.offer if prompts else None)
         self.setVisible(prompts is not None)
         if actions is None:
             return
@@ -180,13 +180,13 @@ class PromptPanel(QWidget):
                 shown = f" ({key.shortcut})" if key.shortcut else ""
                 self.buttons[key.name].setToolTip(f"{key.text}{shown}")
         self.check_box.setToolTip(filled(CHECK))
-        self.reset_button.setText(filled("Reset the order of {next}"))
-        self.reset_button.setToolTip(filled("Forget what {next} has learned from you."))
+        self.reset_button.setText(filled("Forget what was learned about doubt"))
+        self.reset_button.setToolTip(filled("Return {next} to its original order."))
         tool = actions.gestures.tool
         for name in TOOLS:
             with quiet(self.buttons[name]):
                 self.buttons[name].setChecked(tool is not None and tool.name == name)
         actions.walk.check.share = SHARE if self.check_box.isChecked() else 0.0
-        said = actions.walk.check.result.words()
+        said = actions.walk.check.result.summary()
         self.consistency.setText(f"You are {said}." if said else "")
         self.consistency.setVisible(bool(said))

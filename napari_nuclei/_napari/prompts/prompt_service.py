@@ -46,8 +46,8 @@ IDLE_MS = 400
 REMEMBERED = 2
 """Images whose resampled pixels are kept."""
 
-NO_IMAGE = "The image of these nuclei is not open: open it, then ask again."
-NO_MODEL = "There is no model to ask: reinstall napari-nuclei, or put one into its folder."
+NO_IMAGE = "The image of these nuclei is not open: open it, then try again."
+NO_MODEL = "No model is installed: reinstall napari-nuclei, or put one into its folder."
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,9 @@ class ModelPrompts(QObject):
         if prompter is None:
             make = getattr(self.engine, "prompter", None)
             if make is None:
-                raise UserError(f"The model {asked.model!r} answers no prompts.")
+                raise UserError(
+                    f"The model {asked.model!r} does not answer prompts: choose another one."
+                )
             yield Progress(0, 0, "Reading the image")
             pixels, how = asked.source.read(), (asked.model, asked.device, asked.diameter)
             prompter = yield from make(pixels, *how, self.cache, asked.identity)

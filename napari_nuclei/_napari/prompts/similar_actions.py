@@ -1,4 +1,4 @@
-"""`Questions`: how prompts reach the detector; `SimilarActions`: fixing all of a kind (K)."""
+"""`Questions`: how prompts reach the detector; `SimilarActions`: fixing similar nuclei (K)."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from ...review import Review
     from ..review.actions import Actions
 
-FIRST = "Delete, accept or promote one first: {fix_kind} finds the rest."
-NO_WIDGET = "Open the Nuclei widget first (Plugins ▸ Nuclei): it knows the model to ask."
+FIRST = "Delete, accept or promote one first: {fix_kind} then finds similar ones."
+NO_WIDGET = "Open the Nuclei widget first (Plugins ▸ Nuclei ▸ Nuclei (Nuclei)): it holds the model."
 
 
 class Questions:
@@ -102,18 +102,18 @@ class SimilarActions:
 
     Attributes
     ----------
-    kind : SameKind or None
+    offer : Similar or None
         What K offers to fix at present.
-    kind_changed : Signal
+    offer_changed : Signal
         It is another one, or none.
     """
 
-    kind_changed = Signal(object)
+    offer_changed = Signal(object)
 
     def __init__(self, actions: Actions, questions: Questions) -> None:
         self._actions, self._questions = actions, questions
-        self.kind: Similar | None = None
-        self._kind_of: Review | None = None
+        self.offer: Similar | None = None
+        self._offer_of: Review | None = None
         self._features: WeakKeyDictionary[Review, dict[Hashable, Features]] = WeakKeyDictionary()
 
     def in_view(self) -> bool:
@@ -122,17 +122,17 @@ class SimilarActions:
 
     def cancel(self) -> bool:
         """Offer nothing any more; returns whether anything was offered."""
-        offered = self.kind is not None
+        offered = self.offer is not None
         if offered:
             self.drop_similar()
         return offered
 
     @needs_view
     def fix_similar(self) -> None:
-        """Offer to do to all of its kind what was done last; again, do it."""
+        """Offer to do to similar nuclei what was done last; again, do it."""
         review = self._actions.review
-        if self.kind is not None and self._kind_of is review:
-            self.apply_kind(len(review.selection))
+        if self.offer is not None and self._offer_of is review:
+            self.apply(len(review.selection))
             return
         self.drop_similar()
         examples, operation = examples_of(review.done)
@@ -148,43 +148,45 @@ class SimilarActions:
 
         self._questions.ask_steps(steps, partial(self._offer, review))
 
-    def _offer(self, review: Review, kind: Similar) -> None:
+    def _offer(self, review: Review, offer: Similar) -> None:
         if review is not self._actions.review:
-            self._actions.told.emit("Another plane is in view now: K asks anew for it.")
+            self._actions.told.emit("Another plane is in view now: press K again for it.")
             return
-        self.kind, self._kind_of = kind, review
-        self.kind_changed.emit(kind)
-        self.preview_kind(kind.likely)
-        many = f"{kind.likely:,} of {len(kind.ids):,} look like it"
+        self.offer, self._offer_of = offer, review
+        self.offer_changed.emit(offer)
+        self.preview(offer.likely)
+        many = f"{offer.likely:,} of {len(offer.ids):,} look similar"
         key = filled("{fix_kind}")
         self._actions.told.emit(
-            f"{kind.operation}: {many}. {key} does it, the slider says how many."
+            f"{offer.operation}: {many}. {key} applies it, the slider sets how many."
         )
 
-    def preview_kind(self, count: int) -> None:
-        """Select the likest ones, so that they are seen."""
-        if self.kind is not None and self._kind_of is not None:
-            self._kind_of.select(self.kind.ids[:count])
+    def preview(self, count: int) -> None:
+        """Select the most similar ones, so that they are seen."""
+        if self.offer is not None and self._offer_of is not None:
+            self._offer_of.select(self.offer.ids[:count])
 
-    def apply_kind(self, count: int) -> None:
-        """Do it to the `count` likest, as one edit."""
-        kind, review = self.kind, self._kind_of
-        if kind is None or review is None:
+    def apply(self, count: int) -> None:
+        """Do it to the `count` most similar, as one edit."""
+        offer, review = self.offer, self._offer_of
+        if offer is None or review is None:
             return
         if review is not self._actions.review:
-            self._actions.told.emit("What K offers is in another plane: go back there, or drop it.")
-        elif self._questions.do(review, lambda n: fix(n, kind, count)):
-            self._actions.told.emit(review.done[-1].words())
+            self._actions.told.emit(
+                "What K found is in another plane: go back there, or press “Not now”."
+            )
+        elif self._questions.do(review, lambda n: fix(n, offer, count)):
+            self._actions.told.emit(review.done[-1].summary())
             self.drop_similar()
 
     def drop_similar(self) -> None:
         """Offer nothing any more."""
-        review, self._kind_of = self._kind_of, None
-        if self.kind is not None:
-            self.kind = None
+        review, self._offer_of = self._offer_of, None
+        if self.offer is not None:
+            self.offer = None
             if review is not None:
                 review.select(())
-            self.kind_changed.emit(None)
+            self.offer_changed.emit(None)
 
 
 def _concerned(nuclei: Nuclei, examples: Sequence[int], operation: Operation) -> list[Nucleus]:

@@ -31,12 +31,12 @@ ROWS = [
     ("sample", "precision50", "Sample prec."),
 ]
 KINDS = [
-    ("lost", "Lost", "Nuclei of yours that only the old model finds"),
-    ("false alarm", "New false alarms", "What only the new model takes for a nucleus"),
-    ("found", "Found", "Nuclei of yours that only the new model finds"),
-    ("mended", "False alarms gone", "What only the old model takes for a nucleus"),
+    ("lost", "Lost", "Your nuclei that only the old model finds"),
+    ("false alarm", "New false alarms", "What only the new model calls a nucleus"),
+    ("found", "Found", "Your nuclei that only the new model finds"),
+    ("mended", "False alarms gone", "What only the old model calls a nucleus"),
 ]
-MOST = 500
+MAX_ENTRIES = 500
 """Entries that are listed of a kind."""
 
 BETTER, WORSE = "#2e9e5b", "#d0482f"
@@ -122,7 +122,7 @@ class GateView(QWidget):
             group.setToolTip(0, tip)
             self.list.addTopLevelItem(group)
             # Those that say most come first: where the new model was not trained.
-            for change in sorted(rows, key=lambda c: not c["locked"])[:MOST]:
+            for change in sorted(rows, key=lambda c: not c["locked"])[:MAX_ENTRIES]:
                 name = str(change["image"]).replace("\\", "/").rsplit("/", 1)[-1]
                 number = f", {change['id']}" if change["id"] is not None else ""
                 item = QTreeWidgetItem([f"{name}{number}{', locked' * change['locked']}"])

@@ -47,7 +47,7 @@ class Child(QObject):
         self._rest = self._said = b""
         self._error = ""
         process.readyReadStandardOutput.connect(self._on_output)
-        process.readyReadStandardError.connect(self._on_words)
+        process.readyReadStandardError.connect(self._on_errors)
         process.finished.connect(self._on_finished)
         process.errorOccurred.connect(self._on_error)
         program, *first = self.program
@@ -80,29 +80,29 @@ class Child(QObject):
                     self._error = str(event.get("text", ""))
                 self.happened.emit(event)
 
-    def _on_words(self) -> None:
+    def _on_errors(self) -> None:
         if self._process is not None:
             self._said = (self._said + self._process.readAllStandardError().data())[-4000:]
 
     def _on_error(self, error: QProcess.ProcessError) -> None:
         if self._process is not None and error == QProcess.ProcessError.FailedToStart:
             reason = self._process.errorString()
-            self._end(f"The process of the training cannot be started: {reason}.")
+            self._end(f"Training cannot be started: {reason}.")
 
     def _on_finished(self, code: int, status: QProcess.ExitStatus) -> None:
         if self._process is None:
             return
         self._on_output()
-        self._on_words()
+        self._on_errors()
         if code in (0, 1) and status == QProcess.ExitStatus.NormalExit and not self._error:
             self._end("")
             return
         lines = self._said.decode("utf-8", "replace").strip().splitlines()
-        last = lines[-1] if lines else "it said nothing"
+        last = lines[-1] if lines else "no message"
         self._end(
             self._error
-            or f"The training stopped unexpectedly ({last[:200]}). Press Retrain to go on from "
-            "its last checkpoint, if there is one."
+            or f"The training stopped unexpectedly ({last[:200]}). Press Retrain to continue "
+            "from its last checkpoint, if there is one."
         )
 
     def _end(self, text: str) -> None:

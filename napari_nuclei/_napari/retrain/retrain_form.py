@@ -28,9 +28,9 @@ class RetrainForm(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.source_box = combo("What is learned from: what you have marked complete there")
+        self.source_box = combo("What to learn from: everything marked complete there")
         self.about_source = line()
-        self.base_box = combo("The model that is taught further")
+        self.base_box = combo("The model to train further")
         self.about_base = line()
         self.name_box = QLineEdit()
         self.name_box.setToolTip("Name of the new model")
@@ -38,11 +38,12 @@ class RetrainForm(QWidget):
         self.minutes_box.setRange(1, 24 * 60)
         self.minutes_box.setValue(10)
         self.minutes_box.setSuffix(" min")
-        self.minutes_box.setToolTip("Time for all of it, training and judging, about")
+        self.minutes_box.setToolTip("Approximate time for training and evaluation")
         self.replay_box = QLineEdit()
-        self.replay_box.setPlaceholderText("nothing (optional)")
+        self.replay_box.setPlaceholderText("none (optional)")
         self.replay_box.setToolTip(
-            "COCO data set of what must not be forgotten; its images lie beside it or in images/"
+            "COCO data set of what the model must not forget; its images are beside it or in "
+            "images/"
         )
         self.replay_button = QPushButton("…")
         self.replay_button.setMaximumWidth(32)
@@ -57,14 +58,14 @@ class RetrainForm(QWidget):
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Learn from", self.source_box)
         form.addRow(self.about_source)
-        form.addRow("Begin with", self.base_box)
+        form.addRow("Start from", self.base_box)
         form.addRow(self.about_base)
         form.addRow("Name", self.name_box)
         form.addRow("Time", self.minutes_box)
         row = QHBoxLayout()
         row.addWidget(self.replay_box)
         row.addWidget(self.replay_button)
-        form.addRow("Remember", row)
+        form.addRow("Replay", row)
 
     @property
     def source(self) -> Choice | None:
@@ -78,7 +79,7 @@ class RetrainForm(QWidget):
     def show_summary(self, summary: Summary | None) -> None:
         """Say how much has been reviewed there."""
         folder = self.source.folder if self.source else None
-        text = f"All that is reviewed in {folder}." if folder is not None else str(summary)
+        text = f"Everything reviewed in {folder}." if folder is not None else str(summary)
         self.about_source.setText(text)
 
     def load_models(self) -> None:
@@ -96,13 +97,13 @@ class RetrainForm(QWidget):
     def _on_base(self) -> None:
         name = self.base_box.currentData()
         if name is None:
-            self.about_base.setText("There is no model to begin with.")
+            self.about_base.setText("There is no model to start from: reinstall napari-nuclei.")
             return
-        self.about_base.setText(f"Licence, handed on to the new one: {registry.find(name).licence}")
+        self.about_base.setText(f"Licence, passed on to the new one: {registry.find(name).licence}")
         self.name_box.setText(versions.free_name(name))
 
     def _on_replay(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "What must not be forgotten", "", "*.json")
+        path, _ = QFileDialog.getOpenFileName(self, "Choose a data set to replay", "", "*.json")
         if path:
             self.replay_box.setText(path)
 

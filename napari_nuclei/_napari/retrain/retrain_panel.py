@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 CLOSING = (
-    "A model is being retrained. Stop that, and close? It goes on from its last checkpoint, if "
-    "there is one by now, when you retrain on the same reviews again."
+    "A model is being retrained. Stop it and close? It continues from its last checkpoint, if "
+    "one was saved, when you retrain on the same reviews again."
 )
 
 
@@ -154,7 +154,7 @@ class RetrainPanel(QWidget):
         if self.running:
             self.gathering.cancel()
             self.child.cancel()
-            self.say("Cancelled. Retrain goes on from the last checkpoint, if there is one by now.")
+            self.say("Cancelled. Retrain continues from the last checkpoint, if one was saved.")
         else:
             self.retrain()
         self.show_state()
@@ -168,7 +168,7 @@ class RetrainPanel(QWidget):
         self.curve.clear()
         self.curve.hide()
         self.bar.setRange(0, 0)
-        self.say("Gathering the reviews")
+        self.say("Collecting the reviews")
         planes = open_planes(self.session)
         # The same place each time, so that the same reviews go on from their checkpoint.
         named = "\n".join(str(source.folder or sorted(str(p.file or p.name) for p in planes)))
@@ -205,7 +205,7 @@ class RetrainPanel(QWidget):
         if event["total"]:
             self.bar.setValue(round(1000 * event["done"] / event["total"]))
         left = event.get("left")
-        time = "" if left is None else " · it takes longer than planned"
+        time = "" if left is None else " · taking longer than planned"
         if left:
             time = f" · about {max(1, round(left / 60))} min left"
         self.say(f"{event['message'] or 'Working'}{time}")

@@ -14,6 +14,7 @@ from ...batch.writable import make_folder
 from ...errors import UserError
 from ...formats import coco
 from ...formats.dataset import DataSet
+from ...images.planes import Plane
 from ...nuclei import ImageRecord, Kind, Nuclei
 from ...nuclei.counts import Counts
 from ...progress import Progress
@@ -21,7 +22,6 @@ from ...wording import counted
 from ...workspace.export import gather
 from ...workspace.workspace import Workspace
 from ..folder.folder import Folder
-from ..layers.record import Plane
 from ..session.openers import file_of, pixels_at
 from ..session.session import Session
 
@@ -85,7 +85,7 @@ def open_planes(session: Session) -> list[Open]:
 
 
 UNCORRECTED = (
-    "Nothing is corrected, drawn or rejected yet, so there is nothing that a model could learn."
+    "Nothing is corrected, drawn or rejected yet, so there is nothing for a model to learn."
 )
 
 
@@ -175,12 +175,12 @@ def write(planes: list[Open], choice: Choice, place: Path) -> Generator[Progress
     else:
         data = DataSet([], {})
         for id, plane in enumerate(planes, 1):
-            yield Progress(id - 1, len(planes), "Gathering the images")
+            yield Progress(id - 1, len(planes), "Collecting the images")
             data.images.append(_record(plane, id, place))
             data.nuclei[id] = plane.nuclei
     found = [(image, nuclei) for image, nuclei in data if len(nuclei) or nuclei.complete]
     if not any(nuclei.complete for _, nuclei in found):
-        raise UserError("Nothing is marked complete: review an image to its end, and mark it.")
+        raise UserError("Nothing is marked complete: review a whole image, then mark it complete.")
     if not any(teaches(nuclei) for _, nuclei in found):
         raise UserError(UNCORRECTED)
     path = place / "reviewed.json"

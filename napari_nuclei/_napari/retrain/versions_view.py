@@ -38,7 +38,7 @@ class VersionsView(QWidget):
         self.list.setMaximumHeight(110)
         self.use_button = QPushButton("Use")
         self.back_button = QPushButton("Go back")
-        self.back_button.setToolTip(f"Use the model again that was in use before ({BACK})")
+        self.back_button.setToolTip(f"Go back to the model that was in use before ({BACK})")
         self.remove_button = QPushButton("Remove…")
         self.back_key = QShortcut(QKeySequence(BACK), self)
         self.back_key.setContext(Qt.ShortcutContext.WindowShortcut)
@@ -126,7 +126,7 @@ class VersionsView(QWidget):
             self.said.emit(str(error), True)
             return
         self.load()
-        self.said.emit(f"{card.name} is removed.", False)
+        self.said.emit(f"Removed {card.name}.", False)
         self.changed.emit()
 
 

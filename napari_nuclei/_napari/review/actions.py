@@ -11,7 +11,7 @@ from psygnal import Signal
 from ...masks import outlines, shaping
 from ...nuclei import Nuclei, edits
 from ...nuclei.edits import Edit
-from ...triage.walk import Walk
+from ...triage.walk import ScoreWalk
 from ..layers.bridge import Bridge
 from ..layers.camera import bring_into_view, look_at
 from ..layers.gestures import Gestures, Point, Tool
@@ -145,7 +145,7 @@ class Actions(DrawnTools):
         """Join the selected nuclei into one; without, take the tool that joins along a line."""
         chosen = self.review.selection
         if len(chosen) < 2:
-            self.take_join()
+            self.activate_join()
         elif self.do(lambda nuclei: edits.merge(nuclei, chosen)):
             self.review.select(chosen[:1])
 
@@ -183,7 +183,7 @@ class Actions(DrawnTools):
         self.review.select(())
 
     def _on_tool(self, tool: Tool | None) -> None:
-        self.told.emit(f"{tool.hint} {filled('{escape}')} puts the tool down." if tool else "")
+        self.told.emit(f"{tool.hint} {filled('{escape}')} leaves the tool." if tool else "")
 
     # -- selection and the walk -------------------------------------------------------
 
@@ -223,25 +223,25 @@ class Actions(DrawnTools):
         id = self.walk.go(self.review, step)
         if id is None:
             self.review.select(())
-            self.told.emit(self.walk.end if len(self.review.nuclei) else Walk.none)
+            self.told.emit(self.walk.end if len(self.review.nuclei) else ScoreWalk.none)
             return
         self.choose(id)
         self._show_hidden(id)
         viewer = self._viewer()
         if viewer is not None:
             look_at(viewer, self.bridge.layer, self.review.nuclei[id].mask.box)
-        self.told.emit(self.walk.words(self.review.nuclei, self.review.counts.remaining))
+        self.told.emit(self.walk.summary(self.review.nuclei, self.review.counts.remaining))
 
     def _on_went_back(self, edit: Edit | None, word: str) -> None:
         """Go where something was undone or done again, and say what."""
         viewer = self._viewer()
         if edit is None:
             here = "in this plane" if self.bridge.record.stack else "here"
-            self.told.emit(f"There is nothing {here} to be {word}.")
+            self.told.emit(f"Nothing to {word.removesuffix('ne')} {here}.")
             return
         if viewer is not None and edit.boxes:
             bring_into_view(viewer, self.bridge.layer, edit.boxes)
-        self.told.emit(f"{word.capitalize()}: {edit.words()}.")
+        self.told.emit(f"{word.capitalize()}: {edit.summary()}.")
 
     def _show_hidden(self, id: int) -> None:
         """Outline a candidate below the threshold, which the layer does not show."""

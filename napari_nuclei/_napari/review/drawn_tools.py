@@ -47,22 +47,22 @@ class DrawnTools:
         found = self.review.nuclei.at(round(point[0]), round(point[1]))
         return None if found is None else found.id
 
-    def take_join(self) -> None:
+    def activate_join(self) -> None:
         """Take the tool that joins what a line crosses in hand."""
         hint = "Draw a line through the parts of a nucleus."
-        self.gestures.take(Tool("join", "line", self._on_join, hint))
+        self.gestures.activate(Tool("join", "line", self._on_join, hint))
 
     def _on_join(self, line: list[Point]) -> None:
         ids = list(dict.fromkeys(self._crossed(line)))
         if len(ids) < 2:
-            self.told.emit("The line crosses no two nuclei: draw it from one into the other.")
+            self.told.emit("The line does not cross two nuclei: draw it from one into the other.")
         else:
             self.do(lambda nuclei: edits.merge(nuclei, ids))
 
     @needs_view
     def split(self) -> None:
         """Take the tool that splits along a line in hand."""
-        self.gestures.take(
+        self.gestures.activate(
             Tool("split", "line", self._on_line, "Draw a line right across a nucleus.")
         )
 
@@ -100,7 +100,7 @@ class DrawnTools:
                 points.clear()
 
         hint = "Click once in each of the two parts of a nucleus."
-        self.gestures.take(Tool("split by seeds", "click", on_click, hint))
+        self.gestures.activate(Tool("split by seeds", "click", on_click, hint))
 
     @needs_view
     def complete_area(self) -> None:
@@ -112,7 +112,7 @@ class DrawnTools:
             self.do(lambda n: edits.mark_complete(n, (ys[0], xs[0], ys[1] + 1, xs[1] + 1)))
 
         hint = "Draw a box around an area in which nothing is missing."
-        self.gestures.take(Tool("mark complete", "box", on_box, hint))
+        self.gestures.activate(Tool("mark complete", "box", on_box, hint))
 
 
 def _dense(line: Sequence[Point]) -> list[Point]:

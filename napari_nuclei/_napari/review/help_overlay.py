@@ -54,7 +54,7 @@ class HelpOverlay(QFrame):
             if (label := item.widget()) is not None:
                 label.hide()  # it goes later
                 label.deleteLater()
-        title = QLabel("<b>Keys while the nuclei's layer is active</b>")
+        title = QLabel("<b>Keys while the nuclei layer is active</b>")
         self._grid.addWidget(title, 0, 0, 1, 2)
         rows = [(QLabel(f"<b>{key}</b>", self), QLabel(text, self)) for key, text in listed()]
         hint = QLabel(filled(HINT), self)

@@ -19,7 +19,7 @@ from ...triage.default_weights import DEFAULT
 from ...triage.doubts import Evidence, is_entry
 from ...triage.review_queue import Entry, ReviewQueue
 from ...triage.self_check import SelfCheck
-from ...triage.walk import Walk
+from ...triage.walk import ScoreWalk, Walk
 from ...triage.weights import Weights
 from .. import PLUGIN
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 AT_ONCE = 0.03
 """Seconds that building the queue may take at a time."""
 
-MANY = 300
+MAX_CHANGED = 300
 """Nuclei of an edit from which on the queue is built anew."""
 
 LEARN_MS = 1500
 """How long nothing must have changed before the weights are learned."""
 
-FEW = 5
+MIN_DECISIONS = 5
 """Decisions before anything is learned from them."""
 
 
@@ -57,13 +57,14 @@ class QueueWalk:
         What comes again.
     """
 
-    end = Walk.end
+    end = ScoreWalk.end
 
     def __init__(self) -> None:
         self.current: int | None = None
         self.entry: Entry | None = None
         self.check = SelfCheck()
-        self._plain = Walk()
+        self._walk = Walk()
+        self._plain = ScoreWalk(self._walk)
         self._review: Review | None = None
         self._queue: ReviewQueue | None = None
         self._building: Generator[Any, None, ReviewQueue] | None = None
@@ -89,14 +90,15 @@ class QueueWalk:
             self._review.changed.disconnect(self._on_edit)
         self._review, self._queue, self._building = review, None, None
         self._evidence = {}
-        self._plain, self.current, self.entry = Walk(), None, None
+        self._walk = Walk()
+        self._plain, self.current, self.entry = ScoreWalk(self._walk), None, None
         if review is not None:
             review.changed.connect(self._on_edit)
             self._build()
 
     def _build(self) -> None:
         assert self._review is not None
-        queue = ReviewQueue(self._review.nuclei, self._weights())
+        queue = ReviewQueue(self._review.nuclei, self._weights(), self._walk)
         self._queue, self._building = None, queue.build_steps()
         self._build_on()
 
@@ -113,7 +115,7 @@ class QueueWalk:
         self._pump.start(0)
 
     def _on_edit(self, edit: Edit) -> None:
-        if edit.threshold is not None or len(edit.ids) > MANY or self._building is not None:
+        if edit.threshold is not None or len(edit.ids) > MAX_CHANGED or self._building is not None:
             self._building, self._queue = None, None
             self._pump.stop()
             self._building = self._anew()
@@ -124,7 +126,7 @@ class QueueWalk:
 
     def _anew(self) -> Generator[Any, None, ReviewQueue]:
         assert self._review is not None
-        return ReviewQueue(self._review.nuclei, self._weights()).build_steps()
+        return ReviewQueue(self._review.nuclei, self._weights(), self._walk).build_steps()
 
     # -- what the model says of itself ------------------------------------------------
 
@@ -157,7 +159,7 @@ class QueueWalk:
         if self._queue is None:
             return
         count = self._queue.learn()
-        if count >= FEW and count != self._decided:
+        if count >= MIN_DECISIONS and count != self._decided:
             self._decided = count
             try:
                 doubt_weights.write(weights_file(), self._queue.weights)
@@ -191,7 +193,7 @@ class QueueWalk:
         """Whether accepting these answers a second look, so that there is nothing to do."""
         return len(ids) == 1 and self.check.asking == ids[0]
 
-    def words(self, nuclei: Nuclei, left: int) -> str:
+    def summary(self, nuclei: Nuclei, left: int) -> str:
         """Say in a line where the walk is and why, with `left` proposals to go."""
         if self.current is None or self.current not in nuclei:
             return self.end

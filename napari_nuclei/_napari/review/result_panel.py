@@ -54,8 +54,8 @@ class ResultPanel(QWidget):
         self.threshold_box.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         for control in (self.slider, self.threshold_box):
             control.setToolTip(
-                "Nuclei that the model is less sure of are hidden and not exported.\n"
-                "What a person has accepted, corrected or drawn stays."
+                "Nuclei with lower scores are hidden and not exported.\nWhat you have accepted, "
+                "corrected or drawn stays."
             )
         self.state = line()
         self._controls = QWidget()
@@ -88,7 +88,7 @@ class ResultPanel(QWidget):
         threshold.addWidget(self.slider, 1)
         threshold.addWidget(self.threshold_box)
         form = QFormLayout()
-        form.addRow("Score from", threshold)
+        form.addRow("Minimum score", threshold)
         column.addLayout(form)
         buttons = QHBoxLayout()
         for button in (self.undo_button, self.redo_button, self.export_button):
@@ -120,8 +120,8 @@ class ResultPanel(QWidget):
         writable = review is not None and not review.read_only
         for control in (self.slider, self.threshold_box):
             control.setEnabled(writable)
-        done = review.done.last_words if review and writable else ""
-        undone = review.undone.last_words if review and writable else ""
+        done = review.done.last_summary if review and writable else ""
+        undone = review.undone.last_summary if review and writable else ""
         self.undo_button.setEnabled(bool(done))
         self.redo_button.setEnabled(bool(undone))
         keys = {name: f" ({filled(f'{{{name}}}')})" for name in ("undo", "redo")}
@@ -135,8 +135,8 @@ class ResultPanel(QWidget):
             self.state.setText("The layer with the nuclei was removed. Nothing is lost.")
             return
         counts = review.counts
-        hidden = f"\n{counts.hidden:,} of lower score are hidden" if counts.hidden else ""
-        self.state.setText(counts.words() + hidden)
+        hidden = f"\n{counts.hidden:,} with lower scores are hidden" if counts.hidden else ""
+        self.state.setText(counts.summary() + hidden)
         if not self._timer.isActive() and not self.slider.isSliderDown():
             self.set_threshold(review.nuclei.threshold)
 

@@ -103,19 +103,19 @@ class ReviewPanel(QWidget):
             return partial(self._with, lambda actions: actions.reshape(make))
 
         return [
-            ("Accept all from a score…", self._accept_above),
+            ("Accept all above a score…", self._accept_above),
             ("", self._accept_above),
             ("Fill holes", reshape(edits.fill_holes)),
             ("Smooth the outline", reshape(edits.smooth)),
             ("Keep the largest part", reshape(edits.keep_largest)),
             ("Grow by a pixel", reshape(edits.grow)),
             ("Shrink by a pixel", reshape(edits.shrink)),
-            ("Split by two clicks", partial(self._with, Actions.seeds)),
+            ("Split with two clicks", partial(self._with, Actions.seeds)),
             ("Remark…", self._note),
             ("", self._note),
             ("Mark the image complete", partial(self._with, Actions.complete)),
             ("Mark an area complete", partial(self._with, Actions.complete_area)),
-            ("Not complete", partial(self._with, lambda actions: actions.complete(False))),
+            ("Unmark as complete", partial(self._with, lambda actions: actions.complete(False))),
         ]
 
     def _with(self, call: Callable[[Actions], object]) -> None:
@@ -137,7 +137,7 @@ class ReviewPanel(QWidget):
         if actions is None:
             return
         targets = actions.targets
-        text, chosen = QInputDialog.getText(self, "Remark", "On what is selected:")
+        text, chosen = QInputDialog.getText(self, "Remark", "On the selection:")
         if chosen:
             actions.note(text, targets)
 
@@ -166,23 +166,23 @@ class ReviewPanel(QWidget):
         with quiet(self.buttons["split"]):
             self.buttons["split"].setChecked(tool is not None and tool.name == "split")
         again = actions.walk.check.asking  # unmarked: as if nobody had accepted it
-        words = _words(actions.review.nuclei, actions.review.selection, again)
+        words = _summary(actions.review.nuclei, actions.review.selection, again)
         target = TARGET if writable and not actions.review.selection else ""
         self.selection.setText(f"{words} {elsewhere or target}".strip())
 
     def _say_where(self, journal: Journal | None) -> None:
         """Say where every edit is kept."""
         if journal is None:
-            self.kept.setText("In memory alone: export before you close.")
+            self.kept.setText("In memory only: export before you close.")
         elif journal.read_only:
-            self.kept.setText("Open in another window: look, but change nothing.")
+            self.kept.setText("Open in another window: view only.")
         elif journal.problem:
             self.kept.setText(f"⚠ {journal.problem}")
         elif journal.path.parent == user_folder():
             place = f"in {user_folder().name}" if is_chosen() else "in your data folder"
-            self.kept.setText(f"Every edit is kept, {place}.")
+            self.kept.setText(f"Every edit is saved {place}.")
         else:
-            self.kept.setText("Every edit is kept, beside the image.")
+            self.kept.setText("Every edit is saved beside the image.")
         self.kept.setToolTip("" if journal is None else str(journal.path))
 
     def _name_keys(self) -> None:
@@ -192,7 +192,7 @@ class ReviewPanel(QWidget):
                 button.setToolTip(f"{key.text} ({key.shortcut})" if key.shortcut else key.text)
 
 
-def _words(nuclei: Nuclei, selection: tuple[int, ...], again: int | None = None) -> str:
+def _summary(nuclei: Nuclei, selection: tuple[int, ...], again: int | None = None) -> str:
     """Say what is selected, or how to select, in a line."""
     done = "This image is complete. " if is_complete(nuclei) else ""
     if not selection:

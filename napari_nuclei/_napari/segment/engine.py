@@ -127,7 +127,7 @@ class ModelEngine:
         from ...prompts.prompter import Prompter
 
         if not is_promptable(detector):
-            raise UserError(f"The model {model!r} answers no prompts: choose another one.")
+            raise UserError(f"The model {model!r} does not answer prompts: choose another one.")
         if diameter is None:
             _, diameter = yield from measure_steps(LargeImage(image), detector)
         yield Progress(0, 0, "Looking at the image")

@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Image, Shapes
 
 from ...errors import UserError
-from ...masks.box import Box
+from ...masks.box import Box, is_empty, within
 from ..layers.camera import view_box
 from ..layers.source import shape_of
 from ..layers.viewport import to_image
@@ -27,21 +27,18 @@ class Region(Enum):
     PLANES = "All planes"
 
 
-KEPT = (
-    "Proposals there that nobody has reviewed are replaced; all else stays as it is, and {undo} "
-    "takes it back in one step."
-)
+KEPT = "Unreviewed proposals there are replaced; all else stays, and {undo} undoes it in one step."
 
 TIPS = {
-    Region.IMAGE: "The whole plane in view. What you have reviewed stays as it is.",
+    Region.IMAGE: "The whole plane in view. What you have reviewed stays.",
     Region.VIEW: f"Only what you see now. {KEPT}",
-    Region.REGION: "A box that you draw after pressing Segment, or the rectangle that is selected "
-    f"in a Shapes layer. {KEPT}",
-    Region.PLANES: "Each plane of the stack, the one in view first. Each has a review of its own; "
+    Region.REGION: "A box that you draw after pressing Segment, or the selected rectangle of a "
+    f"Shapes layer. {KEPT}",
+    Region.PLANES: "Each plane of the stack, the one in view first. Each has its own review; "
     "Cancel keeps the planes that are done.",
 }
 
-DRAW = "Draw a box around what is to be segmented."
+DRAW = "Draw a box around what to segment."
 
 
 def area_in_view(viewer: Viewer, image: Image) -> Box:
@@ -63,7 +60,7 @@ def area_of_shapes(viewer: Viewer, image: Image) -> Box | None:
     Raises
     ------
     UserError
-        If they lie outside of the image.
+        If they lie outside the image.
     """
     for layer in viewer.layers.selection:
         if isinstance(layer, Shapes) and layer.editable:
@@ -81,17 +78,17 @@ def box_of(points: Any, image: Image) -> Box:
     Raises
     ------
     UserError
-        If it lies outside of the image.
+        If it lies outside the image.
     """
     given = np.asarray(points, float)
     low, high = np.round(given.min(0)).astype(int), np.round(given.max(0)).astype(int) + 1
     box = (int(low[0]), int(low[1]), int(high[0]), int(high[1]))
-    return _inside(box, image, "The region lies outside of the image")
+    return _inside(box, image, "The region lies outside the image")
 
 
 def _inside(box: Box, image: Image, else_: str) -> Box:
     height, width = shape_of(image)[-2:]
-    y0, x0, y1, x1 = max(box[0], 0), max(box[1], 0), min(box[2], height), min(box[3], width)
-    if y0 >= y1 or x0 >= x1:
+    part = within(box, (height, width))
+    if is_empty(part):
         raise UserError(f"{else_}: move there and try again.")
-    return y0, x0, y1, x1
+    return part

@@ -40,15 +40,16 @@ if TYPE_CHECKING:
     from ..session.messages import Spot
 
 CORRECT = (
-    "Go along the doubtful ones with {next}: {accept} accepts, {reject} rejects, {delete} deletes, "
-    "{split} splits; brush and eraser ({activate_labels_paint_mode}, {activate_labels_erase_mode}) "
-    "change outlines, {new_label} starts a new one. {show_keys} shows all keys."
+    "Step through the doubtful ones with {next}: {accept} accepts, {reject} rejects, {delete} "
+    "deletes, {split} splits; brush and eraser ({activate_labels_paint_mode}, "
+    "{activate_labels_erase_mode}) change outlines, {new_label} starts a new one. {show_keys} "
+    "shows all keys."
 )
 NOTHING_TO_SEGMENT = "There is no image to segment: open one first."
 NO_MODEL = "There is no model to segment with: reinstall napari-nuclei."
-DONE_ELSEWHERE = "“{name}” is segmented: select its nuclei in the layer list to go on with them."
+DONE_ELSEWHERE = "“{name}” is segmented: select its nuclei in the layer list to work on them."
 NOTHING_THERE = "No nuclei were found there."
-BELOW = "No nuclei reach the score threshold: lower “Score from” to see those below it."
+BELOW = "No nuclei reach the score threshold: lower “Minimum score” to see those below it."
 NOTHING_FOUND = "No nuclei were found. Set the diameter, or choose other channels or another model."
 
 
@@ -192,7 +193,7 @@ class Segmenting(QObject):
             self.start(Region.REGION, area)
             self.began.emit()
 
-        gestures.take(Tool("segment region", "box", on_box, DRAW))
+        gestures.activate(Tool("segment region", "box", on_box, DRAW))
 
     # -- what the thread says ---------------------------------------------------------
 
@@ -209,7 +210,7 @@ class Segmenting(QObject):
             self._outline(run, sure)
         there = len(self._arrivals)
         count = f" · {counted(there, 'nucleus')} so far" if there else ""
-        text = f"{progress.message}{count}{run.time.words(progress)}"
+        text = f"{progress.message}{count}{run.time.text(progress)}"
         self.progressed.emit(replace(progress, message=text, new=None))
 
     def _outline(self, run: _Run, masks: list[Mask]) -> None:
@@ -235,7 +236,7 @@ class Segmenting(QObject):
                 self.settings.show_found_diameter(result.diameter)
         self.settings.load_devices()
         there = run.seen and not here
-        self.said.emit(DONE_ELSEWHERE.format(name=image.name) if there else run.words(), False)
+        self.said.emit(DONE_ELSEWHERE.format(name=image.name) if there else run.summary(), False)
 
     def _note(self, run: _Run, source: Source, result: Prediction) -> None:
         """Take note of what was found, and whether it can be seen."""
@@ -287,7 +288,7 @@ class _Run:
     found: bool = False
     seen: bool = False
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """Say what came of it."""
         if not self.found:
             return NOTHING_FOUND if self.area is None else NOTHING_THERE

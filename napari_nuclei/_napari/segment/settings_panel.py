@@ -33,13 +33,13 @@ class SettingsPanel(QWidget):
         super().__init__()
         self._engine = engine
         self._unit = 1.0  # px of the image for one unit of the diameter box
-        self.image_box = combo("The image layer whose nuclei are segmented")
+        self.image_box = combo("The image layer to segment")
         self.channels_box = combo("Which channels the model sees")
         self.model_box = combo("")
         self.about_model = line()
         self.device_box = combo(
-            "Where the model runs; auto takes a GPU if there is one.\n"
-            "GPUs are listed once a model has been loaded."
+            "Where the model runs; auto uses a GPU if there is one.\nGPUs are listed once a "
+            "model has been loaded."
         )
         self.diameter_box = _diameter_box()
         self.about_diameter = line()
@@ -149,9 +149,9 @@ class SettingsPanel(QWidget):
 
     def show_found_diameter(self, pixels: float) -> None:
         """Say what diameter a run with auto has found."""
-        found = f"Found: {pixels:.0f} px"
+        found = f"Estimated: {pixels:.0f} px"
         if self._unit != 1.0:
-            found = f"Found: {pixels / self._unit:.1f} µm ({pixels:.0f} px)"
+            found = f"Estimated: {pixels / self._unit:.1f} µm ({pixels:.0f} px)"
         self.about_diameter.setText(found)
         self._form.setRowVisible(self.about_diameter, True)
 
@@ -159,8 +159,8 @@ class SettingsPanel(QWidget):
 def _diameter_box() -> QDoubleSpinBox:
     box = QDoubleSpinBox()
     box.setToolTip(
-        "Diameter of a typical nucleus: the image is scaled by it to what the model knows.\n"
-        "0 is auto: the diameter is estimated from the image."
+        "Diameter of a typical nucleus: the image is scaled by it to the size that the model "
+        "expects.\n0 is auto: the diameter is estimated from the image."
     )
     box.setRange(0, LARGEST)
     box.setDecimals(1)

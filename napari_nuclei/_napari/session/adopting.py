@@ -53,10 +53,10 @@ def adopt(session: Session, image: Image, layer: Labels) -> str:
     session.activate(bridge)
     undo = filled("{undo}")
     if not remark:
-        return f"“{layer.name}” is under review now; {undo} takes that back."
+        return f"“{layer.name}” is under review now; {undo} undoes that."
     return (
-        f"“{layer.name}” {remark}: each piece is a nucleus now. {undo} joins them again, and once "
-        "more takes all back."
+        f"“{layer.name}” {remark}: each piece is a nucleus now. {undo} joins them again, and a "
+        "second time undoes it all."
     )
 
 

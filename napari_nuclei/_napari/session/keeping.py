@@ -8,11 +8,12 @@ import numpy as np
 from napari.layers import Image
 from numpy.typing import NDArray
 
+from ...images.planes import Plane
 from ...journal.snapshot import peek
 from ...nuclei import Nuclei, labels
 from ...review import Review
 from ..layers.origin import Origin
-from ..layers.record import Plane, Record
+from ..layers.record import Record
 from ..layers.viewport import is_large
 from .host import Teller
 from .openers import LayerReviews, file_of
@@ -47,8 +48,8 @@ def kept(record: Record, image: Image | None, teller: Teller) -> str:
             record.opener = beside
         else:
             words = (
-                f"{file.name} has a review of its own, which stays as it is. To go on with the "
-                "nuclei of this file in its place, choose the image and press Adopt."
+                f"{file.name} has its own review, which stays. To use the nuclei of this file "
+                "instead, choose the image and press Adopt."
             )
     record.reviews = {}
     for plane, old in before.items():

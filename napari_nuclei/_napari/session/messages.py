@@ -11,7 +11,7 @@ from napari.layers import Image
 from qtpy.QtCore import QObject, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QLabel
 
-from ..layers.record import Plane
+from ...images.planes import Plane
 from ..layers.source import plane_in_view, shape_of
 
 if TYPE_CHECKING:

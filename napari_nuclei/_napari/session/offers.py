@@ -98,7 +98,7 @@ class Offers:
         new = all(j is not None and not j.read_only and not j.count for j in journals)
         return trace if new and (record is None or record.borrowed) else None
 
-    def take(self, image: Image) -> Bridge | None:
+    def accept(self, image: Image) -> Bridge | None:
         """Have an image go on with a copy of the review that it was offered.
 
         Raises

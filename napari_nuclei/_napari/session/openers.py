@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ...images.decoders import is_turned
 from ...images.layout import CHANNEL, layout_of
+from ...images.planes import Plane
 from ...journal.about import about
 from ...journal.locks import is_held
 from ...journal.naming import FOLDER
@@ -25,25 +26,25 @@ from ...wording import counted
 from ..layers.known_by import known_at
 from ..layers.known_by import pixels_at as pixels_at
 from ..layers.origin import Address, Origin
-from ..layers.record import Plane, Record
+from ..layers.record import Record
 from .host import Host, Teller
 
 if TYPE_CHECKING:
     from ..layers.source import Source
 
-MOST_BYTES = 256 << 20
+MAX_BYTES = 256 << 20
 """Size of an image without a file up to which its pixels are looked up unasked."""
 
 
 SECOND = (
-    "{} is under review on another layer here: this layer has a review of its own, which does not "
+    "{} is under review on another layer here: this layer has its own review, which does not "
     "belong to the file."
 )
 UNSAID = (
-    "{} does not say of which channel or file it is: see whether its nuclei fit this one. With the "
-    "first change it becomes the review of this one."
+    "{} does not say which channel or file it belongs to: check that its nuclei fit this one. "
+    "The first change makes it the review of this one."
 )
-IN_MEMORY = "{} The review is kept in memory alone: export it before you close."
+IN_MEMORY = "{} The review is kept in memory only: export it before you close."
 
 
 class LayerReviews:
@@ -213,7 +214,7 @@ class LayerReviews:
 
 def reviews_of(image: Image, shape: Sequence[int], host: Host) -> LayerReviews:
     """Return the opener of an image layer's reviews, for a review layer of this shape."""
-    if words := turned_words(image):
+    if words := turned_notice(image):
         host.tell(words)
 
     def siblings() -> list[Image]:
@@ -263,19 +264,19 @@ def file_of(image: Image) -> Path | None:
     return Path(path).absolute() if Path(path).exists() else None
 
 
-def turned_words(image: Image) -> str:
+def turned_notice(image: Image) -> str:
     """Say that napari shows an image as its file keeps it and not upright; mostly empty."""
     path = image.source.path
     if not path or not is_turned(Path(path)):
         return ""
     return (
-        f"{Path(path).name} is kept turned or mirrored in its file (EXIF), and napari shows it so: "
-        "what you do here fits only that view. To work on it upright, drop it on the panel of "
-        "Plugins ▸ Nuclei."
+        f"{Path(path).name} is stored rotated or mirrored (EXIF), and napari shows it so: what "
+        "you do here fits only that view. To work on it upright, drop it on the Nuclei widget "
+        "(Plugins ▸ Nuclei ▸ Nuclei (Nuclei))."
     )
 
 
 def is_cheap(image: Image) -> bool:
     """Whether a layer's pixels lie in memory, and are soon looked through."""
     data = image.data
-    return not image.multiscale and isinstance(data, np.ndarray) and data.nbytes <= MOST_BYTES
+    return not image.multiscale and isinstance(data, np.ndarray) and data.nbytes <= MAX_BYTES

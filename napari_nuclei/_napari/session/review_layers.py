@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from .companions import Companions
 
 COPIED = (
-    "“{}” is a copy with a history of its own: the panel and the keys work on the one of the two "
-    "that is selected. With the image the first one comes back."
+    "“{}” is a copy with its own history: the panel and the keys work on whichever of the two "
+    "is selected. Selecting the image brings back the first."
 )
 
 

@@ -9,10 +9,11 @@ from weakref import WeakKeyDictionary, WeakSet
 from napari.layers import Image
 from psygnal import Signal
 
+from ...images.planes import Plane
 from ..layers.bridge import Bridge
 from ..layers.drawing import first_pixels
 from ..layers.layer_list import insert
-from ..layers.record import KEY, Opener, Plane, Record
+from ..layers.record import KEY, Opener, Record
 from ..layers.review_layer import Labels
 from ..layers.source import geometry_of, name_of, shape_of, shapes_of
 from .companions import Companions

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 EVERY_MS = 1000
 """How often it is looked."""
 
-FREE = "The other window has let go of this review: you can change it here now."
+FREE = "This review is closed in the other window: you can change it here now."
 
 
 class TakingOver:

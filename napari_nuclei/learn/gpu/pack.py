@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ..parts import Part
     from ..recipe import Recipe
 
-MOST = 40_000_000
+MAX_PACK_BYTES = 40_000_000
 """Bytes that a pack may have."""
 
 QUALITIES = ((None, None), (None, 95), (95, 95), (90, 90), (80, 80), (60, 60))
@@ -158,7 +158,7 @@ def as_bytes(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     return np.asarray((255 * levels).round(), np.uint8)
 
 
-def write_pack(path: Path, pack: Pack, most: int = MOST) -> Quality:
+def write_pack(path: Path, pack: Pack, most: int = MAX_PACK_BYTES) -> Quality:
     """Write a pack, with as little loss in the images as its size allows.
 
     Returns
