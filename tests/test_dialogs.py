@@ -196,15 +196,13 @@ def test_the_wheel_changes_nothing_in_a_dialog(dialog: FormatDialog) -> None:
         assert widget.focusPolicy() != Qt.FocusPolicy.WheelFocus
 
 
-def test_the_wheel_changes_nothing_in_a_panel(
-    make_napari_viewer: Callable[..., Any], qtbot: Any
-) -> None:
+def test_the_wheel_changes_nothing_in_a_panel(make_viewer: Callable[..., Any], qtbot: Any) -> None:
     from gui import FakeEngine
 
     from napari_nuclei._napari.retrain.retrain_panel import RetrainPanel
     from napari_nuclei._napari.widget import NucleiWidget
 
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     panels = [NucleiWidget(viewer, FakeEngine()), RetrainPanel(viewer)]
     for panel in panels:
         qtbot.addWidget(panel)
@@ -221,14 +219,15 @@ def test_the_wheel_changes_nothing_in_a_panel(
             assert widget.focusPolicy() != Qt.FocusPolicy.WheelFocus
 
 
+@pytest.mark.screen
 def test_the_wheel_scrolls_the_panel_over_every_control(
-    make_napari_viewer: Callable[..., Any], qtbot: Any
+    make_viewer: Callable[..., Any], qtbot: Any
 ) -> None:
     from gui import FakeEngine
 
     from napari_nuclei._napari.widget import NucleiWidget
 
-    panel = NucleiWidget(make_napari_viewer(), FakeEngine())
+    panel = NucleiWidget(make_viewer(), FakeEngine())
     qtbot.addWidget(panel)
     for widget in (panel.folder._inside, panel.result, panel.review, panel.prompts):
         widget.show()

@@ -33,9 +33,9 @@ encircling = pytest.mark.skipif(
 
 @pytest.fixture
 def hand(
-    request: pytest.FixtureRequest, make_napari_viewer: Callable[..., Any], qtbot: Any
+    request: pytest.FixtureRequest, make_viewer: Callable[..., Any], qtbot: Any
 ) -> Iterator[Hand]:
-    yield window_with_nuclei(make_napari_viewer, qtbot, **getattr(request, "param", {}))
+    yield window_with_nuclei(make_viewer, qtbot, **getattr(request, "param", {}))
     settle()
 
 
