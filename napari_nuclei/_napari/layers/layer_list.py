@@ -102,7 +102,7 @@ def select_apart(viewer: Viewer) -> None:
     """Have layers that lie on a review layer leave the selection when that one is selected too.
 
     They go along with it. Removed with it in one turn of the event loop, between two redraws, they
-    would bring napari down on software OpenGL: see `take_out`.
+    would bring napari down on software OpenGL: see `remove_soon`.
     """
     if viewer in _watched:
         return
