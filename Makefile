@@ -5,25 +5,20 @@ VENV := .venv
 BIN  := $(VENV)/bin
 DONE := $(VENV)/.installed
 
-# Looked up when a recipe runs, since `make install` may have installed it just before. Its argument
-# is the first number that it tries for a screen: two that start together must not try the same.
-xvfb = $(if $(DISPLAY)$(WAYLAND_DISPLAY),,$(shell command -v xvfb-run >/dev/null 2>&1 \
-	&& echo 'xvfb-run -a -n $(1) -s "-screen 0 1600x1200x24"'))
-XVFB = $(call xvfb,99)
+# Each worker has a screen of its own (tests/screen.py): no test takes the focus of another.
+PYTEST   := $(BIN)/python -m pytest
+PARALLEL := -n auto --dist worksteal
 
 # What `make test-oldest` runs: reading, writing, predicting, learning; little of the window.
 CORE := $(addprefix tests/test_,$(addsuffix .py,api cli coco convert edits geojson imagej images \
 	label_tiff labels large_files learn manifest mask models nuclei other_formats outlines \
 	predict prompts results review score suppress tiling))
 
-# Tests of the window that wait until one of the two cores has done its own: the window takes longer.
-LATER := tests/test_large_window.py tests/test_gui_journal.py
-
 # The oldest versions that pyproject.toml allows, on the oldest Python.
 OLDEST := build/oldest
 OLDEST_PYTHON := 3.11
 
-.PHONY: help install demo test test-core test-window test-later test-all test-slow test-cluster \
+.PHONY: help install demo test test-all test-slow test-cluster \
 	test-wheel test-oldest test-pyside check docs lock clean
 .DEFAULT_GOAL := help
 
@@ -40,18 +35,8 @@ $(DONE): requirements.lock pyproject.toml hatch_build.py napari.yaml .ci/install
 demo: install  ## segment a sample image, open it in napari if there is a screen
 	$(BIN)/napari-nuclei demo
 
-test: install  ## the tests but the slow ones, under 10 minutes on two cores
-	@$(MAKE) --no-print-directory -j2 test-core test-window test-later
-
-test-core: install
-	$(XVFB) $(BIN)/python -m pytest -m "not slow and not screen"
-
-test-window: install
-	$(call xvfb,199) $(BIN)/python -m pytest -p no:cacheprovider -m "not slow and screen" \
-		$(LATER:%=--ignore=%)
-
-test-later: install
-	$(call xvfb,299) $(BIN)/python -m pytest -p no:cacheprovider -m "not slow and screen" $(LATER)
+test: install  ## the tests but the slow ones, on all cores; about 5 minutes on two
+	$(PYTEST) $(PARALLEL) -m "not slow"
 
 test-all: install  ## all the tests: the slow ones, a cluster, the built wheel, the oldest versions
 	@$(MAKE) --no-print-directory test
@@ -61,13 +46,13 @@ test-all: install  ## all the tests: the slow ones, a cluster, the built wheel, 
 	@$(MAKE) --no-print-directory test-oldest
 
 test-slow: install
-	$(XVFB) $(BIN)/python -m pytest -m slow --ignore=tests/test_cluster.py --ignore=tests/test_wheel.py
+	$(PYTEST) -m slow --ignore=tests/test_cluster.py --ignore=tests/test_wheel.py
 
 test-cluster: install
-	$(BIN)/python -m pytest -m slow tests/test_cluster.py
+	$(PYTEST) -m slow tests/test_cluster.py
 
 test-wheel: install
-	$(XVFB) $(BIN)/python -m pytest tests/test_wheel.py
+	$(PYTEST) tests/test_wheel.py
 
 # Warnings of old libraries about their own age are no matter there.
 test-oldest: $(OLDEST)/.installed  ## the core's tests with the oldest versions allowed
@@ -83,15 +68,15 @@ $(OLDEST)/.installed: pyproject.toml | install
 
 test-pyside: install  ## the tests of the window on PySide6 instead of PyQt6
 	$(BIN)/uv pip install --quiet --target build/pyside 'PySide6-Essentials!=6.12.0'
-	PYTHONPATH=build/pyside QT_API=pyside6 PYTEST_QT_API=pyside6 $(XVFB) $(BIN)/python -m pytest \
-		-m "not slow" $$(grep -lE "qtbot|make_napari_viewer|qtpy" tests/test_*.py)
+	PYTHONPATH=build/pyside QT_API=pyside6 PYTEST_QT_API=pyside6 $(PYTEST) $(PARALLEL) \
+		-m "not slow" $$(grep -lE "qtbot|make_viewer|qtpy" tests/test_*.py)
 
 check: install docs  ## ruff, mypy, the napari manifest, the lock file, the docs and their examples
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/npe2 validate napari.yaml
-	$(BIN)/python -m pytest -q tests/test_docs.py tests/test_api.py
+	$(PYTEST) -q tests/test_docs.py tests/test_api.py
 	@! grep -nvE '^[A-Za-z0-9._-]+==[A-Za-z0-9.!+]+$$' requirements.lock \
 		|| { echo "requirements.lock: only name==version lines belong there, run make lock"; exit 1; }
 

@@ -41,8 +41,8 @@ class Review:
 
     Notes
     -----
-    `changed` is emitted after every change with the edit that was done (for an undo, the
-    inverse one); `selected` with the new selection.
+    `changed` is emitted after each change with the edit (for an undo, the inverse one), `selected`
+    with the new selection.
     """
 
     changed = Signal(Edit)
@@ -289,12 +289,11 @@ class Review:
             self.journal.prepare()
 
     def _tell(self, edit: Edit) -> None:
-        if self._counts is not None:
-            if edit.threshold is not None:
-                self._counts = None
-            else:
-                self._counts.add(edit.before, self.nuclei, -1)
-                self._counts.add(edit.after, self.nuclei)
+        if edit.threshold is not None:
+            self._counts = None
+        elif self._counts is not None:
+            self._counts.add(edit.before, self.nuclei, -1)
+            self._counts.add(edit.after, self.nuclei)
         if self.journal is not None:
             self.journal.offer(self.nuclei, self.done, self.undone)
         self.changed.emit(edit)

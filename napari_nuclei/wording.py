@@ -65,6 +65,11 @@ def counted(number: int, thing: str, things: str = "") -> str:
     return f"{number:,} {thing if number == 1 else things or _many(thing)}"
 
 
+def px(shape: tuple[int, int]) -> str:
+    """Say how large an image of (height, width) is, in px, height first as everywhere."""
+    return f"{shape[0]}×{shape[1]} px (height × width)"
+
+
 def are(number: int) -> str:
     """Return the verb for so many."""
     return "is" if number == 1 else "are"

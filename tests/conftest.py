@@ -1,22 +1,21 @@
-"""What every test gets: user folders of its own, a Qt platform that works. No test data."""
+"""What every test gets: user folders of its own, a screen of its own. No test data."""
 
 from __future__ import annotations
 
 import gc
 import os
-import sys
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import screen
 
 OUTER_ENVIRONMENT = dict(os.environ)
 _USER_FOLDERS = tempfile.TemporaryDirectory(prefix="napari-nuclei-tests-")
-HAS_SCREEN = sys.platform != "linux" or any(
-    os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
-)
+_SERVERS: list[subprocess.Popen[bytes]] = []
 
 
 def _redirect_user_folders(root: Path) -> None:
@@ -30,14 +29,37 @@ def _redirect_user_folders(root: Path) -> None:
 _redirect_user_folders(Path(_USER_FOLDERS.name))
 os.environ["NAPARI_ENSURE_PLUGIN_MAIN_THREAD"] = "1"
 os.environ["NAPARI_NUCLEI_PRELOAD"] = "0"  # or each widget would load torch
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # `make test` runs two processes at a time
-if not HAS_SCREEN:
-    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # `make test` runs a process on each core
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have a screen to draw on: one's own in a worker, or where there is no other."""
+    is_worker = hasattr(config, "workerinput")
+    only_hands_out = bool(getattr(config.option, "numprocesses", None)) and not is_worker
+    if only_hands_out:
+        return
+    if screen.has_own() and (is_worker or not screen.has_screen()):
+        server = screen.start()
+        if server is not None:
+            _SERVERS.append(server)
+            OUTER_ENVIRONMENT["DISPLAY"] = os.environ["DISPLAY"]
+            OUTER_ENVIRONMENT.pop("WAYLAND_DISPLAY", None)
+    if not screen.has_screen():
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Use all cores, but one where workers would take the focus from each other's windows."""
+    return None if screen.has_own() or not screen.has_screen() else 1
 
 
 def pytest_unconfigure() -> None:
-    """Remove the folders that stood in for the user's."""
+    """Remove the folders that stood in for the user's, and the screen."""
     gc.unfreeze()
+    for server in _SERVERS:
+        server.terminate()
+        server.wait()
     _USER_FOLDERS.cleanup()
 
 
@@ -48,7 +70,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "make_napari_viewer" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.screen)
-        if "screen" in item.keywords and not HAS_SCREEN:
+        if "screen" in item.keywords and not screen.has_screen():
             item.add_marker(skip)
 
 
@@ -70,6 +92,48 @@ def outer_environment() -> dict[str, str]:
     return dict(OUTER_ENVIRONMENT)
 
 
+# -- the command line ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small model, which tests leave as it is."""
+    from tiny import write_model
+
+    folder = tmp_path_factory.mktemp("models")
+    write_model(folder)
+    return folder
+
+
+@pytest.fixture
+def run(
+    models_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., tuple[int, str, str]]:
+    """Run a command in `tmp_path`: exit code, stdout, stderr."""
+    from shell import make_run
+
+    return make_run(models_folder, tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """A folder with three images, two of them of one size."""
+    from PIL import Image
+    from tiny import disc, picture
+
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name, shape in (("a.png", (60, 70)), ("b.png", (60, 70)), ("c.png", (50, 40))):
+        Image.fromarray(picture(shape, [disc(20, 20, 18), disc(30, 30, 14)])).save(folder / name)
+    return folder
+
+
+# -- the window ---------------------------------------------------------------------------
+
+
 @pytest.fixture
 def make_viewer(request: pytest.FixtureRequest, qtbot: Any) -> Iterator[Callable[..., Any]]:
     """Make viewers: napari's own where a test is marked `screen`, else ones without a canvas."""
@@ -80,7 +144,7 @@ def make_viewer(request: pytest.FixtureRequest, qtbot: Any) -> Iterator[Callable
 
     viewers: list[PlainViewer] = []
 
-    def make(show: bool = False) -> PlainViewer:
+    def make(show: bool = False, **_: Any) -> PlainViewer:
         viewers.append(PlainViewer())
         if show:
             viewers[-1].window._qt_window.show()
@@ -89,3 +153,31 @@ def make_viewer(request: pytest.FixtureRequest, qtbot: Any) -> Iterator[Callable
     yield make
     for viewer in viewers:
         viewer.close()
+
+
+@pytest.fixture
+def open_desk(make_viewer: Callable[..., Any], qtbot: Any) -> Iterator[Callable[..., Any]]:
+    """Open a window with the widget; on a file, on pixels, or on nothing."""
+    from desk import Desk
+    from gui import settle
+
+    desks: list[Desk] = []
+
+    def make(of: Any = None, engine: Any = None, show: bool = False, **how: Any) -> Desk:
+        desks.append(Desk(make_viewer, qtbot, engine, show))
+        if isinstance(of, Path):
+            desks[-1].open(of, **how)
+        elif of is not None:
+            desks[-1].show(of, **how)
+        return desks[-1]
+
+    yield make
+    for desk in desks:
+        desk.folder.close()
+    settle()
+
+
+@pytest.fixture
+def desk(open_desk: Callable[..., Any]) -> Any:
+    """A window with the widget, and nothing in it."""
+    return open_desk()

@@ -11,41 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
-from shell import MODEL, QUICK, Run, make_run, refused
-from tiny import disc, picture, write_data, write_model
+from shell import MODEL, QUICK, Run, refused
+from tiny import write_data
 
 from napari_nuclei.commands import COMMANDS
 from napari_nuclei.formats import coco
 from napari_nuclei.models import registry
-
-
-@pytest.fixture(scope="module")
-def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    write_model(folder)
-    return folder
-
-
-@pytest.fixture
-def run(
-    models_folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Run:
-    return make_run(models_folder, tmp_path, monkeypatch, capsys)
-
-
-@pytest.fixture
-def images(tmp_path: Path) -> Path:
-    """A folder with three images, two of them of one size."""
-    folder = tmp_path / "images"
-    folder.mkdir()
-    for name, shape in (("a.png", (60, 70)), ("b.png", (60, 70)), ("c.png", (50, 40))):
-        Image.fromarray(picture(shape, [disc(20, 20, 18), disc(30, 30, 14)])).save(folder / name)
-    return folder
-
 
 # -- the commands as such ---------------------------------------------------------------
 

@@ -11,29 +11,11 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
-from shell import MODEL, QUICK, Run, make_run, refused
-from tiny import disc, picture, write_model
+from shell import MODEL, QUICK, Run, refused
+from tiny import disc, picture
 
 from napari_nuclei.formats import coco
 from napari_nuclei.nuclei import Nuclei
-
-
-@pytest.fixture(scope="module")
-def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    write_model(folder)
-    return folder
-
-
-@pytest.fixture
-def run(
-    models_folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Run:
-    return make_run(models_folder, tmp_path, monkeypatch, capsys)
-
 
 GRAY = picture((44, 52), [disc(14, 15, 16), disc(30, 34, 18)])
 COLOUR = np.stack([GRAY, GRAY // 2, 255 - GRAY], -1)

@@ -15,8 +15,8 @@ import pytest
 import tifffile
 from PIL import Image
 from pycocotools.coco import COCO
-from shell import MODEL, QUICK, Run, image_ids, make_run, refused
-from tiny import disc, picture, write_model
+from shell import MODEL, QUICK, Run, image_ids, refused
+from tiny import disc, picture
 
 from napari_nuclei import models
 from napari_nuclei.batch.batch import Settings, segment_files
@@ -26,33 +26,6 @@ from napari_nuclei.formats.registry import FORMATS
 from napari_nuclei.formats.sidecar import Sidecar
 from napari_nuclei.images.images import IMAGE_SUFFIXES, find_images
 from napari_nuclei.images.own_outputs import OVERLAY, is_own_output
-
-
-@pytest.fixture(scope="module")
-def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    write_model(folder)
-    return folder
-
-
-@pytest.fixture
-def run(
-    models_folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Run:
-    return make_run(models_folder, tmp_path, monkeypatch, capsys)
-
-
-@pytest.fixture
-def images(tmp_path: Path) -> Path:
-    """A folder with three images, two of them of one size."""
-    folder = tmp_path / "images"
-    folder.mkdir()
-    for name, shape in (("a.png", (60, 70)), ("b.png", (60, 70)), ("c.png", (50, 40))):
-        Image.fromarray(picture(shape, [disc(20, 20, 18), disc(30, 30, 14)])).save(folder / name)
-    return folder
 
 
 def test_a_coco_data_set(run: Run, images: Path) -> None:

@@ -19,7 +19,7 @@ import zarr
 from cluster_trouble import Poison, Slow
 from distributed import LocalCluster
 from PIL import Image
-from shell import MODEL, QUICK, Run, make_run, refused
+from shell import MODEL, QUICK, Run, refused
 from test_tiling import field
 from tiny import DiscDetector, disc, picture, write_model
 
@@ -50,12 +50,11 @@ def within() -> Iterator[str]:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    write_model(tmp_path / "models")
+def run(run: Run, tmp_path: Path) -> Run:
     for name in "abc":
         pixels = picture((60, 70), [disc(20, 20, 18), disc(30, 30 + ord(name) % 9, 14)])
         Image.fromarray(pixels).save(tmp_path / f"{name}.png")
-    return make_run(tmp_path / "models", tmp_path, monkeypatch, capsys)
+    return run
 
 
 def write_large(path: Path, shape: tuple[int, int] = WIDE) -> Path:

@@ -28,6 +28,7 @@ from napari_nuclei._napari.files.format_dialog import FormatDialog
 from napari_nuclei._napari.folder.export_all import ExportAllDialog
 from napari_nuclei._napari.layers.record import Record
 from napari_nuclei._napari.qt_helpers import confirmed, scroll
+from napari_nuclei.formats import format as formats_format
 from napari_nuclei.formats import registry
 from napari_nuclei.workspace.workspace import Workspace
 
@@ -131,7 +132,7 @@ def test_an_ending_of_another_format_is_said(dialog: Any, tmp_path: Path) -> Non
 def test_parquet_is_offered_where_it_can_be_written(
     qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "find_spec", lambda name: None)
+    monkeypatch.setattr(formats_format, "find_spec", lambda name: None)
     dialog = ExportDialog(Record((60, 80), "cells.png"))
     qtbot.addWidget(dialog)
     titles = [dialog.format_box.itemText(k) for k in range(dialog.format_box.count())]
@@ -195,15 +196,13 @@ def test_the_wheel_changes_nothing_in_a_dialog(dialog: FormatDialog) -> None:
         assert widget.focusPolicy() != Qt.FocusPolicy.WheelFocus
 
 
-def test_the_wheel_changes_nothing_in_a_panel(
-    make_napari_viewer: Callable[..., Any], qtbot: Any
-) -> None:
+def test_the_wheel_changes_nothing_in_a_panel(make_viewer: Callable[..., Any], qtbot: Any) -> None:
     from gui import FakeEngine
 
     from napari_nuclei._napari.retrain.retrain_panel import RetrainPanel
     from napari_nuclei._napari.widget import NucleiWidget
 
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     panels = [NucleiWidget(viewer, FakeEngine()), RetrainPanel(viewer)]
     for panel in panels:
         qtbot.addWidget(panel)
@@ -220,14 +219,15 @@ def test_the_wheel_changes_nothing_in_a_panel(
             assert widget.focusPolicy() != Qt.FocusPolicy.WheelFocus
 
 
+@pytest.mark.screen
 def test_the_wheel_scrolls_the_panel_over_every_control(
-    make_napari_viewer: Callable[..., Any], qtbot: Any
+    make_viewer: Callable[..., Any], qtbot: Any
 ) -> None:
     from gui import FakeEngine
 
     from napari_nuclei._napari.widget import NucleiWidget
 
-    panel = NucleiWidget(make_napari_viewer(), FakeEngine())
+    panel = NucleiWidget(make_viewer(), FakeEngine())
     qtbot.addWidget(panel)
     for widget in (panel.folder._inside, panel.result, panel.review, panel.prompts):
         widget.show()

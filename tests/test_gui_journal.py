@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from desk import GRAY, Desk
 from gui import disk, in_step, settle
 from napari.layers import Labels
 from PIL import Image as Picture
-from windows import GRAY, Window
 
 from napari_nuclei._napari.review.reviewing import actions_of
 from napari_nuclei.formats import coco
@@ -22,29 +22,21 @@ from napari_nuclei.review import Review
 
 
 @pytest.fixture
-def open_window(make_napari_viewer: Callable[..., Any], qtbot: Any) -> Callable[..., Window]:
-    def make(path: Path | None = None) -> Window:
-        return Window(make_napari_viewer, qtbot, path)
-
-    return make
-
-
-@pytest.fixture
 def cells(tmp_path: Path) -> Path:
     path = tmp_path / "cells.png"
     Picture.fromarray(GRAY).save(path)
     return path
 
 
-def test_review_goes_on_where_it_was_left(open_window: Any, cells: Path) -> None:
-    first = open_window(cells)
+def test_review_goes_on_where_it_was_left(open_desk: Any, cells: Path) -> None:
+    first = open_desk(cells)
     first.segment()
     first.bridge.layer.paint((50, 10), first.bridge.layer.selected_label)
     first.bridge.review.do(edits.accept(first.bridge.review.nuclei, [1]))
     nuclei = first.bridge.review.nuclei.copy()
     assert home_of(cells).exists()
     first.close()
-    second = open_window(cells)
+    second = open_desk(cells)
     assert second.bridge is not None, "the review was not opened with its image"
     assert second.bridge.review.nuclei == nuclei
     assert in_step(second.bridge)
@@ -56,8 +48,9 @@ def test_review_goes_on_where_it_was_left(open_window: Any, cells: Path) -> None
     assert len(second.bridge.review.nuclei) == 4
 
 
-def test_closing_the_main_window_lets_others_open(open_window: Any, cells: Path) -> None:
-    first = open_window(cells)
+@pytest.mark.screen
+def test_closing_the_main_window_lets_others_open(open_desk: Any, cells: Path) -> None:
+    first = open_desk(cells)
     first.segment()
     assert Review.open(cells).read_only
     first.viewer.close()
@@ -68,39 +61,39 @@ def test_closing_the_main_window_lets_others_open(open_window: Any, cells: Path)
     review.close()
 
 
-def test_image_without_a_file_is_known_by_its_pixels(open_window: Any) -> None:
-    first = open_window()
+def test_image_without_a_file_is_known_by_its_pixels(open_desk: Any) -> None:
+    first = open_desk(GRAY)
     first.segment()
     first.bridge.review.do(edits.reject(first.bridge.review.nuclei, [3]))
     assert len(list(user_folder().glob("*.jsonl"))) == 1
     assert "data folder" in first.widget.review.kept.text()
     first.close()
-    second = open_window()
+    second = open_desk(GRAY)
     assert second.bridge.review.nuclei[3].state is State.REJECTED
 
 
-def test_removed_and_renamed_layers_lose_nothing(open_window: Any, cells: Path) -> None:
-    window = open_window(cells)
-    window.segment()
-    layer = window.bridge.layer
+def test_removed_and_renamed_layers_lose_nothing(open_desk: Any, cells: Path) -> None:
+    desk = open_desk(cells)
+    desk.segment()
+    layer = desk.bridge.layer
     layer.name = "mine"
     layer.paint((50, 10), layer.selected_label)
-    window.viewer.layers.remove(layer)
-    assert window.widget.bridge is None
-    window.widget.result.back_button.click()
-    assert window.bridge.review.nuclei.at(50, 10) is not None
-    window.viewer.layers.remove(window.image)
-    window.viewer.layers.clear()
+    desk.viewer.layers.remove(layer)
+    assert desk.widget.bridge is None
+    desk.widget.result.back_button.click()
+    assert desk.bridge.review.nuclei.at(50, 10) is not None
+    desk.viewer.layers.remove(desk.image)
+    desk.viewer.layers.clear()
     review = Review.open(cells)
     assert not review.read_only
     assert review.nuclei.at(50, 10) is not None
     review.close()
 
 
-def test_second_window_looks_but_changes_nothing(open_window: Any, cells: Path) -> None:
-    first = open_window(cells)
+def test_second_window_looks_but_changes_nothing(open_desk: Any, cells: Path) -> None:
+    first = open_desk(cells)
     first.segment()
-    second = open_window(cells)
+    second = open_desk(cells)
     settle()
     assert second.bridge.review.read_only
     assert "another window" in second.widget.message.text()
@@ -115,12 +108,12 @@ def test_second_window_looks_but_changes_nothing(open_window: Any, cells: Path) 
     assert len(first.bridge.review.done) == 2
 
 
-def test_two_layers_of_one_file_have_a_review_each(open_window: Any, cells: Path) -> None:
-    window = open_window(cells)
-    window.segment()
-    window.viewer.open(str(cells), plugin="napari", name="again")
-    window.segment()
-    bridges = list(window.session.bridges.values())
+def test_two_layers_of_one_file_have_a_review_each(open_desk: Any, cells: Path) -> None:
+    desk = open_desk(cells)
+    desk.segment()
+    desk.viewer.open(str(cells), plugin="napari", name="again")
+    desk.segment()
+    bridges = list(desk.session.bridges.values())
     assert len(bridges) == 2
     assert not any(bridge.review.read_only for bridge in bridges)
     bridges[0].review.do(edits.accept(bridges[0].review.nuclei, [1]))
@@ -128,62 +121,62 @@ def test_two_layers_of_one_file_have_a_review_each(open_window: Any, cells: Path
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_folder_that_cannot_be_written(open_window: Any, cells: Path) -> None:
+def test_folder_that_cannot_be_written(open_desk: Any, cells: Path) -> None:
     cells.parent.chmod(0o555)
     try:
-        window = open_window(cells)
-        window.segment()
-        assert window.bridge.review.journal.path.parent == user_folder()
+        desk = open_desk(cells)
+        desk.segment()
+        assert desk.bridge.review.journal.path.parent == user_folder()
     finally:
         cells.parent.chmod(0o755)
 
 
 def test_no_place_at_all_is_said(
-    open_window: Any, cells: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    open_desk: Any, cells: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     nowhere = tmp_path / "file"
     nowhere.write_text("")
     monkeypatch.setenv("XDG_DATA_HOME", str(nowhere))
-    window = open_window()
-    window.segment()
+    desk = open_desk(GRAY)
+    desk.segment()
     settle()
-    assert window.bridge.review.journal is None
-    assert "in memory only" in window.widget.message.text()
-    assert "In memory only" in window.widget.review.kept.text()
-    window.bridge.layer.paint((50, 10), window.bridge.layer.selected_label)
-    assert window.bridge.review.nuclei.at(50, 10) is not None
+    assert desk.bridge.review.journal is None
+    assert "in memory only" in desk.widget.message.text()
+    assert "In memory only" in desk.widget.review.kept.text()
+    desk.bridge.layer.paint((50, 10), desk.bridge.layer.selected_label)
+    assert desk.bridge.review.nuclei.at(50, 10) is not None
 
 
-def test_disk_that_fails_in_mid_review_is_said_at_once(open_window: Any, cells: Path) -> None:
-    window = open_window(cells)
-    window.segment()
-    journal = window.bridge.review.journal
+def test_disk_that_fails_in_mid_review_is_said_at_once(open_desk: Any, cells: Path) -> None:
+    desk = open_desk(cells)
+    desk.segment()
+    journal = desk.bridge.review.journal
     journal.trouble.emit("No space left on the device. Your work is kept in memory.")
     settle()
-    assert "No space left" in window.widget.message.text()
+    assert "No space left" in desk.widget.message.text()
 
 
-def test_changed_image_is_noticed(open_window: Any, cells: Path) -> None:
-    first = open_window(cells)
+def test_changed_image_is_noticed(open_desk: Any, cells: Path) -> None:
+    first = open_desk(cells)
     first.segment()
     first.close()
     Picture.fromarray(GRAY + 7).save(cells)
-    second = open_window(cells)
+    second = open_desk(cells)
     settle()
     assert "has changed" in second.widget.message.text()
     assert len(second.bridge.review.nuclei) == 4
 
 
 def test_file_of_nuclei_does_not_replace_a_review(
-    open_window: Any, cells: Path, tmp_path: Path
+    open_desk: Any, cells: Path, tmp_path: Path
 ) -> None:
-    first = open_window(cells)
+    first = open_desk(cells)
     first.segment()
     other = tmp_path / "other.coco.json"
     coco.write(other, first.bridge.record.data_set())
     first.bridge.review.do(edits.reject(first.bridge.review.nuclei, [1]))
     first.close()
-    second = open_window(cells)
+    second = open_desk(cells)
     (layer,) = [
         x for x in second.viewer.open(str(other), plugin="napari-nuclei") if isinstance(x, Labels)
     ]
@@ -194,70 +187,68 @@ def test_file_of_nuclei_does_not_replace_a_review(
     assert second.session.bridges[layer].review.nuclei[1].state is State.PROPOSED
 
 
-def test_labels_are_adopted_as_one_edit(open_window: Any, cells: Path) -> None:
-    window = open_window(cells)
-    window.segment()
+def test_labels_are_adopted_as_one_edit(open_desk: Any, cells: Path) -> None:
+    desk = open_desk(cells)
+    desk.segment()
     labels = np.zeros((60, 80), np.uint16)
     disk(30, 40, 6).paint(labels, 5)
-    layer = window.viewer.add_labels(labels, name="from somewhere else, with a long name")
-    assert not window.widget.adopt_button.isHidden()
-    window.widget.adopt_button.click()
-    assert [n.mask for n in window.bridge.review.nuclei] == [disk(30, 40, 6)]
+    layer = desk.viewer.add_labels(labels, name="from somewhere else, with a long name")
+    assert not desk.widget.adopt_button.isHidden()
+    desk.widget.adopt_button.click()
+    assert [n.mask for n in desk.bridge.review.nuclei] == [disk(30, 40, 6)]
     assert not layer.visible
-    assert window.viewer.layers.selection.active is window.bridge.layer
-    window.bridge.layer.undo()
-    assert len(window.bridge.review.nuclei) == 4
+    assert desk.viewer.layers.selection.active is desk.bridge.layer
+    desk.bridge.layer.undo()
+    assert len(desk.bridge.review.nuclei) == 4
 
 
-def test_a_mask_of_one_value_is_adopted_piece_by_piece(open_window: Any, cells: Path) -> None:
-    window = open_window(cells)
+def test_a_mask_of_one_value_is_adopted_piece_by_piece(open_desk: Any, cells: Path) -> None:
+    desk = open_desk(cells)
     mask = np.zeros((60, 80), np.uint16)
     for x in (15, 40, 65):
         disk(30, x, 6).paint(mask, 255)
-    window.viewer.add_labels(mask, name="mask")
-    window.widget.adopt_button.click()
-    assert {n.mask for n in window.bridge.review.nuclei} == {disk(30, x, 6) for x in (15, 40, 65)}
-    said = window.widget.message.text()
+    desk.viewer.add_labels(mask, name="mask")
+    desk.widget.adopt_button.click()
+    assert {n.mask for n in desk.bridge.review.nuclei} == {disk(30, x, 6) for x in (15, 40, 65)}
+    said = desk.widget.message.text()
     assert "one value (255) in 3 separate pieces" in said
     assert "Ctrl+Z joins them again" in said
-    window.bridge.layer.undo()
-    assert len(window.bridge.review.nuclei) == 1
-    window.bridge.layer.undo()
-    assert len(window.bridge.review.nuclei) == 0
+    desk.bridge.layer.undo()
+    assert len(desk.bridge.review.nuclei) == 1
+    desk.bridge.layer.undo()
+    assert len(desk.bridge.review.nuclei) == 0
 
 
-def test_an_image_that_is_kept_turned_is_said_to_be_so(open_window: Any, cells: Path) -> None:
+def test_an_image_that_is_kept_turned_is_said_to_be_so(open_desk: Any, cells: Path) -> None:
     exif = Picture.Exif()
     exif[274] = 3
     Picture.fromarray(GRAY).save(cells, exif=exif)
-    window = open_window(cells)
+    desk = open_desk(cells)
     said: list[str] = []
-    window.session.told.connect(lambda text: said.append(text))
-    window.segment()
+    desk.session.told.connect(lambda text: said.append(text))
+    desk.segment()
     assert any("is stored rotated or mirrored (EXIF)" in text for text in said)
     assert not home_of(cells).exists()  # its review would not fit the image as it is read
-    window.close()
+    desk.close()
 
 
-def test_labels_that_do_not_fit_are_not_offered(open_window: Any, cells: Path) -> None:
-    window = open_window(cells)
-    window.viewer.add_labels(np.zeros((30, 30), np.uint16))
-    assert window.widget.adopt_button.isHidden()
+def test_labels_that_do_not_fit_are_not_offered(open_desk: Any, cells: Path) -> None:
+    desk = open_desk(cells)
+    desk.viewer.add_labels(np.zeros((30, 30), np.uint16))
+    assert desk.widget.adopt_button.isHidden()
 
 
-def test_stack_keeps_each_plane_apart(
-    make_napari_viewer: Callable[..., Any], qtbot: Any, tmp_path: Path
-) -> None:
+def test_stack_keeps_each_plane_apart(open_desk: Callable[..., Desk], tmp_path: Path) -> None:
     import tifffile
 
     path = tmp_path / "stack.tif"
     tifffile.imwrite(path, np.zeros((3, 60, 80), np.uint8), photometric="minisblack")
-    first = Window(make_napari_viewer, qtbot, path)
+    first = open_desk(path)
     first.viewer.dims.set_current_step(0, 2)
     first.segment()
     first.close()
     assert home_of(path, (2,)).exists()
-    second = Window(make_napari_viewer, qtbot, path)
+    second = open_desk(path)
     second.viewer.dims.set_current_step(0, 2)
     assert len(second.bridge.review.nuclei) == 4
     second.viewer.dims.set_current_step(0, 0)

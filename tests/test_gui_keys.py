@@ -14,7 +14,7 @@ from qtpy.QtCore import Qt
 
 from napari_nuclei._napari.layers.camera import camera_of
 from napari_nuclei._napari.layers.keys import KEYS, listed, of_napari
-from napari_nuclei._napari.layers.outlines import Look
+from napari_nuclei._napari.layers.state_outlines import Look
 from napari_nuclei._napari.review.reviewing import actions_of
 from napari_nuclei.nuclei import State
 
@@ -26,12 +26,12 @@ Key = Qt.Key
 
 @pytest.fixture
 def hand(
-    request: pytest.FixtureRequest, make_napari_viewer: Callable[..., Any], qtbot: Any
+    request: pytest.FixtureRequest, make_viewer: Callable[..., Any], qtbot: Any
 ) -> Iterator[Hand]:
     # The candidate is so unlikely that the queue leads to it late.
     engine = FakeEngine([*FOUND[:3], (FOUND[3][0], 0.1)])
     place = getattr(request, "param", {})
-    yield window_with_nuclei(make_napari_viewer, qtbot, engine=engine, **place)
+    yield window_with_nuclei(make_viewer, qtbot, engine=engine, **place)
     settle()
 
 

@@ -43,11 +43,11 @@ PLACES = [
 @pytest.fixture
 def hand(
     request: pytest.FixtureRequest,
-    make_napari_viewer: Callable[..., Any],
+    make_viewer: Callable[..., Any],
     qtbot: Any,
 ) -> Iterator[Hand]:
     place = getattr(request, "param", {})
-    found = window_with_nuclei(make_napari_viewer, qtbot, PICTURE, PromptEngine(), **place)
+    found = window_with_nuclei(make_viewer, qtbot, PICTURE, PromptEngine(), **place)
     found.qtbot = qtbot
     yield found
     found.widget.prompt_service.cancel()
@@ -381,11 +381,9 @@ def test_doubts_are_gathered_while_nobody_asks(hand: Hand) -> None:
     assert names(hand) == ["segment", "box"], "and no edit is made of it"
 
 
-def test_planes_of_a_stack_have_their_own(
-    make_napari_viewer: Callable[..., Any], qtbot: Any
-) -> None:
+def test_planes_of_a_stack_have_their_own(make_viewer: Callable[..., Any], qtbot: Any) -> None:
     stack = np.stack([np.zeros_like(PICTURE)] * 2 + [PICTURE])
-    hand = window_with_nuclei(make_napari_viewer, qtbot, stack, PromptEngine())
+    hand = window_with_nuclei(make_viewer, qtbot, stack, PromptEngine())
     hand.qtbot = qtbot
     hand.viewer.dims.set_current_step(0, 2)
     hand.bridge = hand.widget.bridge

@@ -13,7 +13,8 @@ import numpy as np
 import psutil
 import pytest
 import tifffile
-from gui import FakeEngine, settle
+from desk import GRAY, Desk
+from gui import settle
 from napari.utils._proxies import PublicOnlyProxy
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
@@ -23,7 +24,6 @@ from tiny import write_model
 from napari_nuclei._napari.layers.camera import camera_of
 from napari_nuclei._napari.retrain.retrain_panel import RetrainPanel
 from napari_nuclei._napari.retrain.retrain_source import choices, open_planes, write
-from napari_nuclei._napari.widget import NucleiWidget
 from napari_nuclei.formats import coco
 from napari_nuclei.models import registry
 from napari_nuclei.nuclei import edits
@@ -58,27 +58,17 @@ def report(accepted: bool, image: str, id: int = 1) -> dict[str, Any]:
     }  # fmt: skip
 
 
-class Desk:
+class Retraining(Desk):
     """A window with an image under review, both widgets, and a process that plays a script."""
 
-    def __init__(self, viewer: Any, qtbot: Any, folder: Path) -> None:
-        self.viewer, self.qtbot, self.folder = viewer, qtbot, folder
-        self.file = folder / "cells.tif"
-        tifffile.imwrite(self.file, np.zeros((60, 80), np.uint8))
-        self.engine = FakeEngine()
-        self.widget = NucleiWidget(PublicOnlyProxy(viewer), self.engine)
-        viewer.window.add_dock_widget(self.widget, name="Nuclei")
-        (self.image,) = viewer.open(str(self.file), plugin="napari")
-        with qtbot.waitSignal(self.widget.segmenting.runner.ended, timeout=60_000):
-            self.widget.segment_button.click()
-        self.panel = RetrainPanel(PublicOnlyProxy(viewer))
-        viewer.window.add_dock_widget(self.panel, name="Retrain")
-
-    @property
-    def review(self) -> Any:
-        bridge = self.widget.bridge
-        assert bridge is not None
-        return bridge.review
+    def __init__(self, make_viewer: Callable[..., Any], qtbot: Any, root: Path) -> None:
+        super().__init__(make_viewer, qtbot)
+        self.root, self.file = root, root / "cells.tif"
+        tifffile.imwrite(self.file, GRAY)
+        self.open(self.file)
+        self.segment()
+        self.panel = RetrainPanel(PublicOnlyProxy(self.viewer))
+        self.viewer.window.add_dock_widget(self.panel, name="Retrain")
 
     def correct(self) -> None:
         """Have something to learn from, where there is nothing yet."""
@@ -91,13 +81,10 @@ class Desk:
     def play(self, *steps: Any) -> None:
         """Press Retrain, with a process that does this."""
         self.correct()
-        script = self.folder / "script.json"
+        script = self.root / "script.json"
         script.write_text(json.dumps(steps))
         self.panel.child.program = [sys.executable, str(FAKE), str(script)]
         self.panel.button.click()
-
-    def wait(self, condition: Callable[[], bool]) -> None:
-        self.qtbot.waitUntil(condition, timeout=20000)
 
     def done(self) -> None:
         self.wait(lambda: not self.panel.running)
@@ -105,22 +92,22 @@ class Desk:
 
 @pytest.fixture
 def desk(
-    make_napari_viewer: Callable[..., Any],
+    make_viewer: Callable[..., Any],
     qtbot: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> Desk:
+) -> Retraining:
     models = tmp_path / "models"
     monkeypatch.setenv("NAPARI_NUCLEI_MODELS", str(models))
     for seed, name in enumerate(("first", "second")):
         write_model(models, name, seed)
-    return Desk(make_napari_viewer(), qtbot, tmp_path)
+    return Retraining(make_viewer, qtbot, tmp_path)
 
 
 # -- what is learned from -----------------------------------------------------------------
 
 
-def test_it_says_what_has_been_reviewed(desk: Desk) -> None:
+def test_it_says_what_has_been_reviewed(desk: Retraining) -> None:
     about = desk.panel.form.about_source
     assert about.text() == "Nothing is reviewed yet."
     desk.review.do(edits.accept(desk.review.nuclei, [1]))
@@ -136,7 +123,7 @@ def test_it_says_what_has_been_reviewed(desk: Desk) -> None:
     assert "Nothing is corrected" not in about.text()
 
 
-def test_a_folder_without_corrections_is_refused_at_once(desk: Desk) -> None:
+def test_a_folder_without_corrections_is_refused_at_once(desk: Retraining) -> None:
     desk.panel.form.source_box.setCurrentIndex(1)
     desk.panel.button.click()
     desk.done()
@@ -144,21 +131,21 @@ def test_a_folder_without_corrections_is_refused_at_once(desk: Desk) -> None:
     assert not desk.panel.child.running
 
 
-def test_open_images_and_folders_are_offered(desk: Desk) -> None:
+def test_open_images_and_folders_are_offered(desk: Retraining) -> None:
     labels = [choice.label for choice in choices(desk.panel.session)]
-    assert labels == ["The images open here", f"All reviewed images in {desk.folder.name}"]
+    assert labels == ["The images open here", f"All reviewed images in {desk.root.name}"]
     desk.viewer.add_image(np.ones((30, 40), np.uint8), name="memory")
     assert [choice.label for choice in choices(desk.panel.session)] == labels
 
 
 @pytest.mark.parametrize("whole_folder", [False, True])
-def test_reviews_are_written_as_they_are(desk: Desk, whole_folder: bool) -> None:
+def test_reviews_are_written_as_they_are(desk: Retraining, whole_folder: bool) -> None:
     desk.review.do(edits.accept(desk.review.nuclei, [1]))
     desk.review.do(edits.reject(desk.review.nuclei, [2]))
     desk.review.do(edits.mark_complete(desk.review.nuclei, (0, 0, 40, 80)))
     session = desk.panel.session
     choice = choices(session)[whole_folder]
-    path = result_of(write(open_planes(session), choice, desk.folder / "place"))
+    path = result_of(write(open_planes(session), choice, desk.root / "place"))
     data = coco.read(path)
     (record,) = data.images
     assert Path(record.file_name) == desk.file
@@ -166,16 +153,15 @@ def test_reviews_are_written_as_they_are(desk: Desk, whole_folder: bool) -> None
     assert data.of(record) == desk.review.nuclei
 
 
-def test_an_image_without_a_file_is_written_too(desk: Desk) -> None:
+def test_an_image_without_a_file_is_written_too(desk: Retraining) -> None:
     desk.image.metadata.clear()
     desk.viewer.layers.clear()
     pixels = np.random.default_rng(0).integers(0, 255, (60, 80), np.uint8)
-    desk.viewer.add_image(pixels, name="memory")
-    with desk.qtbot.waitSignal(desk.widget.segmenting.runner.ended, timeout=60_000):
-        desk.widget.segment_button.click()
+    desk.show(pixels, name="memory")
+    desk.segment()
     desk.correct()
     session = desk.panel.session
-    path = result_of(write(open_planes(session), choices(session)[0], desk.folder / "place"))
+    path = result_of(write(open_planes(session), choices(session)[0], desk.root / "place"))
     (record,) = coco.read(path).images
     np.testing.assert_array_equal(tifffile.imread(record.file_name), pixels)
 
@@ -183,7 +169,8 @@ def test_an_image_without_a_file_is_written_too(desk: Desk) -> None:
 # -- a run --------------------------------------------------------------------------------
 
 
-def test_a_better_model_is_shown_and_used(desk: Desk) -> None:
+@pytest.mark.screen
+def test_a_better_model_is_shown_and_used(desk: Retraining) -> None:
     desk.panel.form.minutes_box.setValue(3)
     desk.play(
         {"event": "plan", "locked": {str(desk.file): [[0, 0, 20, 40]]}},
@@ -195,7 +182,7 @@ def test_a_better_model_is_shown_and_used(desk: Desk) -> None:
     )
     assert desk.panel.button.text() == "Cancel"
     desk.done()
-    said = json.loads((desk.folder / "arguments.json").read_text())
+    said = json.loads((desk.root / "arguments.json").read_text())
     assert said[said.index("--minutes") + 1] == "3"
     assert said[-1] == "--lines"
     assert Path(said[0]).is_file()
@@ -225,7 +212,7 @@ def test_a_better_model_is_shown_and_used(desk: Desk) -> None:
     assert registry.current().name == registry.DEFAULT
 
 
-def test_a_refused_model_cannot_be_used(desk: Desk) -> None:
+def test_a_refused_model_cannot_be_used(desk: Retraining) -> None:
     desk.play(report(False, str(desk.file)))
     desk.done()
     assert "Refused" in desk.panel.gate.verdict.text()
@@ -236,7 +223,7 @@ def test_a_refused_model_cannot_be_used(desk: Desk) -> None:
     assert registry.current().name == registry.DEFAULT
 
 
-def test_a_change_is_a_click_away(desk: Desk) -> None:
+def test_a_change_is_a_click_away(desk: Retraining) -> None:
     desk.play(report(True, str(desk.file), id=2))
     desk.done()
     group = desk.panel.gate.list.topLevelItem(2)
@@ -251,7 +238,7 @@ def test_a_change_is_a_click_away(desk: Desk) -> None:
     assert any(layer.name == "cells" for layer in desk.viewer.layers), "it is opened again"
 
 
-def test_cancel_ends_the_process(desk: Desk) -> None:
+def test_cancel_ends_the_process(desk: Retraining) -> None:
     desk.play({"event": "told", "text": "Working hard"}, 60)
     desk.wait(lambda: "Working hard" in desk.panel.message.text())
     process = psutil.Process(desk.panel.child._process.processId())
@@ -271,7 +258,7 @@ def test_cancel_ends_the_process(desk: Desk) -> None:
         (("Killed",), "stopped unexpectedly (Killed)"),
     ],
 )
-def test_what_goes_wrong_is_told(desk: Desk, steps: tuple[Any, ...], words: str) -> None:
+def test_what_goes_wrong_is_told(desk: Retraining, steps: tuple[Any, ...], words: str) -> None:
     desk.play(*steps)
     desk.done()
     assert words in desk.panel.message.text()
@@ -279,15 +266,16 @@ def test_what_goes_wrong_is_told(desk: Desk, steps: tuple[Any, ...], words: str)
     assert desk.panel.gate.isHidden()
 
 
-def test_a_program_that_is_not_there(desk: Desk) -> None:
+def test_a_program_that_is_not_there(desk: Retraining) -> None:
     desk.correct()
-    desk.panel.child.program = [str(desk.folder / "nowhere")]
+    desk.panel.child.program = [str(desk.root / "nowhere")]
     desk.panel.button.click()
     desk.done()
     assert "cannot be started" in desk.panel.message.text()
 
 
-def test_closing_the_window_asks(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.screen
+def test_closing_the_window_asks(desk: Retraining, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes]
     monkeypatch.setattr(QMessageBox, "question", lambda *_: answers.pop(0))
     desk.play({"event": "told", "text": "Working hard"}, 60)
@@ -304,7 +292,9 @@ def test_closing_the_window_asks(desk: Desk, monkeypatch: pytest.MonkeyPatch) ->
 # -- versions -----------------------------------------------------------------------------
 
 
-def test_versions_are_listed_used_and_removed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_versions_are_listed_used_and_removed(
+    desk: Retraining, monkeypatch: pytest.MonkeyPatch
+) -> None:
     view = desk.panel.versions
     names = [view.list.item(k).text().strip() for k in range(view.list.count())]
     assert f"● {registry.DEFAULT}" in names
@@ -328,7 +318,7 @@ def test_versions_are_listed_used_and_removed(desk: Desk, monkeypatch: pytest.Mo
     assert "first" not in [desk.panel.form.base_box.itemText(k) for k in range(9)]
 
 
-def test_the_button_opens_the_panel(desk: Desk) -> None:
+def test_the_button_opens_the_panel(desk: Retraining) -> None:
     opened: list[tuple[str, str]] = []
     desk.viewer.window.add_plugin_dock_widget = lambda *names, **_: opened.append(names)
     button = desk.widget.retrain_button

@@ -17,7 +17,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from napari_nuclei._napari.files.export import Request, save
-from napari_nuclei._napari.layers.outlines import LATER_MS
+from napari_nuclei._napari.layers.state_outlines import LATER_MS
 from napari_nuclei.formats import coco
 from napari_nuclei.nuclei import State, labels
 
@@ -33,9 +33,9 @@ encircling = pytest.mark.skipif(
 
 @pytest.fixture
 def hand(
-    request: pytest.FixtureRequest, make_napari_viewer: Callable[..., Any], qtbot: Any
+    request: pytest.FixtureRequest, make_viewer: Callable[..., Any], qtbot: Any
 ) -> Iterator[Hand]:
-    yield window_with_nuclei(make_napari_viewer, qtbot, **getattr(request, "param", {}))
+    yield window_with_nuclei(make_viewer, qtbot, **getattr(request, "param", {}))
     settle()
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from desk import GRAY, Desk
 from gui import FOUND, disk, settle
 from PIL import Image as Picture
-from windows import GRAY, Window
 
 from napari_nuclei._napari.folder.folder import Folder
 from napari_nuclei._napari.review.reviewing import actions_of
@@ -22,22 +21,14 @@ from napari_nuclei.review import Review
 
 
 @pytest.fixture
-def open_window(make_napari_viewer: Callable[..., Any], qtbot: Any) -> Callable[..., Window]:
-    def make(path: Path | None = None, **how: Any) -> Window:
-        return Window(make_napari_viewer, qtbot, path, **how)
-
-    return make
-
-
-@pytest.fixture
 def cells(tmp_path: Path) -> Path:
     path = tmp_path / "cells.png"
     Picture.fromarray(GRAY).save(path)
     return path
 
 
-def add(window: Window, y: int = 50, x: int = 10) -> None:
-    review = window.bridge.review
+def add(desk: Desk, y: int = 50, x: int = 10) -> None:
+    review = desk.bridge.review
     review.do(edits.add(review.nuclei, disk(y, x, 5)))
 
 
@@ -75,11 +66,11 @@ def spoil(kind: str, cells: Path) -> None:
     ],
 )
 def test_what_is_uncertain_is_said_and_stays(
-    open_window: Any, cells: Path, kind: str, words: str, aside: str
+    open_desk: Any, cells: Path, kind: str, words: str, aside: str
 ) -> None:
     reviewed(cells)
     spoil(kind, cells)
-    second = open_window(cells)
+    second = open_desk(cells)
     settle()
     assert words in second.widget.message.text()
     assert "continues where" not in second.widget.message.text()
@@ -97,10 +88,11 @@ def test_what_is_uncertain_is_said_and_stays(
     assert second.widget.warning.isHidden(), "it is of the image in view"
 
 
-def test_what_another_window_has_is_not_offered(open_window: Any, cells: Path) -> None:
-    first = open_window(cells)
+@pytest.mark.screen
+def test_what_another_window_has_is_not_offered(open_desk: Any, cells: Path) -> None:
+    first = open_desk(cells)
     first.segment()
-    second = open_window(cells)
+    second = open_desk(cells)
     assert not second.widget.segment_button.isEnabled()
     assert "another window" in second.widget.warning.text()
     assert "Keys act" not in second.widget.review.selection.text(), "none does anything here"
@@ -125,27 +117,27 @@ def test_what_another_window_has_is_not_offered(open_window: Any, cells: Path) -
     assert second.bridge.review.nuclei.at(50, 10) is None, "its history too"
 
 
-def test_segment_is_refused_before_the_work(open_window: Any, cells: Path) -> None:
+def test_segment_is_refused_before_the_work(open_desk: Any, cells: Path) -> None:
     """The other window has it open, though there is nothing in it yet."""
     held = Review.open(cells)
-    window = open_window(cells)
-    assert window.bridge is None
-    assert not window.widget.segment_button.isEnabled()
-    assert "another window" in window.widget.warning.text()
-    window.widget.segment()
-    assert not window.widget.segmenting.running
+    desk = open_desk(cells)
+    assert desk.bridge is None
+    assert not desk.widget.segment_button.isEnabled()
+    assert "another window" in desk.widget.warning.text()
+    desk.widget.segment()
+    assert not desk.widget.segmenting.running
     held.close()
-    window.widget.show_state()
-    assert window.widget.segment_button.isEnabled()
-    assert window.widget.warning.isHidden()
-    window.segment()
-    assert len(window.bridge.review.nuclei) == 4
+    desk.widget.show_state()
+    assert desk.widget.segment_button.isEnabled()
+    assert desk.widget.warning.isHidden()
+    desk.segment()
+    assert len(desk.bridge.review.nuclei) == 4
 
 
-def test_the_first_act_takes_over_what_is_free(open_window: Any, cells: Path) -> None:
-    first = open_window(cells)
+def test_the_first_act_takes_over_what_is_free(open_desk: Any, cells: Path) -> None:
+    first = open_desk(cells)
     first.segment()
-    second = open_window(cells)
+    second = open_desk(cells)
     first.close()
     actions_of(second.bridge).accept_above(0)
     assert second.bridge.review.counts.accepted == 3
@@ -154,54 +146,54 @@ def test_the_first_act_takes_over_what_is_free(open_window: Any, cells: Path) ->
 # -- the same content under another name ------------------------------------------------
 
 
-def test_a_renamed_image_goes_on(open_window: Any, cells: Path) -> None:
+def test_a_renamed_image_goes_on(open_desk: Any, cells: Path) -> None:
     reviewed(cells)
-    window = open_window(cells.rename(cells.with_name("other.png")))
+    desk = open_desk(cells.rename(cells.with_name("other.png")))
     settle()
-    assert len(window.bridge.review.nuclei) == 5
+    assert len(desk.bridge.review.nuclei) == 5
     words = "This image was called cells.png when it was reviewed: its review continues here."
-    assert words in window.widget.message.text()
-    assert words in window.widget.warning.text()
-    assert window.widget.offer_button.isHidden()
+    assert words in desk.widget.message.text()
+    assert words in desk.widget.warning.text()
+    assert desk.widget.offer_button.isHidden()
 
 
-def test_a_copy_is_offered_the_review(open_window: Any, cells: Path, qtbot: Any) -> None:
+def test_a_copy_is_offered_the_review(open_desk: Any, cells: Path, qtbot: Any) -> None:
     reviewed(cells)
     copy = Path(shutil.copy2(cells, cells.with_name("copy.png")))
-    window = open_window(copy)
-    button = window.widget.offer_button
+    desk = open_desk(copy)
+    button = desk.widget.offer_button
     qtbot.waitUntil(lambda: not button.isHidden(), timeout=60_000)
-    assert window.bridge is None
+    assert desk.bridge is None
     assert "cells.png" in button.text()
     button.click()
-    assert len(window.bridge.review.nuclei) == 5
+    assert len(desk.bridge.review.nuclei) == 5
     assert button.isHidden()
-    add(window, 30, 60)
-    window.close()
+    add(desk, 30, 60)
+    desk.close()
     assert len(Review.open(cells).nuclei) == 5, "the other one stays as it was"
     assert len(Review.open(copy).nuclei) == 6
 
 
 def test_what_is_begun_is_not_offered_another_review(
-    open_window: Any, cells: Path, qtbot: Any
+    open_desk: Any, cells: Path, qtbot: Any
 ) -> None:
     reviewed(cells)
-    window = open_window(Path(shutil.copy2(cells, cells.with_name("copy.png"))))
-    button = window.widget.offer_button
+    desk = open_desk(Path(shutil.copy2(cells, cells.with_name("copy.png"))))
+    button = desk.widget.offer_button
     qtbot.waitUntil(lambda: not button.isHidden(), timeout=60_000)
-    window.segment()
+    desk.segment()
     assert button.isHidden()
 
 
-def test_a_copy_in_a_folder(open_window: Any, cells: Path, tmp_path: Path, qtbot: Any) -> None:
+def test_a_copy_in_a_folder(open_desk: Any, cells: Path, tmp_path: Path, qtbot: Any) -> None:
     reviewed(cells)
     folder = tmp_path / "copies"
     folder.mkdir()
     shutil.copy2(cells, folder / "a.png")
-    window = open_window()
-    of = Folder.of(window.viewer)
+    desk = open_desk(GRAY)
+    of = Folder.of(desk.viewer)
     of.open(folder)
-    button = window.widget.offer_button
+    button = desk.widget.offer_button
     qtbot.waitUntil(lambda: not button.isHidden(), timeout=60_000)
     button.click()
     qtbot.waitUntil(lambda: of.bridge is not None and len(of.bridge.review.nuclei) == 5)
@@ -211,7 +203,7 @@ def test_a_copy_in_a_folder(open_window: Any, cells: Path, tmp_path: Path, qtbot
 
 
 def test_a_large_file_is_looked_up_by_a_thread(
-    open_window: Any, cells: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+    open_desk: Any, cells: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reviewed(cells)
     new = cells.rename(cells.with_name("other.png"))
@@ -225,8 +217,8 @@ def test_a_large_file_is_looked_up_by_a_thread(
         return digest(path, size)
 
     monkeypatch.setattr(fingerprint, "_digest", noted)
-    window = open_window(new)
-    qtbot.waitUntil(lambda: window.bridge is not None, timeout=60_000)
+    desk = open_desk(new)
+    qtbot.waitUntil(lambda: desk.bridge is not None, timeout=60_000)
     assert threads, "it was hashed"
     assert threading.main_thread() not in threads, "the window does not wait"
-    assert len(window.bridge.review.nuclei) == 5
+    assert len(desk.bridge.review.nuclei) == 5

@@ -10,20 +10,14 @@ import pytest
 import tifffile
 import zarr
 from numpy.typing import NDArray
-from shell import MODEL, QUICK, Run, make_run, refused
-from tiny import DiscDetector, disc, picture, write_model
+from shell import MODEL, QUICK, Run, refused
+from tiny import DiscDetector, disc, picture
 
 from napari_nuclei._napari.layers.lazy_layers import levels_of
 from napari_nuclei.errors import UserError
 from napari_nuclei.images.images import find_images, image_size
 from napari_nuclei.images.large_files import LazyPlane, open_image
 from napari_nuclei.prediction.predict import segment
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    write_model(tmp_path / "models")
-    return make_run(tmp_path / "models", tmp_path, monkeypatch, capsys)
 
 
 def field() -> NDArray[np.uint8]:

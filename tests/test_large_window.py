@@ -75,8 +75,8 @@ def look(viewer: Any, bridge: Bridge, y: float, x: float, zoom: float = 1.0) -> 
     settle()
 
 
-def test_undo_goes_to_what_it_changes(make_napari_viewer: Any) -> None:
-    viewer = make_napari_viewer(show=True)
+def test_undo_goes_to_what_it_changes(make_viewer: Any) -> None:
+    viewer = make_viewer(show=True)
     bridge = open_slide(viewer, scale=(0.5, 0.5))
     look(viewer, bridge, 9_000, 7_000)
     near, far = (bridge.review.nuclei.at(*place).id for place in (PLACES[1], PLACES[3]))
@@ -100,9 +100,9 @@ def is_drawn(bridge: Bridge) -> bool:
 
 
 @pytest.fixture
-def window(make_napari_viewer: Any) -> Any:
+def window(make_viewer: Any) -> Any:
     register_keys()
-    viewer = make_napari_viewer(show=True)
+    viewer = make_viewer(show=True)
     viewer.window._qt_window.resize(1000, 700)
     settle()
     return viewer
@@ -385,10 +385,10 @@ def write_slide(path: Path, shape: tuple[int, ...] = SHAPE, spots: Any = PLACES)
 
 
 def test_a_zarr_in_a_workspace(
-    make_napari_viewer: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_viewer: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_slide(tmp_path / "slide.zarr")
-    viewer = make_napari_viewer(show=True)
+    viewer = make_viewer(show=True)
     viewer.window._qt_window.resize(1000, 700)
     engine = FakeEngine([(disk(y, x), 0.9) for y, x in PLACES])
     widget = NucleiWidget(viewer, engine)

@@ -11,18 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from desk import GRAY, Viewing
 from gui import FOUND, disk
 from napari.components import ViewerModel
 from napari.layers import Image
 from napari.layers._source import layer_source
 from napari_builtins.io import magic_imread
 from PIL import Image as Picture
-from windows import GRAY
 
 from napari_nuclei._napari.layers.bridge import Bridge
 from napari_nuclei._napari.layers.source import Channels, source_of
 from napari_nuclei._napari.retrain import retrain_source
-from napari_nuclei._napari.session.session import Session
 from napari_nuclei.formats import coco
 from napari_nuclei.journal.naming import journals_in
 from napari_nuclei.journal.place import begun, home_of, user_folder
@@ -34,12 +33,11 @@ from napari_nuclei.workspace.export import gather
 from napari_nuclei.workspace.workspace import Workspace
 
 
-class Desk:
+class Windowless(Viewing):
     """A viewer without a window, in which images are opened as by File ▸ Open."""
 
     def __init__(self, *paths: Path, **how: Any) -> None:
-        self.viewer = ViewerModel()
-        self.session = Session.of(self.viewer)
+        super().__init__(ViewerModel())
         self.told: list[str] = []
         self.session.told.connect(self.told.append)
         self.images: Sequence[Image] = self.open(*paths, **how) if paths else ()
@@ -70,14 +68,6 @@ class Desk:
         note_channels(bridge.record, review, source)
         review.do(edits.propose(review.nuclei, FOUND, "fake", 0.5))
         return bridge
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the review layers."""
-        return [layer.name for layer in self.session.bridges]
-
-    def close(self) -> None:
-        self.session.close()
 
 
 def add(review: Review, y: int = 50, x: int = 10) -> None:
@@ -121,12 +111,12 @@ def write_tiff(path: Path, pixels: Any, axes: str) -> None:
 
 
 def test_a_review_of_a_channel_comes_back_on_it(channels: Path) -> None:
-    first = Desk(channels, channel_axis=0)
+    first = Windowless(channels, channel_axis=0)
     add(first.segment(1).review)
     first.segment(2)
     assert begun(channels) == [((), "c1"), ((), "c2")]
     first.close()
-    second = Desk(channels, channel_axis=0)
+    second = Windowless(channels, channel_axis=0)
     assert second.names == ["c [1] nuclei", "c [2] nuclei"], "no empty one on channel 0"
     assert [len(second.bridge(k).review.nuclei) for k in (1, 2)] == [5, 4]
     second.segment(0)
@@ -136,18 +126,18 @@ def test_a_review_of_a_channel_comes_back_on_it(channels: Path) -> None:
 def test_channels_that_look_the_same_are_told_apart(tmp_path: Path) -> None:
     path = tmp_path / "dark.tif"
     write_tiff(path, np.stack([GRAY] * 3), "CYX")
-    first = Desk(path, channel_axis=0)
+    first = Windowless(path, channel_axis=0)
     first.segment(2)
     first.close()
     assert begun(path) == [((), "c2")]
-    assert Desk(path, channel_axis=0).names == ["dark [2] nuclei"]
+    assert Windowless(path, channel_axis=0).names == ["dark [2] nuclei"]
 
 
 def test_a_channel_is_the_same_however_it_is_opened(channels: Path) -> None:
-    apart = Desk(channels, channel_axis=0)
+    apart = Windowless(channels, channel_axis=0)
     nuclei = apart.segment(1).review.nuclei.copy()
     apart.close()
-    together = Desk(channels)
+    together = Windowless(channels)
     reviews = together.bridge().record.reviews
     assert [plane for plane, review in reviews.items() if len(review.nuclei)] == [(1,)]
     assert reviews[(1,)].nuclei == nuclei
@@ -161,12 +151,12 @@ def test_channels_of_a_stack(tmp_path: Path) -> None:
     """Plane and channel are not mixed up: the folder view numbers planes alone."""
     path = tmp_path / "zc.tif"
     write_tiff(path, np.arange(8, dtype=np.uint8).reshape(4, 2, 1, 1) + GRAY, "ZCYX")
-    desk = Desk(path)
+    desk = Windowless(path)
     desk.viewer.dims.set_current_step((0, 1), (2, 1))
     desk.segment()
     desk.close()
     assert begun(path) == [((2,), "c1")]
-    again = Desk(path, channel_axis=1)
+    again = Windowless(path, channel_axis=1)
     assert again.names == ["zc [1] nuclei"]
     reviews = again.bridge(1).record.reviews
     assert [plane for plane, review in reviews.items() if len(review.nuclei)] == [(2,)]
@@ -175,7 +165,7 @@ def test_channels_of_a_stack(tmp_path: Path) -> None:
 def test_planes_of_several_axes_are_those_of_the_folder(tmp_path: Path) -> None:
     path = tmp_path / "tz.tif"
     write_tiff(path, np.zeros((2, 3, 60, 80), np.uint8), "TZYX")
-    desk = Desk(path)
+    desk = Windowless(path)
     desk.viewer.dims.set_current_step((0, 1), (1, 2))
     (image,) = desk.segment().record.data_set().images
     desk.close()
@@ -186,10 +176,10 @@ def test_planes_of_several_axes_are_those_of_the_folder(tmp_path: Path) -> None:
 def test_a_colour_is_not_the_whole_image(tmp_path: Path) -> None:
     path = tmp_path / "rgb.png"
     Picture.fromarray(np.stack([GRAY, GRAY + 1, GRAY + 2], -1)).save(path)
-    whole = Desk(path)
+    whole = Windowless(path)
     add(whole.segment().review)
     whole.close()
-    apart = Desk(path, channel_axis=-1)
+    apart = Windowless(path, channel_axis=-1)
     assert apart.names == []
     apart.segment(1)
     apart.close()
@@ -203,7 +193,7 @@ def test_an_old_review_says_of_no_channel(channels: Path) -> None:
     add(of)
     of.close()
     make_old(home_of(channels))
-    desk = Desk(channels, channel_axis=0)
+    desk = Windowless(channels, channel_axis=0)
     assert desk.names == ["c nuclei"]
     (warning,) = desk.bridge().review.warnings
     assert "does not say which channel" in warning
@@ -212,14 +202,14 @@ def test_an_old_review_says_of_no_channel(channels: Path) -> None:
     add(desk.bridge().review, 20, 20)
     assert begun(channels) == [((), "c0")]
     desk.close()
-    again = Desk(channels, channel_axis=0)
+    again = Windowless(channels, channel_axis=0)
     assert again.names == ["c nuclei"]
     assert len(again.bridge().review.nuclei) == 2
     assert again.bridge().review.warnings == []
 
 
 def test_a_file_of_nuclei_goes_to_its_channel(channels: Path, tmp_path: Path) -> None:
-    first = Desk(channels, channel_axis=0)
+    first = Windowless(channels, channel_axis=0)
     data = first.segment(1).record.data_set()
     assert (data.images[0].file_name, data.images[0].channels) == ("c.tif", (1,))
     first.close()
@@ -229,7 +219,7 @@ def test_a_file_of_nuclei_goes_to_its_channel(channels: Path, tmp_path: Path) ->
     for folder in (tmp_path, tmp_path / "elsewhere"):  # with its image, and without
         folder.mkdir(exist_ok=True)
         coco.write(folder / "n.coco.json", data)
-        second = Desk(channels, channel_axis=0)
+        second = Windowless(channels, channel_axis=0)
         if folder == tmp_path:
             pixels, about, _ = read(str(folder / "n.coco.json"))[0]
             assert np.unique(pixels).tolist() == [1]
@@ -247,7 +237,7 @@ def test_a_file_of_nuclei_goes_to_its_channel(channels: Path, tmp_path: Path) ->
 
 
 def test_retraining_reads_the_channel_under_review(channels: Path, tmp_path: Path) -> None:
-    desk = Desk(channels, channel_axis=0)
+    desk = Windowless(channels, channel_axis=0)
     review = desk.segment(2).review
     review.do(edits.reject(review.nuclei, [1]))
     review.do(edits.mark_complete(review.nuclei))
@@ -258,12 +248,12 @@ def test_retraining_reads_the_channel_under_review(channels: Path, tmp_path: Pat
 
 
 def test_channels_that_a_model_saw_are_kept(channels: Path) -> None:
-    desk = Desk(channels)
+    desk = Windowless(channels)
     (image,) = desk.segment(0, Channels("channel 2", 0, 2)).record.data_set().images
     assert image.channels == (2,)
     desk.close()
     assert begun(channels) == [((), "")]
-    again = Desk(channels)
+    again = Windowless(channels)
     assert again.bridge().record.layer_shape == (60, 80)
     assert again.bridge().review.channels == (2,)
 
@@ -273,21 +263,21 @@ def test_channels_that_a_model_saw_are_kept(channels: Path) -> None:
 
 def test_a_stack_of_files_has_the_reviews_of_its_files(tmp_path: Path) -> None:
     a, b, c, d, e = write_images(tmp_path, "abcde")
-    first = Desk(a)
+    first = Windowless(a)
     first.segment()
     first.close()
-    second = Desk(a, b, c)
+    second = Windowless(a, b, c)
     assert len(second.bridge().review_at((0,)).nuclei) == 4, "the review of a.png"
     add(second.bridge().review_at((1,)))
     images = second.bridge().record.data_set().images
     assert [(i.file_name, i.extra) for i in images] == [("a.png", {}), ("b.png", {})]
     second.close()
     assert sorted(journals_in(tmp_path)) == ["a.png.jsonl", "b.png.jsonl"]
-    third = Desk(a, d, e)
+    third = Windowless(a, d, e)
     reviews = third.bridge().record.reviews
     assert [p for p, r in reviews.items() if len(r.nuclei)] == [(0,)], "that of b is not on d"
     third.close()
-    assert len(Desk(b).bridge().review.nuclei) == 1
+    assert len(Windowless(b).bridge().review.nuclei) == 1
 
 
 def test_an_old_review_of_a_stack_of_files(tmp_path: Path) -> None:
@@ -296,7 +286,7 @@ def test_an_old_review_of_a_stack_of_files(tmp_path: Path) -> None:
     add(of)
     of.close()
     make_old(home_of(a, (1,)))
-    desk = Desk(a, b, c)
+    desk = Windowless(a, b, c)
     review = desk.bridge().review_at((1,))
     assert len(review.nuclei) == 1
     assert "or file it belongs to" in review.warnings[0]
@@ -310,7 +300,7 @@ def test_an_old_review_of_a_stack_of_files(tmp_path: Path) -> None:
 
 def test_a_folder_as_a_stack(tmp_path: Path) -> None:
     a, b = write_images(tmp_path, "ab")
-    desk = Desk(tmp_path)
+    desk = Windowless(tmp_path)
     desk.viewer.dims.set_current_step(0, 1)
     desk.segment()
     desk.close()
@@ -319,7 +309,7 @@ def test_a_folder_as_a_stack(tmp_path: Path) -> None:
 
 
 def test_a_second_layer_of_an_image_says_so(cells: Path) -> None:
-    desk = Desk(cells)
+    desk = Windowless(cells)
     first = desk.segment()
     desk.images = desk.open(cells)
     assert desk.names == ["cells nuclei"], "no empty review comes by itself"
@@ -331,10 +321,10 @@ def test_a_second_layer_of_an_image_says_so(cells: Path) -> None:
 
 
 def test_a_layer_that_is_not_as_its_file_leaves_that_review_alone(cells: Path) -> None:
-    first = Desk(cells)
+    first = Windowless(cells)
     first.segment()
     first.close()
-    second = Desk()
+    second = Windowless()
     with layer_source(path=str(cells)):
         second.images = [second.viewer.add_image(GRAY[:30, :40], name="thumbnail")]
     assert second.session.resume(second.images[0]) is None
@@ -349,8 +339,8 @@ def test_layers_of_a_file_that_cannot_be_read_here(tmp_path: Path) -> None:
     path = tmp_path / "a.nd2"
     path.write_bytes(b"of another kind")
 
-    def opened(*values: int) -> Desk:
-        desk = Desk()
+    def opened(*values: int) -> Windowless:
+        desk = Windowless()
         with layer_source(path=str(path)):
             desk.images = [desk.viewer.add_image(GRAY + k) for k in values]
         for image in desk.images:
@@ -370,21 +360,21 @@ def test_layers_of_a_file_that_cannot_be_read_here(tmp_path: Path) -> None:
 
 
 def test_links(cells: Path, tmp_path: Path) -> None:
-    first = Desk(cells)
+    first = Windowless(cells)
     first.segment()
     first.close()
     folder = tmp_path / "project"
     folder.mkdir()
     link = folder / "link.png"
     link.symlink_to(cells)
-    assert len(Desk(link).bridge().review.nuclei) == 4
+    assert len(Windowless(link).bridge().review.nuclei) == 4
     assert Workspace(folder).standing(link).counts.proposed == 4
 
 
 def test_a_file_of_nuclei_is_not_put_on_an_image_of_another_kind(cells: Path) -> None:
     from napari_nuclei._napari.layers.record import Record
 
-    desk = Desk(cells)
+    desk = Windowless(cells)
     for name, file, fits in (
         ("cells.png", None, True),
         ("cells", None, True),  # as layers and label files call it

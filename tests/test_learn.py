@@ -118,7 +118,7 @@ def test_examples_are_scaled_to_the_wanted_diameter(data_folder: Path) -> None:
 def test_an_image_of_another_size_than_its_truth(tmp_path: Path) -> None:
     truth = coco.read(write_data(tmp_path, 1))
     Image.new("L", (50, 40)).save(tmp_path / "1.png")
-    with pytest.raises(UserError, match=r"1\.png: is 40×50 px, its data set says 96×96"):
+    with pytest.raises(UserError, match=r"1\.png is 40×50 px, but it is 96×96 px in its data set"):
         load_examples(truth, tmp_path, 16)
 
 

@@ -40,10 +40,11 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> SlowToLoad:
     return SlowToLoad()
 
 
+@pytest.mark.screen
 def test_the_chosen_model_is_loaded_on_a_thread(
-    make_napari_viewer: Any, qtbot: Any, engine: SlowToLoad
+    make_viewer: Any, qtbot: Any, engine: SlowToLoad
 ) -> None:
-    widget = NucleiWidget(make_napari_viewer(), engine)
+    widget = NucleiWidget(make_viewer(), engine)
     qtbot.addWidget(widget)
     assert engine.loaded == []  # not while the window is being put together
     with qtbot.waitSignal(widget.preloading.loaded, timeout=60_000):
@@ -57,10 +58,10 @@ def test_the_chosen_model_is_loaded_on_a_thread(
 
 
 def test_a_failure_is_said_when_the_model_is_asked_for(
-    make_napari_viewer: Any, qtbot: Any, engine: SlowToLoad
+    make_viewer: Any, qtbot: Any, engine: SlowToLoad
 ) -> None:
     engine.broken = True
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(np.zeros((60, 80), np.uint8))
     widget = NucleiWidget(viewer, engine)
     qtbot.addWidget(widget)
@@ -74,11 +75,11 @@ def test_a_failure_is_said_when_the_model_is_asked_for(
 
 
 def test_tests_and_engines_without_it_load_nothing(
-    make_napari_viewer: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+    make_viewer: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preloading, "IDLE_MS", 1)
     engine = SlowToLoad()
-    widget = NucleiWidget(make_napari_viewer(), engine)
+    widget = NucleiWidget(make_viewer(), engine)
     qtbot.addWidget(widget)
     qtbot.wait(20)
     assert engine.loaded == []

@@ -179,10 +179,10 @@ def test_images_of_one_name_in_two_folders(warned: list[str], tmp_path: Path) ->
 
 
 def test_images_that_are_opened_by_themselves(
-    make_napari_viewer: Callable[..., Any], tmp_path: Path
+    make_viewer: Callable[..., Any], tmp_path: Path
 ) -> None:
     """Nuclei are put on the image that is called just so, or on none."""
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     session = Session.of(viewer)
     records = [Record(SHAPE, f"{name}/f1.png") for name in ("ctrl", "treat")]
     for record in records:
@@ -231,7 +231,7 @@ def test_planes_only_looked_at_are_not_exported(tmp_path: Path) -> None:
 
 
 def test_nuclei_of_a_multichannel_image_open_alone(
-    make_napari_viewer: Callable[..., Any], warned: list[str], tmp_path: Path
+    make_viewer: Callable[..., Any], warned: list[str], tmp_path: Path
 ) -> None:
     record = make_record()
     record.file_name = "cells.tif"
@@ -243,7 +243,7 @@ def test_nuclei_of_a_multichannel_image_open_alone(
     (said,) = warned
     assert "cells.tif" in said
     assert "Open it by itself" in said
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     session = Session.of(viewer)
     shown, meta, _ = layers[0]
     layer = viewer.add_labels(shown, **meta)
@@ -374,10 +374,10 @@ def test_what_is_no_label_image_is_refused() -> None:
 
 
 def test_open_correct_save_in_napari(
-    make_napari_viewer: Callable[..., Any], plugin: Any, tmp_path: Path
+    make_viewer: Callable[..., Any], plugin: Any, tmp_path: Path
 ) -> None:
     record = make_record()
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     session = Session.of(viewer)
     viewer.open(saved(tmp_path, record), plugin="napari-nuclei")
     image, layer = viewer.layers[:2]
@@ -398,10 +398,11 @@ def test_open_correct_save_in_napari(
     np.testing.assert_array_equal(viewer.layers[1].data, layer.data)
 
 
+@pytest.mark.screen
 def test_a_coco_file_dropped_on_the_viewer_finds_its_image(
-    make_napari_viewer: Callable[..., Any], plugin: Any, warned: list[str], tmp_path: Path
+    make_viewer: Callable[..., Any], plugin: Any, warned: list[str], tmp_path: Path
 ) -> None:
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     session = Session.of(viewer)
     record = make_record()
     path = saved(tmp_path, record, with_image=False)
@@ -451,9 +452,9 @@ def test_every_ending_has_its_writer(plugin: Any, tmp_path: Path, ending: str) -
 
 
 def test_image_opened_before_its_nuclei_is_found(
-    make_napari_viewer: Callable[..., Any], tmp_path: Path
+    make_viewer: Callable[..., Any], tmp_path: Path
 ) -> None:
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     session = Session.of(viewer)
     image = viewer.add_image(np.zeros(SHAPE), name="cells")
     other = viewer.add_image(np.zeros((6, 8)), name="cells")
@@ -485,14 +486,15 @@ def test_samples_open_without_a_network(monkeypatch: pytest.MonkeyPatch, name: s
     assert pixels.std() > 1
 
 
+@pytest.mark.screen
 def test_menu_command_segments_the_active_image(
-    make_napari_viewer: Callable[..., Any],
+    make_viewer: Callable[..., Any],
     plugin: Any,
     qtbot: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("napari_nuclei._napari.widget.ModelEngine", FakeEngine)
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     wanted = viewer.add_image(np.zeros(SHAPE), name="wanted")
     viewer.add_image(np.zeros(SHAPE), name="other")
     viewer.layers.selection.active = wanted
@@ -502,8 +504,9 @@ def test_menu_command_segments_the_active_image(
     qtbot.waitUntil(lambda: "wanted nuclei" in viewer.layers, timeout=60_000)
 
 
+@pytest.mark.screen
 def test_menu_commands_review_and_export_what_is_active(
-    make_napari_viewer: Callable[..., Any],
+    make_viewer: Callable[..., Any],
     plugin: Any,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -517,7 +520,7 @@ def test_menu_commands_review_and_export_what_is_active(
     monkeypatch.setattr(
         "napari_nuclei._napari.widget.ask_export", lambda *args: Request(path, "table")
     )
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     image = viewer.add_image(np.ones((*SHAPE, 3), np.uint8), name="cells")
     image.scale, image.units = (0.5, 0.5), "um"
     run = get_app_model().commands.execute_command
@@ -563,7 +566,7 @@ def test_preferences_choose_model_and_device(
 
 
 def test_preferences_choose_where_reviews_are_kept(
-    plugin: Any, tmp_path: Path, make_napari_viewer: Callable[..., Any]
+    plugin: Any, tmp_path: Path, make_viewer: Callable[..., Any]
 ) -> None:
     from napari_nuclei._napari.session import preferences
     from napari_nuclei.journal import away
@@ -572,13 +575,13 @@ def test_preferences_choose_where_reviews_are_kept(
     plugin_settings().reviews.folder = str(tmp_path / "mine")
     preferences.apply_folder.cache_clear()
     try:
-        viewer = make_napari_viewer()
+        viewer = make_viewer()
         image = viewer.add_image(np.zeros((9, 9), np.uint8))
         bridge = Session.of(viewer).open(image, (9, 9))
         assert bridge.review.journal is not None
         assert bridge.review.journal.path.parent == tmp_path / "mine"
         plugin_settings().reviews.folder = ""
-        Session.of(make_napari_viewer())
+        Session.of(make_viewer())
         assert away.user_folder() == tmp_path / "mine", "not while reviews may be open there"
         preferences.apply_folder.cache_clear()
         preferences.apply_folder()

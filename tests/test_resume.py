@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from shell import MODEL, QUICK, Run, make_run
-from tiny import disc, picture, write_model
+from shell import MODEL, QUICK, Run
+from tiny import disc, picture
 
 from napari_nuclei.batch import batch
 from napari_nuclei.batch.resume import Finished, place_beside
@@ -19,12 +19,11 @@ from napari_nuclei.nuclei import Nuclei, Nucleus
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    write_model(tmp_path / "models")
+def run(run: Run, tmp_path: Path) -> Run:
     for name in "abc":
         pixels = picture((60, 70), [disc(20, 20, 18), disc(30, 30, 14)])
         Image.fromarray(pixels).save(tmp_path / f"{name}.png")
-    return make_run(tmp_path / "models", tmp_path, monkeypatch, capsys)
+    return run
 
 
 def nuclei() -> Nuclei:

@@ -18,7 +18,7 @@ import psutil
 import pytest
 import torch
 from reviews import write_review
-from shell import Run, make_run, refused
+from shell import Run, refused
 from tiny import write_data, write_model
 
 from napari_nuclei.commands.retrain import _be_polite
@@ -53,14 +53,14 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def run(
-    models: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Run:
+def models_folder(models: Path) -> Path:
+    return models
+
+
+@pytest.fixture
+def run(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr("napari_nuclei.commands.retrain._be_polite", lambda: None)
-    return make_run(models, tmp_path, monkeypatch, capsys)
+    return run
 
 
 @pytest.fixture

@@ -147,6 +147,6 @@ def test_images_that_are_missing_or_changed(tmp_path: Path) -> None:
     refused(tmp_path, path, r"1 of 3 images is missing \(2\.png\)")
     refused(tmp_path / "nowhere", path, "no such folder of images")
     Image.fromarray(np.zeros((9, SIDE), np.uint8)).save(tmp_path / "2.png")
-    refused(tmp_path, path, "is 9×480 px, its data set says 480×480")
+    refused(tmp_path, path, "is 9×480 px, but it is 480×480 px in its data set")
     (tmp_path / "2.png").write_bytes(b"no image")
     refused(tmp_path, path, "2.png")

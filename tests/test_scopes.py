@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from desk import Desk
 from gui import CARD, FakeEngine, Hand, disk, settle, window_with_nuclei
 from tiny import DiscDetector, disc, picture
 
 from napari_nuclei._napari.layers.camera import camera_of, canvas_size
 from napari_nuclei._napari.review.reviewing import actions_of
 from napari_nuclei._napari.segment.regions import Region
-from napari_nuclei._napari.widget import NucleiWidget
 from napari_nuclei.masks.box import has_middle
 from napari_nuclei.nuclei import Kind, Nuclei, Nucleus, Origin, State, edits
 from napari_nuclei.prediction.predict import segment
@@ -89,36 +88,8 @@ def test_no_more_is_looked_at_than_an_area_takes() -> None:
 # -- the window ---------------------------------------------------------------------------
 
 
-class Desk:
-    """A viewer with an image, the widget and an engine without torch."""
-
-    def __init__(self, viewer: Any, qtbot: Any, pixels: Any) -> None:
-        self.viewer, self.qtbot = viewer, qtbot
-        self.engine = FakeEngine()
-        self.image = viewer.add_image(pixels, name="cells")
-        self.widget = NucleiWidget(viewer, self.engine)
-        viewer.window.add_dock_widget(self.widget, name="Nuclei")
-
-    def choose(self, scope: Region) -> None:
-        box = self.widget.region_box
-        box.setCurrentIndex(box.findText(scope.value))
-        assert self.widget.scope is scope
-
-    def segment(self, scope: Region) -> Any:
-        self.choose(scope)
-        with self.qtbot.waitSignal(self.widget.segmenting.runner.ended, timeout=60_000):
-            self.widget.segment_button.click()
-        settle()
-        return self.widget.bridge
-
-
-@pytest.fixture
-def make_desk(make_napari_viewer: Any, qtbot: Any) -> Callable[[Any], Desk]:
-    return lambda pixels: Desk(make_napari_viewer(), qtbot, pixels)
-
-
-def test_choices_follow_the_image(make_desk: Callable[[Any], Desk]) -> None:
-    desk = make_desk(np.zeros((60, 80), np.uint8))
+def test_choices_follow_the_image(desk: Desk) -> None:
+    desk.show()
     box = desk.widget.region_box
     assert [box.itemText(k) for k in range(box.count())] == ["Whole image", "View", "Region"]
     assert "Ctrl+Z" in box.itemData(1, 3)
@@ -126,8 +97,8 @@ def test_choices_follow_the_image(make_desk: Callable[[Any], Desk]) -> None:
     assert [box.itemText(k) for k in range(box.count())][-1] == "All planes"
 
 
-def test_view(make_desk: Callable[[Any], Desk]) -> None:
-    desk = make_desk(np.zeros((60, 80), np.uint8))
+def test_view(desk: Desk) -> None:
+    desk.show()
     bridge = desk.segment(Region.IMAGE)
     assert len(bridge.review.nuclei) == 4
     hand_made = bridge.review.nuclei.next_id
@@ -148,14 +119,14 @@ def test_view(make_desk: Callable[[Any], Desk]) -> None:
     bridge.undo()
     assert {n.id for n in bridge.review.nuclei} == {1, 2, 3, 4, hand_made}
     camera.center = (500, 500)
-    desk.choose(Region.VIEW)
+    desk.choose_region(Region.VIEW)
     desk.widget.segment_button.click()
     assert "no part of the image" in desk.widget.message.text()
     assert not desk.widget.segmenting.running
 
 
-def test_region_of_a_shape(make_desk: Callable[[Any], Desk]) -> None:
-    desk = make_desk(np.zeros((60, 80), np.uint8))
+def test_region_of_a_shape(desk: Desk) -> None:
+    desk.show()
     desk.image.scale = (2, 2)
     shapes = desk.viewer.add_shapes([np.array([[10, 20], [10, 100], [80, 100], [80, 20]])])
     shapes.selected_data = {0}
@@ -167,8 +138,8 @@ def test_region_of_a_shape(make_desk: Callable[[Any], Desk]) -> None:
     assert len(bridge.review.done) == 1
 
 
-def test_all_planes(make_desk: Callable[[Any], Desk]) -> None:
-    desk = make_desk(np.zeros((4, 60, 80), np.uint8))
+def test_all_planes(desk: Desk) -> None:
+    desk.show(np.zeros((4, 60, 80), np.uint8))
     desk.viewer.dims.set_current_step(0, 2)
     bridge = desk.segment(Region.IMAGE)
     bridge.review.do(edits.mark_complete(bridge.review.nuclei))
@@ -180,15 +151,15 @@ def test_all_planes(make_desk: Callable[[Any], Desk]) -> None:
     for review in reviews.values():
         if not review.nuclei.complete:
             review.do(edits.mark_complete(review.nuclei))
-    desk.choose(Region.PLANES)
+    desk.choose_region(Region.PLANES)
     desk.widget.segment_button.click()
     assert "complete" in desk.widget.message.text()
 
 
-def test_cancel_keeps_the_planes_that_are_done(make_desk: Callable[[Any], Desk]) -> None:
-    desk = make_desk(np.zeros((3, 60, 80), np.uint8))
+def test_cancel_keeps_the_planes_that_are_done(desk: Desk) -> None:
+    desk.show(np.zeros((3, 60, 80), np.uint8))
     desk.viewer.dims.set_current_step(0, 0)
-    desk.choose(Region.PLANES)
+    desk.choose_region(Region.PLANES)
     asked = FakeEngine.segment
 
     def slow_second(*args: Any, **more: Any) -> Any:
@@ -209,8 +180,8 @@ def test_cancel_keeps_the_planes_that_are_done(make_desk: Callable[[Any], Desk])
     }
 
 
-def test_nuclei_come_as_they_are_found(make_desk: Callable[[Any], Desk]) -> None:
-    desk = make_desk(np.zeros((60, 80), np.uint8))
+def test_nuclei_come_as_they_are_found(desk: Desk) -> None:
+    desk.show()
     desk.engine.arrive = True
     desk.engine.gate.clear()
     desk.widget.segment_button.click()
@@ -228,8 +199,8 @@ def test_nuclei_come_as_they_are_found(make_desk: Callable[[Any], Desk]) -> None
     assert len(desk.widget.bridge.review.nuclei) == 4
 
 
-def test_arrivals_are_outlined_and_go_with_a_cancel(make_desk: Callable[[Any], Desk]) -> None:
-    desk = make_desk(np.zeros((60, 80), np.uint8))
+def test_arrivals_are_outlined_and_go_with_a_cancel(desk: Desk) -> None:
+    desk.show()
     segmenting = desk.widget.segmenting
     desk.engine.gate.clear()
     desk.widget.segment_button.click()
@@ -248,8 +219,8 @@ def test_arrivals_are_outlined_and_go_with_a_cancel(make_desk: Callable[[Any], D
 
 
 @pytest.mark.screen
-def test_region_by_hand(make_napari_viewer: Any, qtbot: Any) -> None:
-    hand: Hand = window_with_nuclei(make_napari_viewer, qtbot)
+def test_region_by_hand(make_viewer: Any, qtbot: Any) -> None:
+    hand: Hand = window_with_nuclei(make_viewer, qtbot)
     widget = hand.widget
     engine = widget.engine
     box = widget.region_box

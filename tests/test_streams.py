@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from shell import Run, make_run, refused
+from shell import Run, refused
 
 from napari_nuclei.atomic_files import read_json, replacing
 from napari_nuclei.errors import UserError
@@ -26,10 +26,10 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="pipes differ there")
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(run: Run, tmp_path: Path) -> Run:
     of = Nuclei((9, 9), [Nucleus(1, Mask.from_array(np.ones((4, 4))))])
     coco.write(tmp_path / "n.json", DataSet([ImageRecord(1, "a.png", 9, 9)], {1: of}))
-    return make_run(tmp_path / "models", tmp_path, monkeypatch, capsys)
+    return run
 
 
 def feed(monkeypatch: pytest.MonkeyPatch, path: str) -> None:

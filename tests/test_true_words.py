@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from folders import Reviewer, write_images
-from gui import FOUND, FakeEngine, in_step, settle
+from desk import GRAY, Desk
+from folders import write_images
+from gui import FOUND, in_step, settle
 from napari.layers import Image
 from napari.settings import get_settings
 from napari.utils.key_bindings import KeyBinding
@@ -24,12 +25,10 @@ from napari_nuclei._napari.layers.record import KEY, Record
 from napari_nuclei._napari.segment.segmenting import BELOW
 from napari_nuclei._napari.session.messages import Messages
 from napari_nuclei._napari.session.voice import Voice
-from napari_nuclei._napari.widget import NucleiWidget
 from napari_nuclei.masks import Mask
 from napari_nuclei.nuclei import Nuclei, edits
 from napari_nuclei.review import Review
 
-GRAY = np.zeros((60, 80), np.uint8)
 SQUARE = Mask.from_array(np.ones((6, 6)))
 
 
@@ -49,7 +48,11 @@ class Scene(Voice):
         self.settings = SimpleNamespace(image=self.a)
         dims = SimpleNamespace(point=(0,), events=SimpleNamespace(current_step=self.stepped))
         self.viewer = SimpleNamespace(dims=dims)
-        self.messages = Messages(self.label, self, self.settings)  # type: ignore[arg-type]
+        self.messages = Messages(
+            self.label,
+            self,  # type: ignore[arg-type]
+            lambda: self.settings.image,
+        )
 
     def bridge_of(self, image: Any) -> None:
         """No image has a review layer here."""
@@ -137,32 +140,8 @@ def test_what_threads_tell_is_shown_on_the_main_one(scene: Scene, qtbot: Any) ->
 # -- results ------------------------------------------------------------------------------
 
 
-class Desk:
-    """A viewer with the widget."""
-
-    def __init__(self, viewer: Any, qtbot: Any) -> None:
-        self.viewer, self.qtbot, self.engine = viewer, qtbot, FakeEngine()
-        self.widget = NucleiWidget(viewer, self.engine)
-        viewer.window.add_dock_widget(self.widget, name="Nuclei")
-
-    @property
-    def said(self) -> str:
-        return self.widget.message.text()
-
-    def segment(self, **how: Any) -> Any:
-        with self.qtbot.waitSignal(self.widget.segmenting.ended, timeout=60_000):
-            self.widget.segment(**how)
-        settle()
-        return self.widget.bridge
-
-
-@pytest.fixture
-def desk(make_napari_viewer: Callable[..., Any], qtbot: Any) -> Desk:
-    return Desk(make_napari_viewer(), qtbot)
-
-
 def test_no_hint_where_no_nucleus_reaches_the_threshold(desk: Desk) -> None:
-    desk.viewer.add_image(GRAY, name="cells")
+    desk.show()
     desk.engine.found = [FOUND[3]]
     bridge = desk.segment()
     assert bridge.review.counts.shown == 0
@@ -173,7 +152,7 @@ def test_no_hint_where_no_nucleus_reaches_the_threshold(desk: Desk) -> None:
 
 
 def test_the_threshold_is_that_of_the_review(desk: Desk) -> None:
-    desk.viewer.add_image(GRAY, name="cells")
+    desk.show()
     bridge = desk.segment()
     bridge.review.do(edits.set_threshold(bridge.review.nuclei, 0.95))
     desk.segment()
@@ -199,14 +178,13 @@ def test_what_comes_of_another_image_is_said_of_it(desk: Desk, found: Any, said:
     assert desk.said.startswith(said)
 
 
-def test_napari_may_slice_in_the_background(
-    make_napari_viewer: Callable[..., Any], qtbot: Any
-) -> None:
+@pytest.mark.screen
+def test_napari_may_slice_in_the_background(open_desk: Callable[..., Desk], qtbot: Any) -> None:
     settings = get_settings().experimental
     settings.async_ = True
     try:
-        desk = Desk(make_napari_viewer(), qtbot)
-        desk.viewer.add_image(GRAY, name="cells")
+        desk = open_desk()
+        desk.show()
         bridge = desk.segment()
         assert "Step through the doubtful ones" in desk.said
         assert in_step(bridge)
@@ -219,7 +197,7 @@ def test_napari_may_slice_in_the_background(
 
 
 def test_advice_on_keys_goes_with_the_layer_of_the_nuclei(desk: Desk) -> None:
-    image = desk.viewer.add_image(GRAY, name="cells")
+    image = desk.show()
     bridge = desk.segment()
     desk.viewer.layers.remove(desk.viewer.layers["cells nuclei outlines"])
     assert "Step through the doubtful ones" in desk.said
@@ -257,29 +235,21 @@ def test_without_an_image_the_active_review_is_that_of_the_panel(desk: Desk) -> 
 # -- a folder -----------------------------------------------------------------------------
 
 
-@pytest.fixture
-def person(make_napari_viewer: Callable[..., Any], qtbot: Any) -> Iterator[Reviewer]:
-    reviewer = Reviewer(make_napari_viewer, qtbot)
-    yield reviewer
-    reviewer.folder.close()
-    settle()
-
-
-def test_what_a_folder_leaves_out_stays_to_be_read(person: Reviewer, tmp_path: Path) -> None:
+def test_what_a_folder_leaves_out_stays_to_be_read(desk: Desk, tmp_path: Path) -> None:
     write_images(tmp_path, 3)
     (tmp_path / "cell1.overlay.png").write_bytes((tmp_path / "cell1.png").read_bytes())
     (tmp_path / "cell1.labels.tif").write_bytes(b"")
-    person.open(tmp_path)
+    desk.open_folder(tmp_path)
     settle()
-    said = person.widget.message.text()
+    said = desk.widget.message.text()
     assert said.startswith("⚠ ")
     assert "left out 2: cell1.labels.tif, cell1.overlay.png (written by napari-nuclei" in said
-    person.turn(person.panel.next_button)
-    person.turn(person.panel.next_button)
-    assert person.widget.message.text() == "", "it is no news any more"
+    desk.turn(desk.folder_panel.next_button)
+    desk.turn(desk.folder_panel.next_button)
+    assert desk.widget.message.text() == "", "it is no news any more"
 
 
-def test_areas_to_ignore_are_said(person: Reviewer, tmp_path: Path) -> None:
+def test_areas_to_ignore_are_said(desk: Desk, tmp_path: Path) -> None:
     import json
 
     write_images(tmp_path, 1)
@@ -291,9 +261,9 @@ def test_areas_to_ignore_are_said(person: Reviewer, tmp_path: Path) -> None:
     images = [{"id": 1, "file_name": "cell1.png", "height": 60, "width": 80}]
     path = tmp_path / "truth.json"
     path.write_text(json.dumps({"images": images, "annotations": rows, "categories": []}))
-    person.open(path)
+    desk.open_folder(path)
     settle()
-    assert "truth.json: 1 area to ignore is kept, not shown." in person.widget.message.text()
+    assert "truth.json: 1 area to ignore is kept, not shown." in desk.widget.message.text()
 
 
 # -- the list of keys ---------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from shell import Run, make_run, refused
+from shell import Run, refused
 from tiny import CARD, network, write_model
 
 from napari_nuclei import atomic_files as files
@@ -30,13 +30,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def run(
-    folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Run:
-    return make_run(folder, tmp_path, monkeypatch, capsys)
+def models_folder(folder: Path) -> Path:
+    return folder
 
 
 def now() -> str:

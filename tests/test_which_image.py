@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
-from shell import Run, make_run, refused
+from shell import Run, refused
 
 from napari_nuclei import api
 from napari_nuclei.formats import coco, label_tiff, results
@@ -23,11 +23,6 @@ from napari_nuclei.nuclei import Nuclei, Nucleus
 
 SHAPE = (60, 80)
 SQUARE = [[10, 10, 30, 10, 30, 30, 10, 30]]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    return make_run(tmp_path, tmp_path, monkeypatch, capsys)
 
 
 def image(path: str, value: int = 0, shape: tuple[int, int] = SHAPE) -> Path:

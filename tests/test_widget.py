@@ -9,25 +9,24 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from desk import GRAY, Desk
 from gui import CARD, FOUND, FakeEngine, disk, in_step, settle
 from napari.utils._proxies import PublicOnlyProxy
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 
-from napari_nuclei._napari import widget
+from napari_nuclei._napari import launch, widget
 from napari_nuclei._napari.assembly import session_of
 from napari_nuclei._napari.files import export_dialog
 from napari_nuclei._napari.files.export import Request, find_image_id
 from napari_nuclei._napari.files.export_dialog import ExportDialog
 from napari_nuclei._napari.folder.folder import Folder
-from napari_nuclei._napari.launch import make_viewer
 from napari_nuclei._napari.layers.keys import KEYS
 from napari_nuclei._napari.layers.record import KEY, Record
 from napari_nuclei._napari.layers.review_layer import is_review
@@ -45,41 +44,10 @@ from napari_nuclei.formats.registry import WRITABLE
 from napari_nuclei.nuclei import Nuclei, State, edits
 from napari_nuclei.progress import Progress
 
-GRAY = np.zeros((60, 80), np.uint8)
-
-
-class Desk:
-    """A viewer with the widget, made as napari makes it: with a proxy of the viewer."""
-
-    def __init__(self, viewer: Any, qtbot: Any) -> None:
-        self.viewer = viewer
-        self.qtbot = qtbot
-        self.engine = FakeEngine()
-        self.widget = NucleiWidget(PublicOnlyProxy(viewer), self.engine)
-        viewer.window.add_dock_widget(self.widget, name="Nuclei")
-        self.settings = self.widget.settings
-        self.result = self.widget.result
-
-    def image(self, pixels: Any = GRAY, **kwargs: Any) -> Any:
-        return self.viewer.add_image(pixels, **{"name": "cells", **kwargs})
-
-    def segment(self) -> Any:
-        with self.qtbot.waitSignal(self.widget.segmenting.runner.ended, timeout=60_000):
-            self.widget.segment_button.click()
-        return self.widget.bridge
-
-    def wait(self, condition: Callable[[], bool]) -> None:
-        self.qtbot.waitUntil(condition, timeout=60_000)
-
-
-@pytest.fixture
-def desk(make_napari_viewer: Callable[..., Any], qtbot: Any) -> Desk:
-    return Desk(make_napari_viewer(), qtbot)
-
-
 # -- before a run -------------------------------------------------------------------------
 
 
+@pytest.mark.screen
 def test_newcomer_is_told_what_to_do(desk: Desk) -> None:
     assert "Open an image" in desk.widget.advice.text()
     assert not desk.widget.segment_button.isEnabled()
@@ -112,7 +80,7 @@ def test_opening_the_widget_loads_no_torch() -> None:
 
 
 def test_image_choice_follows_the_viewer(desk: Desk) -> None:
-    first, second = desk.image(name="a"), desk.image(name="b")
+    first, second = desk.show(name="a"), desk.show(name="b")
     assert desk.settings.image is second
     desk.viewer.layers.selection.active = first
     assert desk.settings.image is first
@@ -127,14 +95,14 @@ def test_image_choice_follows_the_viewer(desk: Desk) -> None:
 def test_model_says_its_licence_and_scores(desk: Desk) -> None:
     assert "BSD-3-Clause" in desk.settings.about_model.text()
     assert "F1 at IoU 0.5 0.81" in desk.settings.model_box.toolTip()
-    desk.image()
+    desk.show()
     assert desk.result.threshold == CARD.threshold
 
 
-def test_without_a_model_it_says_so(make_napari_viewer: Any, qtbot: Any) -> None:
+def test_without_a_model_it_says_so(make_viewer: Any, qtbot: Any) -> None:
     engine = FakeEngine()
     engine.cards = list  # type: ignore[method-assign]
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(GRAY)
     widget = NucleiWidget(viewer, engine)
     qtbot.addWidget(widget)
@@ -149,7 +117,7 @@ def test_without_a_model_it_says_so(make_napari_viewer: Any, qtbot: Any) -> None
 
 def test_result_is_a_labels_layer_on_its_image(desk: Desk) -> None:
     affine = np.array([[1, 0, 3], [0, 1, 4], [0, 0, 1]])
-    image = desk.image(
+    image = desk.show(
         scale=(0.5, 0.25), translate=(3, 4), rotate=30, affine=affine, units=("um", "um")
     )
     bridge = desk.segment()
@@ -168,7 +136,7 @@ def test_result_is_a_labels_layer_on_its_image(desk: Desk) -> None:
 
 
 def test_run_asks_for_what_is_set(desk: Desk) -> None:
-    desk.image(scale=(0.5, 0.5), units=("um", "um"))
+    desk.show(scale=(0.5, 0.5), units=("um", "um"))
     assert desk.settings.diameter_box.suffix() == " µm"
     desk.segment()
     assert desk.engine.asked[0].diameter is None
@@ -177,13 +145,13 @@ def test_run_asks_for_what_is_set(desk: Desk) -> None:
     desk.segment()
     asked = desk.engine.asked[1]
     assert (asked.diameter, asked.device, asked.model) == (20, "auto", "fake")
-    desk.image(name="no unit")
+    desk.show(name="no unit")
     assert desk.settings.diameter_box.suffix() == " px"
     assert desk.settings.diameter_box.value() == 20
 
 
 def test_progress_and_cancel(desk: Desk) -> None:
-    desk.image()
+    desk.show()
     desk.engine.gate.clear()
     desk.widget.segment_button.click()
     desk.wait(lambda: desk.widget.bar.maximum() == 1000)
@@ -198,7 +166,7 @@ def test_progress_and_cancel(desk: Desk) -> None:
 
 
 def test_result_of_a_cancelled_run_is_dropped(desk: Desk) -> None:
-    desk.image()
+    desk.show()
     late, finish = threading.Event(), threading.Event()
 
     def slow(*args: Any) -> Any:
@@ -227,7 +195,7 @@ def test_result_of_a_cancelled_run_is_dropped(desk: Desk) -> None:
 def test_errors_are_one_line(
     desk: Desk, error: Exception, says: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    desk.image()
+    desk.show()
     desk.engine.error = error
     desk.segment()
     assert desk.widget.message.text() == f"⚠ {says}"
@@ -238,14 +206,14 @@ def test_errors_are_one_line(
 
 
 def test_nothing_found_is_said(desk: Desk) -> None:
-    desk.image()
+    desk.show()
     desk.engine.found = []
     desk.segment()
     assert "No nuclei were found" in desk.widget.message.text()
 
 
 def test_image_renamed_while_running(desk: Desk) -> None:
-    image = desk.image()
+    image = desk.show()
     desk.engine.gate.clear()
     desk.widget.segment_button.click()
     image.name = "other"
@@ -255,7 +223,7 @@ def test_image_renamed_while_running(desk: Desk) -> None:
 
 
 def test_image_removed_while_running(desk: Desk) -> None:
-    image = desk.image()
+    image = desk.show()
     desk.engine.gate.clear()
     desk.widget.segment_button.click()
     desk.viewer.layers.remove(image)
@@ -265,8 +233,9 @@ def test_image_removed_while_running(desk: Desk) -> None:
     assert len(desk.viewer.layers) == 0
 
 
+@pytest.mark.screen
 def test_closed_widget_stops_its_work(desk: Desk) -> None:
-    desk.image()
+    desk.show()
     desk.engine.gate.clear()
     desk.widget.segment_button.click()
     desk.wait(lambda: bool(desk.engine.asked))
@@ -279,7 +248,7 @@ def test_closed_widget_stops_its_work(desk: Desk) -> None:
 
 
 def test_another_run_keeps_what_a_person_did(desk: Desk) -> None:
-    desk.image()
+    desk.show()
     bridge = desk.segment()
     bridge.layer.paint((10, 60), 5)
     bridge.review.do(edits.reject(bridge.review.nuclei, [3]))
@@ -293,7 +262,7 @@ def test_another_run_keeps_what_a_person_did(desk: Desk) -> None:
 
 
 def test_each_plane_and_image_starts_with_the_threshold_of_the_model(desk: Desk) -> None:
-    desk.image(np.zeros((12, 60, 80), np.uint8))
+    desk.show(np.zeros((12, 60, 80), np.uint8))
     bridge = desk.segment()
     first = bridge.plane
     desk.result.threshold_box.setValue(0.2)
@@ -305,7 +274,7 @@ def test_each_plane_and_image_starts_with_the_threshold_of_the_model(desk: Desk)
     desk.segment()
     assert bridge.review.nuclei.threshold == CARD.threshold
     assert bridge.record.reviews[first].nuclei.threshold == 0.2
-    desk.image(name="other")
+    desk.show(name="other")
     assert desk.segment().review.nuclei.threshold == CARD.threshold
 
 
@@ -314,7 +283,7 @@ def test_each_plane_and_image_starts_with_the_threshold_of_the_model(desk: Desk)
 
 def asked_for(desk: Desk, pixels: Any, channels: str, **kwargs: Any) -> tuple[Any, Any]:
     """What the engine is given for a choice of channels, and the bridge of the result."""
-    desk.image(pixels, **kwargs)
+    desk.show(pixels, **kwargs)
     desk.settings.channels_box.setCurrentText(channels)
     assert desk.settings.channels.label == channels
     bridge = desk.segment()
@@ -359,7 +328,7 @@ def test_other_channels_leave_what_was_corrected_in_reach(desk: Desk) -> None:
 
 def test_stack_one_review_a_plane(desk: Desk) -> None:
     stack = np.random.default_rng(0).integers(0, 255, (12, 60, 80), np.uint8)
-    desk.image(stack, scale=(4, 0.5, 0.5), translate=(8, 0, 0))
+    desk.show(stack, scale=(4, 0.5, 0.5), translate=(8, 0, 0))
     desk.viewer.dims.set_current_step(0, 7)
     bridge = desk.segment()
     np.testing.assert_array_equal(desk.engine.asked[-1].image, stack[7])
@@ -395,7 +364,7 @@ def test_multiscale_and_lazy(desk: Desk) -> None:
 
     full = np.random.default_rng(0).integers(0, 255, (60, 80), np.uint8)
     pyramid = [da.from_array(full), da.from_array(full[::2, ::2])]
-    desk.image(pyramid, multiscale=True)
+    desk.show(pyramid, multiscale=True)
     bridge = desk.segment()
     np.testing.assert_array_equal(desk.engine.asked[-1].image, full)
     assert bridge.layer.data.shape == (60, 80)
@@ -410,7 +379,7 @@ def test_pixels_are_read_off_the_main_thread(desk: Desk) -> None:
             read_on.append(threading.current_thread())
             return super().__getitem__(key)
 
-    image = desk.image(GRAY)
+    image = desk.show(GRAY)
     source = source_of(image, channel_choices(image)[0], (0, 0))
     assert source.read().shape == GRAY.shape
     image.data = GRAY.view(Lazy)
@@ -422,7 +391,7 @@ def test_pixels_are_read_off_the_main_thread(desk: Desk) -> None:
 
 
 def test_geometry_of_shear(desk: Desk) -> None:
-    image = desk.image(np.zeros((9, 60, 80)), shear=(0, 0, 0.2), rotate=(0, 0, 10))
+    image = desk.show(np.zeros((9, 60, 80)), shear=(0, 0, 0.2), rotate=(0, 0, 10))
     for shape in ((9, 60, 80), (60, 80)):
         layer = desk.viewer.add_labels(np.zeros(shape, int), **geometry_of(image, shape))
         point = (0, 10, 20)[-len(shape) :]
@@ -434,7 +403,7 @@ def test_geometry_of_shear(desk: Desk) -> None:
 
 
 def test_slider_is_live_and_one_undo_entry(desk: Desk) -> None:
-    desk.image()
+    desk.show()
     bridge = desk.segment()
     slider = desk.result.slider
     slider.setSliderDown(True)
@@ -457,7 +426,7 @@ def test_slider_is_live_and_one_undo_entry(desk: Desk) -> None:
 
 
 def test_slider_moves_only_the_review_it_was_shown_for(desk: Desk) -> None:
-    images = [desk.image(name=name) for name in "ab"]
+    images = [desk.show(name=name) for name in "ab"]
     bridges = []
     for image in images:
         desk.viewer.layers.selection.active = image
@@ -470,7 +439,7 @@ def test_slider_moves_only_the_review_it_was_shown_for(desk: Desk) -> None:
 
 
 def test_slider_spares_what_a_person_touched(desk: Desk) -> None:
-    desk.image()
+    desk.show()
     bridge = desk.segment()
     bridge.review.do(edits.accept(bridge.review.nuclei, [3]))
     bridge.layer.paint((10, 60), 5)
@@ -480,7 +449,7 @@ def test_slider_spares_what_a_person_touched(desk: Desk) -> None:
 
 
 def test_state_in_words(desk: Desk) -> None:
-    desk.image()
+    desk.show()
     bridge = desk.segment()
     assert desk.result.state.text() == "3 nuclei\n1 with lower scores are hidden"
     review = bridge.review
@@ -494,7 +463,7 @@ def test_state_in_words(desk: Desk) -> None:
 
 
 def test_undo_and_redo_buttons(desk: Desk) -> None:
-    desk.image()
+    desk.show()
     bridge = desk.segment()
     desk.result.undo_button.click()
     assert not len(bridge.review.nuclei)
@@ -504,7 +473,7 @@ def test_undo_and_redo_buttons(desk: Desk) -> None:
 
 
 def test_removed_layer_comes_back(desk: Desk) -> None:
-    desk.image()
+    desk.show()
     bridge = desk.segment()
     bridge.layer.paint((10, 60), 5)
     data, done = bridge.layer.data.copy(), list(bridge.review.done)
@@ -520,7 +489,7 @@ def test_removed_layer_comes_back(desk: Desk) -> None:
 
 
 def test_copied_layer_parts(desk: Desk) -> None:
-    desk.image()
+    desk.show()
     bridge = desk.segment()
     desk.viewer.layers.selection = {bridge.layer}
     from napari.layers._layer_actions import _duplicate_layer
@@ -535,16 +504,16 @@ def test_copied_layer_parts(desk: Desk) -> None:
 
 
 def test_image_made_of_the_nuclei_is_not_their_image(desk: Desk) -> None:
-    image = desk.image()
+    image = desk.show()
     bridge = desk.segment()
-    made = desk.image(bridge.layer.data, name="made", metadata={KEY: bridge.record})
+    made = desk.show(bridge.layer.data, name="made", metadata={KEY: bridge.record})
     assert desk.widget.session.record_of(made) is None
     assert desk.widget.session.image_of(bridge.layer) is image
 
 
 def test_users_own_labels_are_left_alone(desk: Desk) -> None:
     labels = desk.viewer.add_labels(np.zeros((60, 80), int))
-    desk.image()
+    desk.show()
     desk.segment()
     assert not is_review(labels)
     labels.paint((10, 60), 5)
@@ -556,7 +525,7 @@ def test_users_own_labels_are_left_alone(desk: Desk) -> None:
 
 
 def test_export(desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    desk.image()
+    desk.show()
     bridge = desk.segment()
     bridge.layer.paint((10, 60), 5)
     request = Request(tmp_path / "a.json", "coco", 3)
@@ -710,13 +679,13 @@ def test_each_key_does_something() -> None:
     assert {key.name for key in KEYS} == reviewing.ON_KEYS.keys() | prompting.ON_KEYS.keys()
 
 
-def test_widget_takes_over_layers_that_were_there(make_napari_viewer: Any, qtbot: Any) -> None:
-    viewer = make_napari_viewer()
+def test_widget_takes_over_layers_that_were_there(make_viewer: Any, qtbot: Any) -> None:
+    viewer = make_viewer()
     record = Record((60, 80), "cells.png")
     record.review().do(edits.add(record.review().nuclei, disk(20, 20, 5)))
     viewer.add_image(GRAY, name="cells")
     layer = viewer.add_labels(record.draw(), metadata={KEY: record})
-    desk = Desk(viewer, qtbot)
+    desk = Desk(lambda **_: viewer, qtbot)
     desk.settings.choose_image(viewer.layers["cells"])
     assert desk.widget.bridge.layer is layer
     layer.undo()
@@ -810,13 +779,13 @@ def test_models_are_offered_with_the_one_in_use_first(monkeypatch: pytest.Monkey
     assert [card.name for card in ModelEngine().cards()] == ["b", "a", "c"]
 
 
-def test_window_of_the_shell(make_napari_viewer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_window_of_the_shell(make_viewer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import napari
 
-    monkeypatch.setattr(napari, "Viewer", make_napari_viewer)
+    monkeypatch.setattr(napari, "Viewer", make_viewer)
     nuclei = Nuclei((60, 80))
     edits.propose(nuclei, FOUND, "fake", 0.5).apply_to(nuclei)
-    viewer = make_viewer(Path("cells.png"), GRAY, nuclei)
+    viewer = launch.make_viewer(Path("cells.png"), GRAY, nuclei)
     layer = viewer.layers["cells nuclei"]
     assert is_review(layer)
     assert viewer.layers.selection.active is layer

@@ -10,6 +10,7 @@ from ..errors import ImageMismatchError, UserError
 from ..images.decoders import turn_hint
 from ..images.images import image_size
 from ..nuclei import ImageRecord
+from ..wording import px
 from .image_names import listed
 
 Shape = tuple[int, int]
@@ -21,6 +22,14 @@ def other_size(path: object, size: Shape, said: Shape, source: object) -> UserEr
     return ImageMismatchError(
         f"{path} is {size[0]}×{size[1]} px, but it is {said[0]}×{said[1]} px in {source} "
         f"(height × width). Is it the right image?{hint}"
+    )
+
+
+def reach_beyond(source: object, extent: Shape, image: object, size: Shape) -> ImageMismatchError:
+    """Say that the nuclei of a file reach beyond an image; both are (height, width)."""
+    return ImageMismatchError(
+        f"{source}: its nuclei reach to {px(extent)}, but {image} is {size[0]}×{size[1]}: "
+        "is it the right image?"
     )
 
 

@@ -12,6 +12,7 @@ from ..images.trouble import one_line
 from ..masks import Mask
 from ..nuclei.label_check import from_lossy, ids_of_colours, remark_on, softened, whole
 from ..nuclei.labels import from_labels
+from ..wording import px
 from . import bit_png
 from .label_files import numbers
 
@@ -65,10 +66,8 @@ def _masks_in(path: Path, shape: tuple[int, int]) -> Found:
     if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] > 4):
         raise FormatError(f"a mask has one plane; this is of shape {pixels.shape}")
     if pixels.shape[:2] != shape:
-        height, width = pixels.shape[:2]
-        raise ImageMismatchError(
-            f"the mask is {height}×{width} px (height × width), its image {shape[0]}×{shape[1]}"
-        )
+        size = px((pixels.shape[0], pixels.shape[1]))
+        raise ImageMismatchError(f"the mask is {size}, its image {shape[0]}×{shape[1]}")
     gray = ids_of_colours(pixels) if pixels.ndim == 3 else pixels
     if is_lossy:
         if pixels.ndim == 3:

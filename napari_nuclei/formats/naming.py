@@ -8,6 +8,7 @@ from pathlib import Path
 from ..errors import FormatError, ImageMismatchError
 from ..images.images import image_size, is_zarr
 from ..nuclei import ImageRecord, Nuclei
+from ..wording import px
 from .dataset import DataSet
 from .format import Format
 from .sidecar import Sidecar, stem_of
@@ -86,7 +87,7 @@ def _sidecar(out: Path, name: str, shape: tuple[int, int], sidecar: Sidecar) -> 
 def _check(image: Path, shape: tuple[int, int]) -> None:
     if image.is_file() and (size := image_size(image)) != shape:
         raise ImageMismatchError(
-            f"{image} is {size[0]}×{size[1]} px (height × width), but its nuclei belong to an "
+            f"{image} is {px(size)}, but its nuclei belong to an "
             f"image of {shape[0]}×{shape[1]}: is it the right image?"
         )
 

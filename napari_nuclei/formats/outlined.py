@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImageMismatchError
 from ..masks import Mask
 from ..masks.outlines import Rings, fill
 from ..nuclei import ImageRecord
 from .broken import Broken
+from .image_sizes import reach_beyond
 from .sidecar import Sidecar
 
 FAR = 1e7
@@ -90,10 +90,7 @@ class Outlines:
         middle = (low + high) / 2
         off = np.any((middle < 0) | (middle >= size), axis=1)
         if 2 * off.sum() > len(off):
-            raise ImageMismatchError(
-                f"{path}: its nuclei reach to {tall}×{wide} px (height × width), but "
-                f"{image.file_name} is {image.height}×{image.width}: is it the right image?"
-            )
+            raise reach_beyond(path, (tall, wide), image.file_name, image.shape)
         over = np.any((np.ceil(low - 0.5) < 0) | (np.ceil(high - 0.5) > size), axis=1)
         masks = fill(Rings(points, sizes, np.array(self.owner, np.int64)), len(off), image.shape)
         where = f"{image.file_name} of {image.height}×{image.width} px"

@@ -20,6 +20,7 @@ from ..images.images import image_size
 from ..masks import Mask, codec, rle
 from ..masks.topmost import topmost
 from ..nuclei import ImageRecord, Kind, Nuclei, Nucleus, Origin
+from ..wording import px
 from .broken import Broken
 from .dataset import DataSet
 from .image_files import MISSING, Located
@@ -196,7 +197,7 @@ def _sizeless(path: Path, name: str, why: str) -> UserError:
 def _masks(runs: list[tuple[str, Any]], image: ImageRecord, broken: Broken) -> Iterator[Mask]:
     """Make masks of the lines of an image that are sound."""
     total = image.height * image.width
-    size = f"{image.height}×{image.width} px (height × width)"
+    size = px(image.shape)
     none = np.zeros((0, 2), np.int64)
     owner = np.repeat(np.arange(len(runs)), [0 if r is None else len(r) for _, r in runs])
     pairs = np.concatenate([*(none if r is None else r for _, r in runs), none])

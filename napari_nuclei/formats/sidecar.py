@@ -11,13 +11,14 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..errors import FormatError, ImageMismatchError
+from ..errors import FormatError
 from ..images.images import image_size
 from ..nuclei import ImageRecord
 from ..wording import worded
 from .categories import Category
 from .image_files import MISSING, ImageFiles, Located, files_near, lies_in
 from .image_names import Match, has_ending, last_of, listed
+from .image_sizes import reach_beyond
 
 _ADDED = re.compile(
     r"[._-](seg|cp_masks|masks?|labels?|rois?|roiset|nuclei|detections|ome)$", re.IGNORECASE
@@ -186,10 +187,7 @@ class Sidecar:
         if (path := match.value or self._only(source, name, match)) is not None:
             height, width = image_size(path)
             if extent and not loose and (extent[0] > height or extent[1] > width):
-                raise ImageMismatchError(
-                    f"{source}: its nuclei reach to {extent[0]}×{extent[1]} px (height × width), "
-                    f"but {path} is {height}×{width}: is it the right image?"
-                )
+                raise reach_beyond(source, extent, path, (height, width))
             return ImageRecord(1, path.name, height, width)
         if match.rivals:
             doubt = f"{source} does not say how large its image is, and {_doubt(source, match)}"

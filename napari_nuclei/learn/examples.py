@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..errors import ImageMismatchError
 from ..formats.dataset import DataSet
 from ..formats.image_files import all_in, image_in
+from ..formats.image_sizes import other_size
 from ..images.images import is_zarr, read_image
 from ..images.large_files import open_zarr
 from ..images.levels import normalize
@@ -108,11 +108,8 @@ def pixels_of(image: ImageRecord, folder: Path) -> NDArray[Any]:
     else:
         pixels = read_image(path, plane=image.plane, channels=channels)
     if pixels.shape[:2] != image.shape:
-        height, width = pixels.shape[:2]
-        raise ImageMismatchError(
-            f"{path}: is {height}×{width} px, its data set says {image.height}×{image.width} "
-            "(height × width). Is it the right image?"
-        )
+        size = (pixels.shape[0], pixels.shape[1])
+        raise other_size(path, size, image.shape, "its data set")
     return pixels
 
 

@@ -16,6 +16,7 @@ from ..formats.dataset import DataSet
 from ..formats.image_ids import Listed
 from ..formats.results import Results, score_of
 from ..nuclei import ImageRecord
+from ..wording import px
 from .average_precision import average_precision
 from .compared import THRESHOLDS, Compared, ScoredMasks
 from .match import Pairs, match, overlaps
@@ -192,7 +193,7 @@ def _joined(
         shape = shapes.get(image.id, image.shape)
         if shape != image.shape:
             raise ImageMismatchError(
-                f"{image.file_name} is {image.height}×{image.width} px (height × width) in the "
+                f"{image.file_name} is {px(image.shape)} in the "
                 f"truth and {shape[0]}×{shape[1]} in the predictions: give those made for it"
             )
         yield image, found.get(image.id, [])
