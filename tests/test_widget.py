@@ -140,7 +140,7 @@ def test_run_asks_for_what_is_set(desk: Desk) -> None:
     assert desk.settings.diameter_box.suffix() == " µm"
     desk.segment()
     assert desk.engine.asked[0].diameter is None
-    assert desk.settings.about_diameter.text() == "Found: 9.2 µm (18 px)"
+    assert desk.settings.about_diameter.text() == "Estimated: 9.2 µm (18 px)"
     desk.settings.diameter_box.setValue(10)
     desk.segment()
     asked = desk.engine.asked[1]
