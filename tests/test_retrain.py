@@ -9,7 +9,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from reviews import write_review
 from shell import Run, refused
 from tiny import write_data, write_model
 
-from napari_nuclei.commands.retrain import _be_polite
 from napari_nuclei.errors import UserError
 from napari_nuclei.learn import fine_tune, loop, retrain
 from napari_nuclei.learn.fine_tune import mixed
@@ -244,7 +242,6 @@ def test_training_is_polite() -> None:
         env={**os.environ, "PYTHONPATH": str(Path(registry.__file__).parents[2])},
     )  # fmt: skip
     assert int(answer.stdout) > psutil.Process().nice()
-    assert callable(_be_polite)
 
 
 # -- what stops it ----------------------------------------------------------------------
@@ -424,12 +421,11 @@ def test_a_reader_that_goes_away_ends_the_run(models: Path, review: Path) -> Non
         assert any(event["event"] == "plan" for event in events(process))
         assert process.stdout is not None
         process.stdout.close()
-        begun = time.monotonic()
         try:
-            process.wait(120)
+            code = process.wait(120)  # of five minutes that it was given
         finally:
             process.kill()
-    assert time.monotonic() - begun < 120
+    assert code == 1, "it went by itself, long before its five minutes were over"
     assert registry.current().name == "base"
 
 
