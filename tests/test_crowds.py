@@ -23,8 +23,8 @@ from napari_nuclei.formats.dataset import DataSet
 from napari_nuclei.formats.registry import FORMATS, WRITABLE
 from napari_nuclei.formats.results import Results
 from napari_nuclei.formats.sidecar import Sidecar
+from napari_nuclei.learn.figures import Answer, judge
 from napari_nuclei.learn.gate import changes
-from napari_nuclei.learn.judge import Answer, judge
 from napari_nuclei.learn.looking import tally
 from napari_nuclei.learn.reviewed import Reviewed
 from napari_nuclei.learn.validate import hits

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import re
 import shlex
 from pathlib import Path
 
 import pytest
+from npe2 import PluginManifest
 
 import napari_nuclei
 from napari_nuclei.cli import parser
@@ -35,6 +37,39 @@ def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     done = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
     assert done.attempted
     assert not done.failed
+
+
+def literals() -> dict[str, list[str]]:
+    """Return the texts in each file of the package."""
+    return {
+        name_of(path): [
+            node.value
+            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        ]
+        for path in (ROOT / "napari_nuclei").rglob("*.py")
+    }
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/pages/start.md", "docs/pages/tutorial.md"])
+def test_what_is_to_be_pressed_exists(page: str) -> None:
+    plugin = PluginManifest.from_file(ROOT / "napari.yaml")
+    title = plugin.display_name
+    (widget, *_) = plugin.contributions.widgets or ()
+    known = {text for texts in literals().values() for text in texts}
+    known |= {f"Plugins ▸ {title} ▸ {widget.display_name} ({title})"}  # as napari calls it
+    known |= {f"File ▸ Open Sample ▸ {title}", "Adopt"}
+    text = (ROOT / page).read_text("utf-8")
+    named = {" ".join(n.split()) for n in re.findall(r"(?<![*\w])\*([^*]+)\*(?!\*)", text)}
+    assert "Segment" in " ".join(named)
+    assert {n for n in named if n.removeprefix("More ▸ ") not in known} == set()
+
+
+def test_the_widget_is_where_messages_say() -> None:
+    for name, texts in literals().items():
+        for text in texts:
+            if "Plugins ▸" in text:
+                assert "Plugins ▸ Nuclei ▸ Nuclei" in text, name
 
 
 def commands() -> list[str]:

@@ -17,9 +17,7 @@ from napari_nuclei.learn import report
 from napari_nuclei.learn.answers import Model, Source, kept_at, predictions
 from napari_nuclei.learn.disturb import PLAIN
 from napari_nuclei.learn.experiments import model
-from napari_nuclei.learn.judge import (
-    ALL,
-)
+from napari_nuclei.learn.figures import ALL
 from napari_nuclei.learn.recipe import read_recipe
 from napari_nuclei.progress import result_of
 from napari_nuclei.resources import resource_folder

@@ -14,7 +14,7 @@ from qtpy.QtCore import Qt
 
 from napari_nuclei._napari.layers.camera import camera_of
 from napari_nuclei._napari.layers.keys import KEYS, listed, of_napari
-from napari_nuclei._napari.layers.outlines import Look
+from napari_nuclei._napari.layers.state_outlines import Look
 from napari_nuclei._napari.review.reviewing import actions_of
 from napari_nuclei.nuclei import State
 

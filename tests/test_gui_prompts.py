@@ -185,7 +185,7 @@ def test_candidates_come_and_a_click_takes_one(hand: Hand) -> None:
     assert "cells nuclei candidates" not in hand.viewer.layers
 
 
-# -- another reading --------------------------------------------------------------------
+# -- alternatives -----------------------------------------------------------------------
 
 
 def test_t_goes_through_readings_and_back(hand: Hand) -> None:
@@ -193,7 +193,7 @@ def test_t_goes_through_readings_and_back(hand: Hand) -> None:
     hand.move(45, 60)
     answered(hand, lambda: hand.key(Key.Key_T))
     assert names(hand) == ["segment", "alternative"]
-    assert "Reading 1 of" in hand.widget.message.text()
+    assert "Alternative 1 of" in hand.widget.message.text()
     alternatives = [shown(hand)]
     for _ in range(20):
         hand.key(Key.Key_T)

@@ -17,7 +17,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from napari_nuclei._napari.files.export import Request, save
-from napari_nuclei._napari.layers.outlines import LATER_MS
+from napari_nuclei._napari.layers.state_outlines import LATER_MS
 from napari_nuclei.formats import coco
 from napari_nuclei.nuclei import State, labels
 

@@ -59,6 +59,11 @@ def trees() -> dict[str, ast.Module]:
     return {module_of(p): ast.parse(p.read_text("utf-8")) for p in sorted(PACKAGE.rglob("*.py"))}
 
 
+@cache
+def files() -> dict[str, Path]:
+    return {module_of(path): path for path in PACKAGE.rglob("*.py")}
+
+
 def packages() -> set[str]:
     return {module_of(p) for p in PACKAGE.rglob("__init__.py")}
 
@@ -264,12 +269,14 @@ def has(cls: str, name: str) -> bool:
     return name in own or any(has(base, name) for base in bases)
 
 
-def stale(text: str) -> list[str]:
-    """The names in backticks that nothing in the code has."""
+def stale(text: str, folder: Path = PACKAGE) -> list[str]:
+    """The names in backticks that nothing in the code has; files without a path lie beside."""
     out = []
     for ticked in TICKED.findall(text):
         if re.fullmatch(r"[\w/]+\.py", ticked):
-            if not any(path.as_posix().endswith("/" + ticked) for path in sources()):
+            inside = (path.as_posix().endswith("/" + ticked) for path in sources())
+            beside = (folder / ticked).exists() or (PACKAGE / ticked).exists()
+            if not beside and not ("/" in ticked and any(inside)):
                 out.append(ticked)
             continue
         if not re.fullmatch(r"[A-Za-z_][\w.]*(\(\))?", ticked):
@@ -300,9 +307,64 @@ def test_docstrings_name_what_exists() -> None:
         f"{module} {owner}: {name}"
         for module, tree in trees().items()
         for owner, text in docstrings(tree)
-        for name in stale(text)
+        for name in stale(text, files()[module].parent)
     ]
     assert not found
+
+
+def parameters_said(text: str) -> list[str]:
+    """The names of a numpydoc docstring's parameters."""
+    lines = text.splitlines()
+    heads = [k for k, line in enumerate(lines) if line.strip() == "Parameters"]
+    if not heads:
+        return []
+    indent = len(lines[heads[0]]) - len(lines[heads[0]].lstrip())
+    out = []
+    for line, following in zip(lines[heads[0] + 2 :], [*lines[heads[0] + 3 :], ""], strict=True):
+        if set(following.strip()) == {"-"}:
+            break
+        if line.strip() and len(line) - len(line.lstrip()) == indent:
+            out += [name.strip().lstrip("*") for name in line.partition(" : ")[0].split(",")]
+    return out
+
+
+def arguments(node: ast.AST) -> set[str]:
+    """The names of what a function, or the making of a class, takes."""
+    if isinstance(node, ast.ClassDef):
+        inside = (n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__")
+        fields = {ast.unparse(n.target) for n in node.body if isinstance(n, ast.AnnAssign)}
+        return set().union(fields, *(arguments(n) for n in inside))
+    if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return set()
+    given = node.args
+    rest = [each for each in (given.vararg, given.kwarg) if each is not None]
+    return {a.arg for a in (*given.posonlyargs, *given.args, *given.kwonlyargs, *rest)}
+
+
+def test_parameters_are_found() -> None:
+    text = """Do.
+
+    Parameters
+    ----------
+    a, b : int
+        Two.
+    *c : str
+
+    Returns
+    -------
+    int
+    """
+    assert parameters_said(text) == ["a", "b", "c"]
+
+
+def test_docstrings_describe_the_parameters_that_there_are() -> None:
+    wrong = []
+    for module, tree in trees().items():
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                said = parameters_said(ast.get_docstring(node, clean=False) or "")
+                wrong += [f"{module}.{node.name}: {n}" for n in said if n not in arguments(node)]
+    assert not wrong
 
 
 # -- libraries -----------------------------------------------------------------------------

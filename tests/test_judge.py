@@ -9,7 +9,7 @@ import pytest
 
 from napari_nuclei.formats.dataset import DataSet
 from napari_nuclei.formats.results import Results
-from napari_nuclei.learn.judge import (
+from napari_nuclei.learn.figures import (
     ALL,
     Answer,
     JudgedImage,

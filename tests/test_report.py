@@ -17,11 +17,7 @@ from napari_nuclei.learn import plots, report
 from napari_nuclei.learn.answers import Source
 from napari_nuclei.learn.disturb import PLAIN
 from napari_nuclei.learn.experiments import Run
-from napari_nuclei.learn.judge import (
-    ALL,
-    Answer,
-    judge,
-)
+from napari_nuclei.learn.figures import ALL, Answer, judge
 from napari_nuclei.masks import Mask
 
 

@@ -1,8 +1,7 @@
 """The napari side: layers, widget, reader, writers, sample data. The only room that knows Qt.
 
-Widgets (`widget.py`, `settings_panel.py`, `result_panel.py`, `export_dialog.py`) show a
-`Session` (`session.py`): the reviews of one viewer. Each review layer has a `Bridge`
-(`bridge.py`) between its `Record` (`record.py`) and its pixels. Nothing is imported here.
+Widgets show a `Session`: the reviews of one viewer. Each review layer has a `Bridge` between its
+`Record` and its pixels. Nothing is imported here.
 """
 
 PLUGIN = "napari-nuclei"

@@ -90,7 +90,7 @@ class Cluster:
             raise
         count = self.workers(now=True)
         place = "this machine" if self._local else address
-        self.where = f"{count} worker{'s' * (count != 1)} on {place}"
+        self.where = f"{count} worker{'s' * (count != 1)} of {place}"
 
     def _equip(self, parcel: Any) -> None:
         """Send the model: to each worker once, those that come later too."""

@@ -125,7 +125,7 @@ def read(
     paths : sequence of Path
         Files, or folders, all of the same format. Of a format with a file an image there may be
         many; they are numbered from 1 on.
-    beside : Beside
+    sidecar : Sidecar
         Where images lie; takes remarks, and the images that are found.
     source : str, optional
         Name of the format; found out by default.

@@ -33,7 +33,7 @@ class Reader:
     ----------
     path : Path
         The file.
-    beside : Beside
+    sidecar : Sidecar
         Takes the colours of categories.
     broken : Broken
         Takes features with odd scores.

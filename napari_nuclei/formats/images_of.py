@@ -23,7 +23,7 @@ def find_images_of(
     ----------
     sources : sequence of Path
         The file that each image's nuclei were read from.
-    beside : Beside
+    sidecar : Sidecar
         Takes the images that are found, and remarks.
     compare : bool
         Whether to compare the sizes.

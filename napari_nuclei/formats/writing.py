@@ -24,7 +24,7 @@ def write(path: Path, data: DataSet, format: Format, sidecar: Any) -> list[Path]
         The nuclei that are shown are written.
     format : Format
         One with a writer.
-    beside : Beside
+    sidecar : Sidecar
         Takes remarks on what the format cannot hold.
 
     Returns

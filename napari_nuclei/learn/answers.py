@@ -28,7 +28,7 @@ from ..nuclei import Nuclei
 from ..prediction.predict import LOW
 from ..progress import Progress
 from .disturb import CHANGES, PLAIN, disturb, resized
-from .judge import Answer, ceilings
+from .figures import Answer, ceilings
 from .validate import predict_set
 
 CODE = (

@@ -14,7 +14,7 @@ from ..models.runtime import name_of, pick_device
 from ..progress import Progress, within
 from .answers import Model, Source, code_digest, predictions, read_answer
 from .disturb import CHANGES
-from .judge import Answer, Judgement, judge
+from .figures import Answer, Judgement, judge
 
 __all__ = ["Model", "Run", "Source", "experiments", "model"]
 

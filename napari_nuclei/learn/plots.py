@@ -20,7 +20,7 @@ from ..images.levels import normalize
 from ..masks import Mask
 from .disturb import PLAIN
 from .experiments import Run
-from .judge import JudgedImage, missed_by_size, precision_recall, reliability, worst
+from .figures import JudgedImage, missed_by_size, precision_recall, reliability, worst
 
 SIZES = np.array([2, 6, 9, 12, 16, 22, 30, 42, 60, 85, 120, 250], float)
 """Diameters in px that part the classes of nucleus sizes."""

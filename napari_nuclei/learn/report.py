@@ -16,7 +16,7 @@ from ..errors import UserError
 from ..models.card import Card
 from .disturb import CHANGES, PLAIN
 from .experiments import Run
-from .judge import ALL
+from .figures import ALL
 
 BEGIN = "<!-- experiments: everything from here to the end mark is written by the command -->"
 END = "<!-- experiments: end -->"

@@ -1,6 +1,6 @@
 """The nuclei of one image, and what can be done to them: values, no files."""
 
-from . import picture as _picture  # so that notebooks draw `Nuclei`
+from . import picture as _picture  # noqa: F401 - so that notebooks draw `Nuclei`
 from .image_record import ImageRecord
 from .nuclei import Nuclei
 from .nucleus import NUCLEUS, Crowd, Kind, Nucleus, Origin, State
@@ -14,5 +14,4 @@ __all__ = [
     "Nucleus",
     "Origin",
     "State",
-    "_picture",
 ]

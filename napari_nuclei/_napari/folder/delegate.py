@@ -12,7 +12,7 @@ from qtpy.QtGui import QColor, QPainter, QPen, QPixmap, QPolygonF
 from qtpy.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from ...nuclei.counts import Stage, Standing
-from ..layers.outlines import COLORS, Look
+from ..layers.state_outlines import COLORS, Look
 from .list_model import CURRENT, PROBLEM, STANDING, standing_text
 
 PICTURE = 44

@@ -1,7 +1,7 @@
 """`Bridge`: keeps a Labels layer and the nuclei that it shows the same.
 
-    napari's tools ─ paint event ─▶ strokes.take ─▶ Review.do ─ changed ─▶ draw the boxes
-    Ctrl+Z ─ Labels.undo ─▶ Bridge.undo ─▶ Review.undo ─ changed ──────────▶ draw the boxes
+    napari's tools ─ paint event ─▶ strokes.apply_pixels ─▶ Review.do ─▶ draw the boxes
+    Ctrl+Z ─ Labels.undo ─▶ Bridge.undo ─▶ Review.undo ───────────────▶ draw the boxes
 
 The nuclei are the truth. What a stroke painted is drawn anew after it, so that pixels which
 made no edit go back to what they were. Boxes and points are those of the image, whichever part

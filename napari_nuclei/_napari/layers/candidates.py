@@ -9,8 +9,8 @@ import numpy as np
 
 from ...nuclei import Nucleus, State
 from .bridge import Bridge
-from .outlines import outlined
 from .overlay_layer import OverlayLayer
+from .state_outlines import outlined
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer

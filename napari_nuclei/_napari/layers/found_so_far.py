@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...masks import Mask
-from .outlines import outlined
 from .overlay_layer import OverlayLayer
+from .state_outlines import outlined
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer

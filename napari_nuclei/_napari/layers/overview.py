@@ -12,9 +12,9 @@ import numpy as np
 from qtpy.QtCore import QTimer
 
 from .drawing import linear_of
-from .outlines import COLORS, look_of
 from .overlay_layer import OverlayLayer
 from .source import GEOMETRY
+from .state_outlines import COLORS, look_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer

@@ -6,7 +6,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
-from ..layers.outlines import COLORS, WORDS, Look
+from ..layers.state_outlines import COLORS, WORDS, Look
 
 
 class Legend(QWidget):

@@ -10,8 +10,8 @@ from napari.layers import Image
 
 from ..layers.bridge import Bridge
 from ..layers.guard import MOVED, Guard
-from ..layers.outlines import Outlines
 from ..layers.source import follow
+from ..layers.state_outlines import StateOutlines
 from ..layers.viewport import is_large
 from ..layers.viewport_follower import ViewportFollower
 from .host import Host
@@ -22,7 +22,7 @@ class Companions:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._outlines: dict[Bridge, Outlines] = {}
+        self._outlines: dict[Bridge, StateOutlines] = {}
         self._followers: dict[Bridge, ViewportFollower] = {}
         self._guards: dict[Bridge, Guard] = {}
         self._images: WeakKeyDictionary[Image, Guard] = WeakKeyDictionary()
@@ -90,7 +90,7 @@ class Companions:
             return
         self._hide(bridge)
         if self._outlined:
-            self._outlines[bridge] = Outlines(bridge, self._host.viewer)
+            self._outlines[bridge] = StateOutlines(bridge, self._host.viewer)
 
     def _hide(self, bridge: Bridge) -> None:
         outlines = self._outlines.pop(bridge, None)

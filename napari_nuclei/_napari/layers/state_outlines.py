@@ -1,4 +1,4 @@
-"""`Outlines`: a layer that shows by colour how far each nucleus is."""
+"""`StateOutlines`: a layer that shows by colour how far each nucleus is."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def look_of(nucleus: Nucleus) -> Look:
     return Look.PROPOSED if nucleus.score >= SURE else Look.DOUBTFUL
 
 
-class Outlines:
+class StateOutlines:
     """The outlines of one review layer.
 
     Parameters
