@@ -69,7 +69,7 @@ $(OLDEST)/.installed: pyproject.toml | install
 test-pyside: install  ## the tests of the window on PySide6 instead of PyQt6
 	$(BIN)/uv pip install --quiet --target build/pyside 'PySide6-Essentials!=6.12.0'
 	PYTHONPATH=build/pyside QT_API=pyside6 PYTEST_QT_API=pyside6 $(PYTEST) $(PARALLEL) \
-		-m "not slow" $$(grep -lE "qtbot|make_viewer|qtpy" tests/test_*.py)
+		-m "not slow" $$(grep -lE "qtbot|_viewer|desk|qtpy" tests/test_*.py)
 
 check: install docs  ## ruff, mypy, the napari manifest, the lock file, the docs and their examples
 	$(BIN)/ruff check

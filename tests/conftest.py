@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +14,6 @@ import screen
 
 OUTER_ENVIRONMENT = dict(os.environ)
 _USER_FOLDERS = tempfile.TemporaryDirectory(prefix="napari-nuclei-tests-")
-_SERVERS: list[subprocess.Popen[bytes]] = []
 
 
 def _redirect_user_folders(root: Path) -> None:
@@ -38,12 +36,10 @@ def pytest_configure(config: pytest.Config) -> None:
     only_hands_out = bool(getattr(config.option, "numprocesses", None)) and not is_worker
     if only_hands_out:
         return
-    if screen.has_own() and (is_worker or not screen.has_screen()):
-        server = screen.start()
-        if server is not None:
-            _SERVERS.append(server)
-            OUTER_ENVIRONMENT["DISPLAY"] = os.environ["DISPLAY"]
-            OUTER_ENVIRONMENT.pop("WAYLAND_DISPLAY", None)
+    wanted = screen.has_own() and (is_worker or not screen.has_screen())
+    if wanted and screen.start():
+        OUTER_ENVIRONMENT["DISPLAY"] = os.environ["DISPLAY"]
+        OUTER_ENVIRONMENT.pop("WAYLAND_DISPLAY", None)
     if not screen.has_screen():
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -55,11 +51,8 @@ def pytest_xdist_auto_num_workers() -> int | None:
 
 
 def pytest_unconfigure() -> None:
-    """Remove the folders that stood in for the user's, and the screen."""
+    """Remove the folders that stood in for the user's."""
     gc.unfreeze()
-    for server in _SERVERS:
-        server.terminate()
-        server.wait()
     _USER_FOLDERS.cleanup()
 
 

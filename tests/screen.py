@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
-import tempfile
 
 SIZE = "1600x1200x24"
 _NAMES = ("DISPLAY", "WAYLAND_DISPLAY")
+_KEEPER = """Xvfb -displayfd 1 -screen 0 "$0" -nolisten tcp -noreset 2>/dev/null &
+exec >&-
+read -r _
+kill $!"""
 
 
 def has_screen() -> bool:
@@ -26,29 +28,25 @@ def has_own() -> bool:
     )
 
 
-def start() -> subprocess.Popen[bytes] | None:
+def start() -> bool:
     """Start an X server on a number that is free, and draw on it from now on.
 
-    Returns
-    -------
-    subprocess.Popen or None
-        None where it says why it could not start.
+    It ends when this process is gone, however it goes, and not before: Qt and OpenGL end a process
+    whose server dies.
     """
-    ours, its = os.pipe()
-    with tempfile.TemporaryFile() as said:
-        server = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(its), "-screen", "0", SIZE, "-nolisten", "tcp", "-noreset"],
-            pass_fds=[its], stdin=subprocess.DEVNULL, stdout=said, stderr=said,
-            start_new_session=True,  # or Ctrl+C would end it before the tests have closed
-        )  # fmt: skip
-        os.close(its)
-        with os.fdopen(ours) as answer:
-            number = answer.readline().strip()  # nothing where it ends without one
-        if not number:
-            said.seek(0)
-            sys.stderr.write(f"Xvfb did not start: {said.read().decode(errors='replace')}\n")
-            server.wait()
-            return None
+    held, _kept_open = os.pipe()
+    answer, said = os.pipe()
+    os.posix_spawnp(
+        "sh", ["sh", "-c", _KEEPER, SIZE], os.environ, setsid=True,  # out of the way of Ctrl+C
+        file_actions=[(os.POSIX_SPAWN_DUP2, held, 0), (os.POSIX_SPAWN_DUP2, said, 1)],
+    )  # fmt: skip
+    os.close(held)
+    os.close(said)
+    with os.fdopen(answer) as lines:
+        number = lines.readline().strip()  # nothing where it ends without one
+    if not number:
+        sys.stderr.write("Xvfb does not start here: run it by hand to see why\n")
+        return False
     os.environ.pop("WAYLAND_DISPLAY", None)
     os.environ["DISPLAY"] = f":{number}"
-    return server
+    return True

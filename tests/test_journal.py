@@ -161,8 +161,7 @@ def test_snapshots_are_made_along_the_way(image: Path, monkeypatch: pytest.Monke
     assert of.journal is not None
     assert of.journal._keep()
     snapshot = journal_of(image).with_suffix(".snapshot")
-    until = time.monotonic() + 30
-    while not snapshot.exists() and time.monotonic() < until:  # the thread may be at it
+    while not snapshot.exists():  # the thread may be at it; the test's own time limit is the judge
         time.sleep(0.01)
     abandon(of)
     row = json.loads(snapshot.read_bytes())
@@ -276,7 +275,7 @@ def test_kill_at_any_moment(image: Path, seed: int) -> None:
             for _ in range(chance.randrange(1, 40)):
                 line = worker.stdout.readline()
                 assert line, worker.stderr.read().decode()
-            time.sleep(chance.random() / 100)
+            time.sleep(chance.random() / 100)  # proves nothing: it varies the moment of the kill
             worker.kill()
             said = [line, *worker.stdout.read().splitlines(keepends=True)]
         counts = [int(line) for line in said if line.endswith(b"\n")]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gui import CARD, FakeEngine
+from gui import CARD, FakeEngine, settle
 
 from napari_nuclei._napari.segment import preloading
 from napari_nuclei._napari.segment.engine import ModelEngine
@@ -66,7 +66,10 @@ def test_a_failure_is_said_when_the_model_is_asked_for(
     widget = NucleiWidget(viewer, engine)
     qtbot.addWidget(widget)
     qtbot.waitUntil(lambda: bool(engine.loaded), timeout=60_000)
-    qtbot.wait(20)
+    for thread in threading.enumerate():
+        if thread.name == "nuclei-preload":
+            thread.join()
+    settle()  # what it would have had to say has come
     assert "damaged" not in widget.message.text()
     engine.error = UserError("the weights are damaged")
     with qtbot.waitSignal(widget.segmenting.ended, timeout=60_000):
@@ -81,7 +84,9 @@ def test_tests_and_engines_without_it_load_nothing(
     engine = SlowToLoad()
     widget = NucleiWidget(make_viewer(), engine)
     qtbot.addWidget(widget)
-    qtbot.wait(20)
+    settle()
+    assert not widget.preloading._timer.isActive(), "it is going to load"
+    assert not any(thread.name == "nuclei-preload" for thread in threading.enumerate())
     assert engine.loaded == []
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from desk import GRAY, Desk
 from gui import CARD, FOUND, FakeEngine, disk, in_step, settle
+from napari.qt.threading import WorkerBase
 from napari.utils._proxies import PublicOnlyProxy
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
@@ -182,7 +183,8 @@ def test_result_of_a_cancelled_run_is_dropped(desk: Desk) -> None:
     desk.engine.found = [(disk(10, 10, 4), 0.9)]
     desk.segment()
     finish.set()
-    desk.qtbot.wait(200)
+    WorkerBase.await_workers()  # the late one has ended
+    settle()  # and what it found has come
     assert len(desk.widget.bridge.review.nuclei) == 1
     assert len(desk.widget.bridge.review.done) == 1
 
@@ -433,7 +435,8 @@ def test_slider_moves_only_the_review_it_was_shown_for(desk: Desk) -> None:
         bridges.append(desk.segment())
     desk.result.threshold_box.setValue(0.2)
     desk.viewer.layers.selection.active = images[0]  # before the slider has settled
-    desk.qtbot.wait(100)
+    desk.wait(lambda: not desk.result._timer.isActive())
+    settle()
     assert [b.review.nuclei.threshold for b in bridges] == [0.5, 0.2]
     assert desk.result.threshold == 0.5
 
