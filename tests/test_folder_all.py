@@ -162,6 +162,7 @@ def test_nothing_found_is_remembered(desk: Desk, tmp_path: Path) -> None:
     desk.open_folder(tmp_path)
     desk.engine.found = []
     desk.segment_all()
+    assert desk.all.message.text() == "2 images segmented."
     desk.segment_all()
     assert len(desk.engine.asked) == 2
     assert desk.all.message.text() == "0 images segmented, 2 already were."

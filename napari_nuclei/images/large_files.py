@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from .trouble import one_line
 from .zarr_files import Levels, image_levels
 
 if TYPE_CHECKING:
-    from tifffile import TiffFile, TiffPageSeries
+    from tifffile import TiffPageSeries
 
     from .ome_set import Alone
 
@@ -134,25 +135,14 @@ def _has_same(level: TiffArray, first: TiffArray) -> bool:
 
 
 class _OpenFile:
-    """A TIFF that is closed once nobody reads it any more.
-
-    It is made before the file, so that Python's collector comes to it first.
-    """
-
-    tiff: TiffFile | None = None
+    """A TIFF that is closed once nobody reads it any more."""
 
     def __init__(self, path: Path) -> None:
         from tifffile import TiffFile
 
         self.tiff = TiffFile(path)
-
-    def close(self) -> None:
-        """Close the file now; nothing of it can be read any more."""
-        if self.tiff is not None:
-            self.tiff.close()
-
-    def __del__(self) -> None:
-        self.close()
+        # Not __del__: Python's collector could come to the file first, and warn that it is open.
+        self.close = weakref.finalize(self, self.tiff.close)
 
 
 @contextmanager
@@ -162,7 +152,6 @@ def _large_tiff(path: Path) -> Iterator[tuple[_OpenFile, TiffPageSeries, Alone] 
     try:
         if path.is_file() and path.stat().st_size >= SMALL and starts_with(path, TIFF_MAGIC):
             keep = _OpenFile(path)
-            assert keep.tiff is not None
             series, alone = main_image(keep.tiff)
             if series.keyframe.is_tiled and _px_of(series) > WHOLE:
                 found = keep, series, alone
