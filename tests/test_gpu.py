@@ -232,6 +232,7 @@ def bare(folder: Path) -> Path:
     return python
 
 
+@pytest.mark.slow
 def test_ten_steps_on_a_bare_machine(folder: Path) -> None:
     recipe = recipe_of(folder)
     write_pack(folder / "gpu.pack", packed_run(recipe, folder))

@@ -349,7 +349,8 @@ def events(process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
     return (json.loads(line) for line in process.stdout)
 
 
-@pytest.mark.parametrize("until", ["plan", pytest.param("loss", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("until", ["plan", "loss"])
 def test_killed_at_any_moment_nothing_is_lost(models: Path, review: Path, until: str) -> None:
     before = {path.name: path.read_bytes() for path in models.glob("*") if path.is_file()}
     with start(review, models) as process:

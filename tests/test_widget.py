@@ -435,7 +435,7 @@ def test_slider_moves_only_the_review_it_was_shown_for(desk: Desk) -> None:
         bridges.append(desk.segment())
     desk.result.threshold_box.setValue(0.2)
     desk.viewer.layers.selection.active = images[0]  # before the slider has settled
-    desk.wait(lambda: not desk.result._timer.isActive())
+    desk.wait(lambda: not desk.result.minimum._timer.isActive())
     settle()
     assert [b.review.nuclei.threshold for b in bridges] == [0.5, 0.2]
     assert desk.result.threshold == 0.5
