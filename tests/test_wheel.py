@@ -125,13 +125,14 @@ def test_tests_pass_with_the_wheel_from_an_empty_folder(
     location = run(*where, cwd=empty, env=clean_environment).strip()
     assert Path(location).is_relative_to(clean_python.parents[1])
     options = ("-c", suite / "pyproject.toml", "-m", "not slow", "-p", "no:cacheprovider", "-q")
+    parallel = ("-n", "auto", "--dist", "worksteal")
 
     def say(part: str) -> None:
         with capfd.disabled():
             sys.stdout.write(part)
             sys.stdout.flush()
 
-    command = (clean_python, "-m", "pytest", *options, suite / "tests")
+    command = (clean_python, "-m", "pytest", *options, *parallel, suite / "tests")
     tell(*command, cwd=empty, env=clean_environment, say=say)
 
 
