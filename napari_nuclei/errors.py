@@ -35,6 +35,10 @@ class RecipeError(UserError):
     """A training recipe that is missing or says what a recipe may not say."""
 
 
+class TrainingError(UserError):
+    """Training data that teach nothing, or a run that cannot continue."""
+
+
 class ReviewError(UserError):
     """A review or its journal that cannot be opened, written, or changed here."""
 

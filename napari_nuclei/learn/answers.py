@@ -17,7 +17,7 @@ from .. import models
 from ..atomic_files import read_json, write_json
 from ..batch.batch import Segmented
 from ..batch.writable import make_folder
-from ..errors import UserError
+from ..errors import TrainingError
 from ..formats import coco, results
 from ..formats.dataset import DataSet
 from ..formats.image_files import all_in, image_in
@@ -62,7 +62,9 @@ class Source:
     def truth(self) -> DataSet:
         """The truth; read once."""
         if not self.images.is_dir():
-            raise UserError(f"{self.images}: no such folder of images. Name the data with --data.")
+            raise TrainingError(
+                f"{self.images}: no such folder of images. Name the data with --data."
+            )
         return coco.read(self.coco, images=self.images)
 
     @cached_property
@@ -200,7 +202,7 @@ def read_answer(path: Path, change: str) -> tuple[Answer, dict[str, Any]]:
         )
         known = {"machine": str(about["machine"]), "code": str(about["code"])}
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise UserError(f"{_about(path)}: damaged; remove it, or remake all.") from None
+        raise TrainingError(f"{_about(path)}: damaged; remove it, or remake all.") from None
     return Answer(results.read(path), seconds, diameters, CHANGES[change].zoom), known
 
 

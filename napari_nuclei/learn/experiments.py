@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import models
-from ..errors import UserError
+from ..errors import TrainingError
 from ..models.card import Card
 from ..models.registry import find
 from ..models.runtime import name_of, pick_device
@@ -84,7 +84,7 @@ def experiments(
         As the generator's value.
     """
     if unknown := [c for c in changes if c not in CHANGES]:
-        raise UserError(f"no change {unknown[0]!r}. There are: {', '.join(CHANGES)}.")
+        raise TrainingError(f"no change {unknown[0]!r}. There are: {', '.join(CHANGES)}.")
     plan = [(m, s, c) for m in chosen for s in sources for c in changes]
     runs: list[Run] = []
     for done, (one, source, change) in enumerate(plan):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ..atomic_files import replacing
-from ..errors import UserError
+from ..errors import TrainingError
 from ..models.losses import Sampling, Target, losses
 from ..models.maskrcnn import Architecture, MaskRCNN
 from ..models.runtime import autocast
@@ -167,7 +167,7 @@ def train_steps(
     """
     schedule = recipe.schedule
     if schedule.batch % world.size:
-        raise UserError(
+        raise TrainingError(
             f"a batch of {schedule.batch} crops cannot be shared by {world.size} processes: set "
             "schedule.batch in the recipe to a multiple of their number."
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..errors import UserError
+from ..errors import TrainingError
 from ..wording import worded
 from .parallel import World
 
@@ -26,7 +26,7 @@ def smaller(schedule: Schedule, error: Exception, world: World) -> Schedule:
     if schedule.batch > 1:
         return schedule.model_copy(update={"batch": schedule.batch // 2})
     if schedule.crop <= SMALLEST_CROP:
-        raise UserError(
+        raise TrainingError(
             f"Out of memory, even with single crops of {schedule.crop} px: close other programs, "
             f"or train on another device{worded(' (--device)', '', '')}."
         ) from None

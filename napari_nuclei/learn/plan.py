@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
+from ..errors import TrainingError
 from ..models.card import Card
 from ..nuclei import Nucleus
 from ..wording import counted
@@ -149,7 +149,7 @@ def make_plan(images: Sequence[Reviewed], base: Card, source: str) -> Plan:
     locked = {tile for image in images for tile in image.grid.locked(earlier)}
     complete = [n for image in images for n in image.judged(set(image.grid))]
     if len(complete) < MIN_REVIEWED:
-        raise UserError(
+        raise TrainingError(
             f"{source}: too little is reviewed to learn from and evaluate on: "
             f"{counted(len(complete), 'nucleus')} in areas marked complete, at least "
             f"{MIN_REVIEWED} are needed. Review more, and mark it complete."
@@ -162,7 +162,7 @@ def make_plan(images: Sequence[Reviewed], base: Card, source: str) -> Plan:
         sum(len(plan.learned_of(image)) for image in images),
     )
     if judged < MIN_JUDGED or learned < MIN_LEARNED:
-        raise UserError(
+        raise TrainingError(
             f"{source}: the reviewed areas are too small to be split: "
             f"{counted(learned, 'nucleus')} to learn from, {judged} to evaluate on, "
             f"{MIN_LEARNED} and {MIN_JUDGED} are needed, in tiles of about {SIDE} px that "
@@ -219,7 +219,7 @@ def tiles_in(card: Card, key: str) -> frozenset[Tile]:
     try:
         return frozenset(Tile.parse(str(value)) for value in values)
     except (TypeError, ValueError):
-        raise UserError(
+        raise TrainingError(
             f"the card of {card.name!r} is damaged: its {key} tiles cannot be read."
         ) from None
 

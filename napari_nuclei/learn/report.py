@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..atomic_files import replacing, unwritable, write_json
-from ..errors import UserError
+from ..errors import TrainingError
 from ..models.card import Card
 from .disturb import CHANGES, PLAIN
 from .experiments import Run
@@ -227,5 +227,5 @@ def splice(path: Path, text: str) -> None:
     head, begin, rest = before.partition(BEGIN)
     _, end, tail = rest.partition(END)
     if not begin or not end:
-        raise UserError(f"{path}: needs the lines {BEGIN!r} and {END!r}, in this order.")
+        raise TrainingError(f"{path}: needs the lines {BEGIN!r} and {END!r}, in this order.")
     write_text(path, f"{head}{BEGIN}\n\n{text.strip()}\n\n{END}{tail}")

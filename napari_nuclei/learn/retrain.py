@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import TrainingError
 from ..formats import coco
 from ..formats.dataset import DataSet
 from ..formats.image_files import files_in
@@ -253,10 +253,10 @@ def replayed(path: Path, data: DataSet) -> Generator[Progress, None, tuple[Path,
         If its images are neither beside it nor in ``images`` there.
     """
     if not data.images:
-        raise UserError(f"{path}: lists no images to replay.")
+        raise TrainingError(f"{path}: lists no images to replay.")
     folder = path.parent
     if files_in(folder).find(data.images[0].file_name).value is None:
-        raise UserError(
+        raise TrainingError(
             f"{path}: its images are neither beside it nor in {folder / 'images'}: put them there."
         )
     step = max(1, -(-len(data.images) // REPLAYED))

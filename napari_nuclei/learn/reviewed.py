@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
+from ..errors import TrainingError
 from ..formats.dataset import DataSet
 from ..formats.image_files import files_in
 from ..masks import Mask
@@ -187,15 +187,15 @@ def review_of(
     from .examples import pixels_of
 
     if not data.images:
-        raise UserError(f"{source}: lists no images, so there is nothing to learn from.")
+        raise TrainingError(f"{source}: lists no images, so there is nothing to learn from.")
     if not folder.is_dir():
-        raise UserError(
+        raise TrainingError(
             f"{folder}: no such folder of images." + worded(" Name it with --images.", "", "")
         )
     begun = [i for i in data.images if data.foreign or _is_begun(data.of(i))]
     located = files_in(folder).find_all(image.file_name for image in begun)
     if located.gaps:
-        raise UserError(
+        raise TrainingError(
             f"{folder}: {len(located.gaps):,} of {counted(len(begun), 'image')} "
             f"{are(len(located.gaps))} missing "
             f"({located.summary()}). "
@@ -211,7 +211,7 @@ def review_of(
         pixels: NDArray[Any] = pixels_of(record, folder)
         out.append(Reviewed.of(record, data.of(record), digest_of(pixels), data.foreign))
     if not any(found.areas for found in out):
-        raise UserError(
+        raise TrainingError(
             f"{source}: no area is marked complete, so nothing says where a nucleus is missing. "
             "Review a whole image or rectangle and mark it complete."
         )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..batch.batch import Failed, Segmented, Settings, segment_files
-from ..errors import UserError
+from ..errors import TrainingError
 from ..formats import coco
 from ..formats.dataset import DataSet
 from ..formats.image_files import all_in
@@ -72,7 +72,7 @@ def predict_set(
     of_path = dict(zip(paths, data.images, strict=True))
     for step in segment_files(paths, detector, Settings(score=low)):
         if isinstance(step.new, Failed):
-            raise UserError(step.new.reason)
+            raise TrainingError(step.new.reason)
         if isinstance(step.new, Segmented):
             found.nuclei[of_path[step.new.path].id] = step.new.nuclei
         yield Progress(step.done, step.total, "Validating", step.new)

@@ -25,7 +25,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ...atomic_files import replacing
-from ...errors import UserError
+from ...errors import TrainingError
 from ...images.levels import HIGH, LOW, normalize
 from ...models.maskrcnn import Architecture
 from ..examples import Example, flattened, outside, pixels_of, scaled
@@ -135,7 +135,7 @@ def averaged(checkpoint: Path) -> tuple[Architecture, dict[str, Tensor]]:
         saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
         return Architecture.from_dict(saved["arch"]), saved["ema"]
     except Exception:  # torch raises whatever a broken file brings up
-        raise UserError(f"{checkpoint}: no checkpoint, or damaged.") from None
+        raise TrainingError(f"{checkpoint}: no checkpoint, or damaged.") from None
 
 
 def annotated(part: Part, diameter: float) -> Iterable[Annotated]:
@@ -178,7 +178,7 @@ def write_pack(path: Path, pack: Pack, most: int = MAX_PACK_BYTES) -> Quality:
             with replacing(path) as file:
                 file.write(data)
             return quality
-    raise UserError(
+    raise TrainingError(
         f"the pack would have {size / 1e6:.0f} MB, {most / 1e6:.0f} are allowed: learn from fewer "
         "images, or leave out those of the validation part."
     )
@@ -252,7 +252,9 @@ def read_pack(path: Path) -> Pack:
             _each(partial(_read, files, kind), about[kind]) for kind in ("learned", "checks")
         )
     except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise UserError(f"{path}: not a pack, or cut short ({error}): write it again.") from None
+        raise TrainingError(
+            f"{path}: not a pack, or cut short ({error}): write it again."
+        ) from None
     recipe = json.loads(json.dumps(about["recipe"]), object_hook=lambda d: SimpleNamespace(**d))
     start = files.get("start.safetensors")
     return Pack(

@@ -17,7 +17,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ...atomic_files import read_json, replacing
-from ...errors import UserError
+from ...errors import TrainingError
 from ...models.maskrcnn import Architecture
 from ..loop import State, new_state
 from .pack import halved
@@ -100,7 +100,9 @@ def join_pieces(folder: Path, out: Path) -> State:
         tensors = from_bytes(data)
         state = _filled(tensors, index)
     except (KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        raise UserError(f"{folder / INDEX}: not of this version's checkpoints ({error}).") from None
+        raise TrainingError(
+            f"{folder / INDEX}: not of this version's checkpoints ({error})."
+        ) from None
     out.parent.mkdir(parents=True, exist_ok=True)
     state.save(out)
     return state
@@ -111,9 +113,9 @@ def _piece(path: Path, sha256: str) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(f"{path}: a piece of the checkpoint is missing ({reason}).") from None
+        raise TrainingError(f"{path}: a piece of the checkpoint is missing ({reason}).") from None
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise UserError(
+        raise TrainingError(
             f"{path}: cut short, or of another checkpoint than {INDEX} tells of: fetch all again."
         )
     return data

@@ -24,7 +24,7 @@ import torch
 import torchvision
 
 from ...atomic_files import replacing
-from ...errors import UserError
+from ...errors import TrainingError
 from ...models.runtime import name_of, pick_device, use_threads
 from ..examples import Example
 from ..loop import new_state
@@ -218,4 +218,6 @@ def _last(trainer: Trainer, pack: Pack, pictures: list[Any], report: Report, unt
     except Exception as error:  # the weights are at home already; say what was wrong with the rest
         traceback.print_exc()
         report.note(failed=f"{type(error).__name__}: {error}")
-        raise UserError(f"figures could not be made ({error}); the checkpoint is whole.") from error
+        raise TrainingError(
+            f"figures could not be made ({error}); the checkpoint is whole."
+        ) from error
