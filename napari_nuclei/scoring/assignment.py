@@ -71,7 +71,10 @@ def _by_assignment(rows: Ints, columns: Ints, weights: Floats) -> Flags:
     own = np.arange(count)
     worst = float(weights.max()) + 1  # so that no cost is 0, which a sparse matrix leaves out
     cost = np.concatenate([worst - weights, np.full(count, worst)])
-    at = np.concatenate([row, own]), np.concatenate([column, wide + own])
+    at = (
+        np.concatenate([row, own]).astype(np.int32),  # older SciPy has no matching of wider indices
+        np.concatenate([column, wide + own]).astype(np.int32),
+    )
     graph = coo_array((cost, at), (count, wide + count)).tocsr()
     taken = min_weight_full_bipartite_matching(graph)[1]
     out: Flags = taken[row] == column
