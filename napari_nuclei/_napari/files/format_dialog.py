@@ -164,7 +164,7 @@ class FormatDialog(QDialog):
         elif path.name != Path(self.place.text().strip()).name:
             note = f"Writes {path.name}."
         self.note.setText(f"⚠ {problem or note}" if problem or "replaced" in note else note)
-        if problem and self.save_button.hasFocus():
+        if problem and self.focusWidget() is self.save_button:
             self.place.setFocus()  # not Cancel, which comes next
         self.save_button.setEnabled(not problem)
         replaces = path is not None and not problem and not self.into_folder and path.exists()
