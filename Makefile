@@ -35,7 +35,7 @@ $(DONE): requirements.lock pyproject.toml hatch_build.py napari.yaml .ci/install
 demo: install  ## segment a sample image, open it in napari if there is a screen
 	$(BIN)/napari-nuclei demo
 
-test: install  ## the tests but the slow ones, on all cores; about 5 minutes on two
+test: install  ## the tests but the slow ones, on all cores; about 7 minutes on two
 	$(PYTEST) $(PARALLEL) -m "not slow"
 
 test-all: install  ## all the tests: the slow ones, a cluster, the built wheel, the oldest versions
