@@ -19,7 +19,8 @@ from napari_nuclei.formats import coco, label_tiff, results
 from napari_nuclei.formats.convert import read
 from napari_nuclei.formats.sidecar import Sidecar
 from napari_nuclei.masks import Mask
-from napari_nuclei.nuclei import Nuclei, Nucleus
+from napari_nuclei.nuclei import ImageRecord, Nuclei, Nucleus
+from napari_nuclei.scoring.pairs import pair_of
 
 SHAPE = (60, 80)
 SQUARE = [[10, 10, 30, 10, 30, 30, 10, 30]]
@@ -353,3 +354,16 @@ def test_label_images_know_their_image(run: Run) -> None:
     assert code == 0
     assert "its image may be x.png, x.tif" in err
     assert means("t.csv") == {"x": None}
+
+
+def test_where_one_files_images_lie_says_nothing_of_the_others(tmp_path: Path) -> None:
+    record = ImageRecord(1, "a.png", 60, 80)
+    nuclei = Nuclei((60, 80), [Nucleus(1, Mask.from_array(np.ones((9, 9))))], image=record)
+    for name in "tp":
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.zeros((60, 80), np.uint8)).save(tmp_path / name / "a.png")
+        api.write(tmp_path / name / "a.rois.zip", nuclei)
+    sidecar = Sidecar()
+    truth, predictions = pair_of(tmp_path / "t/a.rois.zip", tmp_path / "p/a.rois.zip", sidecar)
+    assert sidecar.known is None
+    assert [len(n) for data in (truth, predictions) for _, n in data] == [1, 1]

@@ -36,4 +36,8 @@ def _value(given: Given, listed: bool, sidecar: Sidecar) -> Any:
         return results.from_json(read_json(given), str(given), sidecar.remarks)
     if Path(given).suffix.lower() == ".json":
         return coco.read(given, sidecar.remarks)
-    return read([Path(given)], sidecar)[0]
+    own = Sidecar()  # where the images of one file lie says nothing of the other's
+    data, _ = read([Path(given)], own)
+    sidecar.failed += own.failed
+    sidecar.remarks += own.remarks
+    return data
