@@ -29,7 +29,7 @@ LOOK, NEAR = 192, 128
 
 CELL, CELLS = 48, 36
 """Side of the cells, in px of the network, in which closer looks are shared, and how many of them
-are computed ahead at most: a second or two of two cores."""
+are computed ahead at most, so that whoever asks meanwhile is soon answered."""
 
 
 class Prompter:

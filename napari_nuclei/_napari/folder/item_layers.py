@@ -91,7 +91,7 @@ class ItemLayers:
     @contextmanager
     def _turn(self) -> Iterator[None]:
         self.is_turning = True
-        gc.freeze()  # napari collects at each removal, through all there is: half of the time
+        gc.freeze()  # napari collects at each removal, through all there is
         try:
             yield
         finally:
