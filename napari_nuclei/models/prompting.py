@@ -45,7 +45,7 @@ class Encoded(Protocol):
 
 
 class PromptableDetector(Detector, Protocol):
-    """A detector that works in two steps: the dear one once a tile, the cheap one a prompt.
+    """A detector that works in two steps: the expensive one once a tile, the cheap one a prompt.
 
     An `Encoded` goes back only to the detector that made it.
     """

@@ -40,7 +40,7 @@ KEPT = 24
 """Boxes that are unlike each other and are judged once more, of each window."""
 
 DRAWN = (7, 14)
-"""Candidates that are drawn and compared, of the tile and of the closer look: the most expensive step."""
+"""Candidates that are drawn and compared, of tile and closer look: the most expensive step."""
 
 WEIGHTS = {
     "score": 0.54,  # logit of the score by which it was found

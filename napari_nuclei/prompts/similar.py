@@ -184,7 +184,7 @@ def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def fix(nuclei: Nuclei, similar: Similar, count: int) -> Edit:
-    """Do to the `count` likest what was done to the examples, in one edit."""
+    """Do to the `count` most similar what was done to the examples, in one edit."""
     ids = [i for i in similar.ids[:count] if i in nuclei]
     if not ids:
         raise EditError("Choose at least one nucleus to apply this to.")
